@@ -1,0 +1,6 @@
+"""Tables of workflows and runs."""
+
+from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal
+from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
+
+__all__ = ["Definition", "EngineHost", "NodeRun", "Run", "RunEvent", "RunSignal", "Workflow", "WorkflowVersion"]

@@ -1,0 +1,63 @@
+"""Orders of the planner, in the imperative. A command says what the driver does next; what came of it is an event.
+
+Commands come in a fixed order (same state, same now: same list), so that a plan can be compared and replayed.
+Those of the first group are facts at once: the driver records `command.event(now)` and nothing else happens.
+Those of the second need the host (an expression, an outside call, a timer): the driver turns them into events itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestration.engine.events import Event
+from orchestration.engine.graph import NodeId, Path
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write this fact down: a skip, a retry's time, a final failure, a cancelled node, the end of the run, ..."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class StartNode:
+    """Resolve the node's settings, record `NodeStarted`, then execute it (a loop: record `LoopOpened` with its items)."""
+
+    node: NodeId
+    path: Path
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeNode:
+    """The node's time has come (signals resume nodes through `signals.interpret`): call its type's `resume(None)`."""
+
+    node: NodeId
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StopNode:
+    """Cancel the node's work in this process if it has any, and record `NodeCancelled` with the reason."""
+
+    node: NodeId
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndIteration:
+    """All nodes of an iteration have ended: evaluate the loop's output expression, record `IterationEnded`."""
+
+    node: NodeId
+    path: Path
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteRun:
+    """Everything has ended well: evaluate the workflow's outputs, record `RunCompleted` (`RunFailed` if that fails)."""
+
+
+Command = Record | StartNode | ResumeNode | StopNode | EndIteration | CompleteRun

@@ -1,0 +1,257 @@
+"""Facts of a run, in the past tense. State is their fold; pages, sockets, SSE, replay and tests read the same rows.
+
+An event is stored as (run, seq, type, at, node, path, data): `to_row` and `from_row` are exact inverses. All fields other
+than `at`, `node` and `path` live in `data` under their own names; defaults are left out. Adding a field with a default is
+a compatible change, renaming or removing one is not: stored histories must replay with tomorrow's code.
+
+Errors are JSON: {"code": str, "message": str, "retryable": bool, "retry_after": seconds | None, "detail": any}.
+Usage is JSON: {"cost_usd": float | None, "input_tokens": int, "output_tokens": int, "model": str, "agent": str, "agent_version": int}.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from orchestration.engine.graph import Key, NodeId, Path
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    inputs: JSON
+    variables: JSON = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Event):
+    """No new node starts; what is under way finishes, signals are still taken in."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(Event):
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelRequested(Event):
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(Event):
+    """A failed run goes on from what failed: those node runs, and what was cancelled or skipped because of them, are open again."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCompleted(Event):
+    outputs: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed(Event):
+    error: JSON
+    node: NodeId = ""
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelled(Event):
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent(Event):
+    node: NodeId
+    path: Path = ()
+
+    @property
+    def key(self) -> Key:
+        return (self.node, self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStarted(NodeEvent):
+    """An attempt begins. `inputs` are the settings after references were resolved, secrets masked."""
+
+    attempt: int
+    inputs: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeWaiting(NodeEvent):
+    """The node holds no worker until a signal for it arrives, or `until`, whichever is first."""
+
+    reason: str
+    """timer | approval | human_input | event"""
+    until: datetime | None = None
+    data: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeResumed(NodeEvent):
+    """A waiting node goes on, because of a signal, or (`signal` is None) because its time has come."""
+
+    signal: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(NodeEvent):
+    attempt: int
+    error: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptAbandoned(NodeEvent):
+    """An older lease began this attempt and never wrote its end: its host died or was cut off."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(NodeEvent):
+    attempt: int
+    """The attempt that will begin at `due`."""
+    due: datetime
+    error: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSucceeded(NodeEvent):
+    outputs: JSON = None
+    port: str = "out"
+    usage: JSON = None
+    variables: JSON = None
+    """Workflow variables this node sets, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed(NodeEvent):
+    """The node has failed for good. `handled`: its `error` port leads on; otherwise the failure goes up."""
+
+    error: JSON
+    handled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSkipped(NodeEvent):
+    """reason `dead_path`: no live edge leads here, its outgoing edges die. reason `optional`: it failed, may be left out, `out` lives."""
+
+    reason: str
+    error: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCancelled(NodeEvent):
+    reason: str
+    """cancelled | lost_join | run_failed | loop_stopped | timeout"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopOpened(NodeEvent):
+    """A loop has resolved its items; iterations may begin."""
+
+    items: JSON
+    limit: int
+    """How many iterations run side by side; 1 is sequential."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationStarted(NodeEvent):
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationEnded(NodeEvent):
+    """`result` is what the iteration yields; `error` is set when its body failed."""
+
+    index: int
+    result: JSON = None
+    error: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalIgnored(Event):
+    """A signal that could change nothing any more, kept so that the history tells what became of it."""
+
+    kind: str
+    reason: str
+    data: JSON = None
+
+
+TYPES: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
+        NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled, NodeSucceeded, NodeFailed,
+        NodeSkipped, NodeCancelled, LoopOpened, IterationStarted, IterationEnded, SignalIgnored,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How an event is stored. `path` is its indexes joined by dots ("" at the top)."""
+
+    type: str
+    at: datetime
+    node: str
+    path: str
+    data: dict[str, JSON]
+
+
+_OWN_COLUMNS: frozenset[str] = frozenset({"at", "node", "path"})
+
+
+def path_text(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def path_of(text: str) -> Path:
+    return tuple(map(int, text.split("."))) if text else ()
+
+
+def to_row(event: Event) -> Row:
+    data: dict[str, JSON] = {}
+    for spec in dataclasses.fields(event):
+        value = getattr(event, spec.name)
+        if spec.name in _OWN_COLUMNS or value == _default(spec):
+            continue
+        data[spec.name] = value.isoformat() if isinstance(value, datetime) else value
+    path = getattr(event, "path", ())
+    return Row(type(event).__name__, event.at, getattr(event, "node", ""), path_text(path), data)
+
+
+def from_row(row: Row) -> Event:
+    """The event a stored row stands for. Raises KeyError on a type this version of the code does not know."""
+    kind = TYPES[row.type]
+    known = {spec.name: spec for spec in dataclasses.fields(kind)}
+    values: dict[str, Any] = {"at": row.at}
+    if "node" in known:
+        values |= {"node": row.node, "path": path_of(row.path)}
+    for name, value in row.data.items():
+        values[name] = datetime.fromisoformat(value) if value is not None and name in _DATETIMES else value
+    return kind(**values)
+
+
+_DATETIMES: frozenset[str] = frozenset({"until", "due"})
+
+
+def _default(spec: dataclasses.Field[Any]) -> Any:
+    if spec.default_factory is not dataclasses.MISSING:
+        return spec.default_factory()
+    return spec.default

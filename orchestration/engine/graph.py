@@ -1,0 +1,143 @@
+"""The graph of a definition as the planner needs it: nodes, edges, bodies of loops, in a fixed order.
+
+Built once per definition from its JSON (format `ensemble.workflow/1`) and shared by every run of it. A definition that
+passed validation always builds; `Graph.of` raises `KeyError` or `ValueError` on one that did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NodeId = str
+Path = tuple[int, ...]
+"""Iteration indexes of the loops around a node, outermost first. `()` outside of any loop."""
+Key = tuple[NodeId, Path]
+"""Identity of a node run within its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failed attempt is tried again. `max_attempts` counts the first try; seconds are of wall time."""
+
+    max_attempts: int = 1
+    backoff: str = "exponential"
+    """fixed | linear | exponential"""
+    initial_seconds: float = 1.0
+    max_seconds: float = 60.0
+    jitter: bool = True
+    on: tuple[str, ...] = ()
+    """Error codes that are retried; empty means every error marked retryable."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRule:
+    rule: str = "all"
+    """all | any"""
+    losers: str = "cancel"
+    """What becomes of branches that are still under way when `any` is met: cancel | finish | ignore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    id: NodeId
+    type: str
+    name: str
+    parent: NodeId | None
+    settings: Mapping[str, Any]
+    retry: RetryPolicy
+    join: JoinRule
+    timeout_seconds: float | None
+    optional: bool
+    priority: int
+    delivery: str
+    """at_least_once | at_most_once"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    source: NodeId
+    port: str
+    target: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    nodes: Mapping[NodeId, Node]
+    incoming: Mapping[NodeId, tuple[Edge, ...]]
+    outgoing: Mapping[NodeId, tuple[Edge, ...]]
+    bodies: Mapping[NodeId | None, tuple[NodeId, ...]]
+    """Nodes by the loop they belong to (None: outside of loops), in topological order, ties by position in the definition."""
+    max_parallel: int = 10
+    timeout_seconds: float | None = None
+    on_failure: str = "fail"
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """Default values of the workflow's variables."""
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any]) -> Graph:
+        nodes = {raw["id"]: _node(raw) for raw in definition["nodes"]}
+        edges = [Edge(raw["source"], raw.get("port", "out"), raw["target"]) for raw in definition["edges"]]
+        incoming: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
+        outgoing: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
+        for edge in edges:
+            outgoing[edge.source].append(edge)
+            incoming[edge.target].append(edge)
+        settings = definition.get("settings") or {}
+        return cls(
+            nodes=nodes,
+            incoming={node: tuple(found) for node, found in incoming.items()},
+            outgoing={node: tuple(found) for node, found in outgoing.items()},
+            bodies=_bodies(nodes, incoming, outgoing),
+            max_parallel=settings.get("max_parallel", 10),
+            timeout_seconds=settings.get("timeout_seconds"),
+            on_failure=settings.get("on_failure", "fail"),
+            outputs=definition.get("outputs") or {},
+            variables={name: raw.get("default") for name, raw in (definition.get("variables") or {}).items()},
+        )
+
+    def successors(self, node: NodeId, port: str) -> tuple[NodeId, ...]:
+        return tuple(edge.target for edge in self.outgoing[node] if edge.port == port)
+
+
+def _node(raw: Mapping[str, Any]) -> Node:
+    retry, join = raw.get("retry") or {}, raw.get("join") or {}
+    return Node(
+        id=raw["id"],
+        type=raw["type"],
+        name=raw.get("name") or raw["id"],
+        parent=raw.get("parent"),
+        settings=raw.get("settings") or {},
+        retry=RetryPolicy(**{**retry, "on": tuple(retry.get("on", ()))}),
+        join=JoinRule(**join),
+        timeout_seconds=raw.get("timeout_seconds"),
+        optional=raw.get("optional", False),
+        priority=raw.get("priority", 5),
+        delivery=raw.get("delivery", "at_least_once"),
+    )
+
+
+def _bodies(
+    nodes: Mapping[NodeId, Node], incoming: Mapping[NodeId, list[Edge]], outgoing: Mapping[NodeId, list[Edge]]
+) -> dict[NodeId | None, tuple[NodeId, ...]]:
+    """Kahn's algorithm, taking ready nodes in the definition's order. Edges never cross the border of a body."""
+    position = {node: index for index, node in enumerate(nodes)}
+    missing = {node: len(incoming[node]) for node in nodes}
+    ready = [node for node in nodes if not missing[node]]
+    ordered: list[NodeId] = []
+    while ready:
+        ready.sort(key=position.__getitem__, reverse=True)
+        node = ready.pop()
+        ordered.append(node)
+        for edge in outgoing[node]:
+            missing[edge.target] -= 1
+            if not missing[edge.target]:
+                ready.append(edge.target)
+    if len(ordered) != len(nodes):
+        raise ValueError(f"The graph has a cycle through {sorted(set(nodes) - set(ordered))}.")
+    bodies: dict[NodeId | None, list[NodeId]] = {None: []}
+    for node in ordered:
+        bodies.setdefault(nodes[node].parent, []).append(node)
+    return {parent: tuple(body) for parent, body in bodies.items()}

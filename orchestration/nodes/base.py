@@ -1,0 +1,172 @@
+"""What a node type is: one class that describes itself and does its work, found by the registry.
+
+A type lives in one file of any app's `nodes` package or module and registers itself with `@register`; palette, forms,
+validation and engine find it there. Its settings are a pydantic model (`Settings`); before `execute` the driver has
+resolved every `{{ ... }}` in them and validated the result, so that `ctx.settings` is an instance with final values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from orchestration.definition.fields import NodeSettings
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from orchestration.engine.events import NodeEvent
+    from orchestration.engine.graph import Path
+
+JSON = Any
+
+
+class NodeFailure(Exception):
+    """An expected failure of a node. The engine asks one thing of it: try again, and when?
+
+    `code` is a stable word for rules and reports (timeout, rate_limited, invalid_output, expression, ...),
+    `retry_after` the seconds the other side asked for, `detail` JSON for the page.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        detail: JSON = None,
+        usage: JSON = None,
+    ) -> None:
+        super().__init__(message)
+        self.message, self.code, self.retryable = message, code, retryable
+        self.retry_after, self.detail, self.usage = retry_after, detail, usage
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+            "retry_after": self.retry_after,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The node has succeeded; edges of `port` come alive. `variables` are workflow variables to set."""
+
+    outputs: JSON = None
+    port: str = "out"
+    usage: JSON = None
+    variables: Mapping[str, JSON] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The node waits, holding nothing, for a signal or until a time. `data` is shown on the run's page."""
+
+    reason: str
+    until: datetime | None = None
+    data: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLoop:
+    """Only of containers: begin iterations over `items`, `limit` side by side."""
+
+    items: Sequence[JSON]
+    limit: int = 1
+
+
+Result = Done | Wait | OpenLoop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What a node may know of its run."""
+
+    id: UUID
+    organisation_id: int
+    workflow_slug: str
+    started_by_id: int | None
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    run: RunFacts
+    node: str
+    path: Path
+    name: str
+    attempt: int
+    settings: Any
+    """The type's `Settings`, references resolved."""
+    started_at: datetime
+    """The database's time at the start of this attempt."""
+    deadline: datetime | None
+    idempotency_key: str
+    """`run/node/iteration`, the same over all attempts: pass it on with every outside call."""
+    emit: Callable[[str], None] = field(repr=False, default=lambda text: None)
+    """Show a piece of streamed text live; it is not stored."""
+    wait_data: JSON = None
+    """In `resume`: what the node's own `Wait` carried."""
+
+
+class NodeType(ABC):
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    description: ClassVar[str]
+    icon: ClassVar[str]
+    category: ClassVar[str]
+    """agents | logic | data | people | time | errors"""
+    Settings: ClassVar[type[NodeSettings]]
+    inline: ClassVar[bool] = False
+    """Quick and without outside calls: run within the planning loop, begin and end in one commit."""
+    container: ClassVar[bool] = False
+    """Has a body: nodes whose `parent` it is."""
+
+    def ports(self, settings: Mapping[str, JSON]) -> tuple[str, ...]:
+        """Ports besides `error` that edges may leave from, given the unresolved settings."""
+        return ("out",)
+
+    def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:
+        """JSON Schema of `outputs` where it is known before running (checked references), else None."""
+        return None
+
+    @abstractmethod
+    async def execute(self, ctx: Context) -> Result: ...
+
+    async def resume(self, ctx: Context, signal: JSON | None) -> Result:
+        """Go on after a wait: with the signal's data, or None when `Wait.until` has passed."""
+        raise NodeFailure(f"A {self.kind} node does not wait.", code="bug")
+
+    def in_commit(self, connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]) -> None:
+        """Called by the store's writer inside the transaction that records `events` of this type's nodes.
+
+        For rows that must appear or change together with the event (approval requests). Must be quick and idempotent.
+        """
+
+
+_TYPES: dict[str, NodeType] = {}
+
+
+def register(cls: type[NodeType]) -> type[NodeType]:
+    """Class decorator. Raises ValueError when two types claim one kind."""
+    if cls.kind in _TYPES and type(_TYPES[cls.kind]) is not cls:
+        raise ValueError(f"Two node types call themselves {cls.kind!r}.")
+    _TYPES[cls.kind] = cls()
+    return cls
+
+
+def node_type(kind: str) -> NodeType:
+    """Raises KeyError for an unknown kind."""
+    return _TYPES[kind]
+
+
+def node_types() -> Mapping[str, NodeType]:
+    return dict(sorted(_TYPES.items()))
