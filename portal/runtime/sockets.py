@@ -1,0 +1,41 @@
+"""Where the private servers' sockets are. A Unix socket's path must fit into 107 bytes, and data folders may be deep."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from portal.runtime.accounts import Account
+from portal.runtime.errors import CannotStart
+
+LONGEST = 107  # sun_path of unix(7), less its closing zero
+LONGEST_NAME = len("/.s.PGSQL.5432.lock")
+
+
+def socket_folder(data: Path, account: Account | None) -> Path:
+    """A folder of our own for sockets, entered by nobody else: `data/run`, or a short one in the system's temp folder."""
+    folder = data / "run"
+    if len(os.fsencode(folder)) + LONGEST_NAME > LONGEST:
+        folder = _short_folder(data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_foreign(folder, account)
+    if account:
+        account.own(folder)
+    return folder
+
+
+def _short_folder(data: Path) -> Path:
+    place = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    if len(os.fsencode(place)) + 40 > LONGEST or not os.access(place, os.W_OK):
+        place = Path("/tmp")  # noqa: S108  ownership is checked below
+    mark = hashlib.sha256(os.fsencode(data)).hexdigest()[:10]
+    return place / f"ensemble-{os.geteuid()}-{mark}"
+
+
+def _refuse_foreign(folder: Path, account: Account | None) -> None:
+    """In a shared temp folder anybody may have made it first, to listen in."""
+    found = folder.lstat()
+    mine = {os.geteuid(), account.uid if account else os.geteuid()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in mine:
+        raise CannotStart(f"{folder} belongs to somebody else. Remove it, or choose another folder with --data.")

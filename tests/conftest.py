@@ -1,0 +1,80 @@
+"""PostgreSQL and Redis for the tests: those of DATABASE_URL and REDIS_URL, else private ones for the length of the session.
+
+Everything here runs before Django reads its settings. A killed session leaves no server behind: the kernel ends them with
+it (portal/runtime/launch.py), and the next session removes its folder.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import django
+import psutil
+import pytest
+
+from portal.runtime.postgres import PostgresServer
+from portal.runtime.redis import RedisServer
+
+# Short, because a Unix socket's path is limited to 107 bytes. The process id tells whose it is.
+_FOLDERS = Path(tempfile.gettempdir())
+_PREFIX = "ensemble-test-"
+
+_servers: list[subprocess.Popen[bytes]] = []
+_folder: Path | None = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    _start_servers()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    django.setup()
+
+
+def _start_servers() -> None:
+    _remove_abandoned()
+    folder = _make_folder()
+    os.environ.setdefault("PORTAL_DATA", str(folder))
+    os.environ.setdefault("PORTAL_PROCESS", "command")
+    if not os.environ.get("DATABASE_URL"):
+        postgres = PostgresServer.below(folder, durable=False)
+        os.environ["DATABASE_URL"] = _start(postgres, folder / "postgres.log")
+    if not os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = _start(RedisServer.below(folder), folder / "redis.log")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for server in reversed(_servers):
+        server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown; Redis takes it as SIGTERM
+    for server in _servers:
+        server.wait(timeout=20)
+    if _folder:
+        shutil.rmtree(_folder, ignore_errors=True)
+
+
+def _make_folder() -> Path:
+    global _folder
+    _folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_FOLDERS))
+    _folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
+    return _folder
+
+
+def _start(server: PostgresServer | RedisServer, log: Path) -> str:
+    server.prepare()
+    program = server.program
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            program.command, env=program.variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    _servers.append(process)
+    server.wait_ready(lambda: process.poll() is not None)
+    return server.url
+
+
+def _remove_abandoned() -> None:
+    for folder in _FOLDERS.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
