@@ -1,0 +1,7 @@
+"""The registry of agents: what there is (`Agent`), what each does (`AgentVersion`), which models answer (`ModelProfile`)."""
+
+from agents.models.agents import Agent, Domain, Status
+from agents.models.profiles import ModelProfile
+from agents.models.versions import AgentVersion, Backoff, default_retry
+
+__all__ = ["Agent", "AgentVersion", "Backoff", "Domain", "ModelProfile", "Status", "default_retry"]
