@@ -1,0 +1,33 @@
+"""Context processor of the page frame. Everything that costs a query waits until a template asks for it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from portal.core import access, shell as counts
+from portal.core.models import Organisation, User
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """organisation (of the address, else the one last used, else None), organisations, permissions, nav_counts."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
+        return {"organisation": None, "organisations": [], "permissions": frozenset(), "nav_counts": {}}
+    organisations = SimpleLazyObject(lambda: access.organisations_of(user))  # type: ignore[arg-type]
+    organisation: Organisation | None = getattr(request, "organisation", None) or current(request)
+    if organisation is None:
+        return {"organisation": None, "organisations": organisations, "permissions": frozenset(), "nav_counts": {}}
+    return {
+        "organisation": organisation,
+        "organisations": organisations,
+        "permissions": SimpleLazyObject(lambda: access.permissions_of(user, organisation)),  # type: ignore[arg-type]
+        "nav_counts": counts.Counts(user, organisation),  # type: ignore[arg-type]
+    }
+
+
+def current(request: HttpRequest) -> Organisation | None:
+    """The organisation last used, if the user may still enter it, else their first."""
+    everywhere = access.organisations_of(request.user)  # type: ignore[arg-type]
+    last = getattr(request.user, "last_organisation_id", None)
+    return next((one for one in everywhere if one.pk == last), everywhere[0] if everywhere else None)

@@ -1,0 +1,25 @@
+"""Errors whose text is written for the person who meets them.
+
+UserError                 what was asked cannot be done; the message says why and what helps
+├── Conflict              the state does not allow it (any more); 409 in the API
+└── NotAllowed            a rule of the product forbids it, whatever the role; 403 in the API
+"""
+
+
+class UserError(Exception):
+    """`message` is one sentence for the user, `code` a stable word for programs (`last_admin`)."""
+
+    status = 400
+
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class Conflict(UserError):
+    status = 409
+
+
+class NotAllowed(UserError):
+    status = 403

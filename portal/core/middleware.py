@@ -1,0 +1,101 @@
+"""What surrounds every request: its id and log context (outermost), then the organisation's habits."""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import add_never_cache_headers
+from django.utils.decorators import sync_and_async_middleware
+from ipware import get_client_ip  # type: ignore[import-untyped]
+
+from portal.core.models import Organisation, User
+from portal.core.services import sessions
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+@sync_and_async_middleware
+def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:  # noqa: N802
+    """Give the request an id and an address, bind the id to every log line, and send it back as X-Request-ID."""
+
+    def begin(request: HttpRequest) -> str:
+        asked = request.headers.get("X-Request-ID", "")
+        # A caller's id is only taken over when it cannot break a log line.
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        request.address = client_address(request)  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        return request_id
+
+    if iscoroutinefunction(get_response):
+
+        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
+            request_id = begin(request)
+            response = await cast(AsyncHandler, get_response)(request)
+            response.headers["X-Request-ID"] = request_id
+            return response
+
+        return asynchronous
+
+    def synchronous(request: HttpRequest) -> HttpResponseBase:
+        request_id = begin(request)
+        response = cast(Handler, get_response)(request)
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+    return synchronous
+
+
+@sync_and_async_middleware
+def OrganisationMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:  # noqa: N802
+    """Remember the organisation last used and the session's last sign of life; keep private pages out of caches."""
+
+    if iscoroutinefunction(get_response):
+
+        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
+            request.organisation = None  # type: ignore[attr-defined]
+            response = await cast(AsyncHandler, get_response)(request)
+            await sync_to_async(_after)(request, response)
+            return response
+
+        return asynchronous
+
+    def synchronous(request: HttpRequest) -> HttpResponseBase:
+        request.organisation = None  # type: ignore[attr-defined]
+        response = cast(Handler, get_response)(request)
+        _after(request, response)
+        return response
+
+    return synchronous
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The visitor's address; X-Forwarded-For counts only behind exactly TRUSTED_PROXIES proxies, else it is forgeable."""
+    if not settings.AXES_IPWARE_PROXY_COUNT:
+        return request.META.get("REMOTE_ADDR") or None
+    address, _trusted = get_client_ip(request, proxy_count=settings.AXES_IPWARE_PROXY_COUNT)
+    return str(address) if address else None
+
+
+def _after(request: HttpRequest, response: HttpResponseBase) -> None:
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
+        return
+    if not response.has_header("Cache-Control"):
+        add_never_cache_headers(response)
+        response.headers["Cache-Control"] = "no-store, private"
+    if getattr(request, "scopes", None) is not None:
+        return  # an API token: no session, no "last used"
+    organisation: Organisation | None = getattr(request, "organisation", None)
+    if organisation is not None and user.last_organisation_id != organisation.pk:  # type: ignore[union-attr]
+        User.objects.filter(pk=user.pk).update(last_organisation=organisation)  # type: ignore[union-attr]
+    sessions.touch(request)

@@ -1,0 +1,21 @@
+from django.db import models
+
+
+class SignIn(models.Model):
+    """What a person needs to recognise one of their sessions. The session itself is Django's; its key stays secret.
+
+    The row dies with the session: revoking deletes both (`services.sessions`).
+    """
+
+    user = models.ForeignKey("core.User", on_delete=models.CASCADE, related_name="sign_ins")
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.user} from {self.address}"

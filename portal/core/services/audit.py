@@ -1,0 +1,80 @@
+"""Writes the audit ledger (`models.audit`); nothing else does."""
+
+from typing import Any
+
+from django.db import connection, models, transaction
+
+from portal.core import redaction
+from portal.core.actors import Actor
+from portal.core.models import AuditEntry, Organisation
+
+
+def record(
+    *,
+    organisation: Organisation | None,
+    actor: Actor,
+    verb: str,
+    target: models.Model | None = None,
+    target_label: str = "",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+) -> AuditEntry:
+    """Add one fact, in the caller's transaction: it stands if and only if the change stands.
+
+    verb: `app.noun.verb`, past tense. organisation None: the installation's own chain. Takes no lock; the entry is
+    chained right after the commit. Known secrets are taken out of before, after and data.
+    """
+    entry = AuditEntry.objects.create(
+        organisation=organisation,
+        verb=verb,
+        actor_id=actor.user.pk if actor.user else None,
+        actor_label=actor.label[:200],
+        channel=actor.channel,
+        address=actor.address or "",
+        request_id=actor.request_id or "",
+        target_type=target._meta.label_lower if target is not None else "",
+        target_id=str(target.pk) if target is not None else "",
+        target_label=(target_label or (str(target) if target is not None else ""))[:200],
+        before=redaction.redact(before, organisation),
+        after=redaction.redact(after, organisation),
+        data=redaction.redact(data, organisation),
+    )
+    chain = organisation.pk if organisation else 0
+    transaction.on_commit(lambda: link_pending(chain), robust=True)
+    return entry
+
+
+def link_pending(chain: int | None = None) -> int:
+    """Chain what waits, in short transactions of their own; says how many. All chains when None.
+
+    Whoever finds the chain's lock taken goes away: the holder looks again after it has let go, so nothing is left.
+    """
+    with connection.cursor() as cursor:
+        if chain is None:
+            cursor.execute("SELECT DISTINCT chain FROM core_auditpending")
+            chains = [row[0] for row in cursor.fetchall()]
+        else:
+            chains = [chain]
+    return sum(_link(one) for one in chains)
+
+
+def _link(chain: int) -> int:
+    total = 0
+    while True:
+        with transaction.atomic(), connection.cursor() as cursor:
+            # A link lost in a crash is made again from the same entries, so waiting for the disk buys nothing.
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute("SELECT core_audit_link(%s, 1000)", [chain])
+            (count,) = cursor.fetchone()
+        total += count
+        if count < 1:
+            return total
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Only the fields that differ, for `record(before=..., after=...)`."""
+    names = [name for name in after if before.get(name) != after[name]]
+    return {name: before.get(name) for name in names}, {name: after[name] for name in names}
+
+

@@ -1,0 +1,20 @@
+"""Every address of the portal. Pages of an organisation live under /o/<org>/; each app brings its own list."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import include, path
+
+from portal import views
+from portal.api import api
+
+urlpatterns = [
+    path("", views.start, name="home"),
+    path("o/<slug:org>/", views.home, name="home"),
+    path("", include("portal.core.urls")),
+    *(path("", include(f"{app}.urls")) for app in ("agents", "orchestration", "approvals") if find_spec(f"{app}.urls")),
+    path("api/", api.urls),
+    path("admin/", admin.site.urls),
+    path("health/live", views.live, name="health_live"),
+    path("health/ready", views.ready, name="health_ready"),
+]
