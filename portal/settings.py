@@ -6,6 +6,7 @@ from pathlib import Path
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
+from portal.core import logs
 from portal.runtime import keys, services
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,9 +28,9 @@ HTTPS = PUBLIC_URL.startswith("https://")
 INSTALLED_APPS = [
     "daphne",
     "portal.core",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "portal.core.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -189,5 +190,14 @@ Q_CLUSTER = {
         }
     },
 }
+
+# Hosts and networks that may be called although they are not public, e.g. a local Ollama: `localhost:11434,10.1.0.0/16`.
+OUTGOING_ALLOW = env.words("OUTGOING_ALLOW")
+
+# JSON lines for a machine that collects them, unless a person reads: `up` and single commands.
+LOGGING = logs.configure(
+    form=env.choice("LOG_FORMAT", ("console", "json"), "console" if PROCESS == "command" else "json"),
+    level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+)
 
 TESTING = "pytest" in sys.modules

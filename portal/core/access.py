@@ -125,7 +125,7 @@ def signed_in(view: type_view) -> type_view:
 
 
 def to_login(request: HttpRequest) -> HttpResponseBase:
-    """To the login page and back. An htmx request takes the whole page there, and comes back to the page, not the partial."""
+    """To the login page and back. An htmx request takes the whole page there, and comes back to the page itself."""
     details = getattr(request, "htmx", None)
     if details:
         after = details.current_url_abs_path or resolve_url("home")

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from portal.core import access, shell as counts
+from portal.core import access
+from portal.core import shell as counts
 from portal.core.models import Organisation, User
 
 

@@ -23,7 +23,7 @@ AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 @sync_and_async_middleware
-def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:  # noqa: N802
+def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
     """Give the request an id and an address, bind the id to every log line, and send it back as X-Request-ID."""
 
     def begin(request: HttpRequest) -> str:
@@ -56,7 +56,7 @@ def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | 
 
 
 @sync_and_async_middleware
-def OrganisationMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:  # noqa: N802
+def OrganisationMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
     """Remember the organisation last used and the session's last sign of life; keep private pages out of caches."""
 
     if iscoroutinefunction(get_response):
@@ -79,7 +79,7 @@ def OrganisationMiddleware(get_response: Handler | AsyncHandler) -> Handler | As
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The visitor's address; X-Forwarded-For counts only behind exactly TRUSTED_PROXIES proxies, else it is forgeable."""
+    """The visitor's address; X-Forwarded-For counts only behind TRUSTED_PROXIES, else anybody forges it."""
     if not settings.AXES_IPWARE_PROXY_COUNT:
         return request.META.get("REMOTE_ADDR") or None
     address, _trusted = get_client_ip(request, proxy_count=settings.AXES_IPWARE_PROXY_COUNT)

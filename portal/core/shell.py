@@ -10,7 +10,7 @@ _counts: dict[str, CountProvider] = {}
 
 
 def register_count(name: str, provider: CountProvider) -> None:
-    """`register_count("inbox", count_for)`; the shell shows `nav_counts.inbox`. The provider costs one query at most."""
+    """`register_count("inbox", count_for)`; the shell shows `nav_counts.inbox`. It costs one query at most."""
     _counts[name] = provider
 
 

@@ -1,0 +1,58 @@
+"""The admin site: who may enter, and what they find. Rights come from the same gate as everywhere else.
+
+A superuser runs the installation. A member enters with a permission that manages something (`OPENS`), sees the rows
+of their own organisations only, and in each only what their permissions there allow (`portal.core.admin`).
+"""
+
+from typing import Any
+
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from unfold.sites import UnfoldAdminSite
+
+from portal.core import access
+from portal.core.permissions import Permission
+
+OPENS = frozenset(
+    {
+        Permission.MEMBERS_MANAGE,
+        Permission.MEMBERS_VIEW,
+        Permission.AGENTS_MANAGE,
+        Permission.SECRETS_MANAGE,
+        Permission.TOKENS_MANAGE,
+        Permission.ORGANISATION_MANAGE,
+        Permission.SYSTEM_VIEW,
+    }
+)
+
+
+class PortalAdminSite(UnfoldAdminSite):
+    """Signing in and out is the portal's own; there is one login page."""
+
+    site_title = site_header = "Ensemble"
+    index_title = "Administration"
+    site_url = "/"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        if not user.is_authenticated or not user.is_active:
+            return False
+        if user.is_superuser:
+            return True
+        return any(OPENS & access.permissions_of(user, organisation) for organisation in access.organisations_of(user))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            raise access.MissingPermission(Permission.ORGANISATION_MANAGE)
+        return access.to_login(request)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        return redirect("logout", preserve_request=True)  # type: ignore[call-overload, no-any-return]
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        return redirect("password_change")
+
+
+class AdminConfig(DjangoAdminConfig):
+    default_site = "portal.core.admin_site.PortalAdminSite"
