@@ -1,4 +1,4 @@
-"""The registry of agents: what there is (`Agent`), what each does (`AgentVersion`), which models answer (`ModelProfile`)."""
+"""The registry: which agents there are (`Agent`), what each does (`AgentVersion`), how models are reached (`ModelProfile`)."""
 
 from agents.models.agents import Agent, Domain, Status
 from agents.models.profiles import ModelProfile

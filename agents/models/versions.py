@@ -10,8 +10,8 @@ from agents.models.agents import Agent
 LONGEST_TIMEOUT_SECONDS = 3600
 
 _FROZEN = (
-    "agent_id", "number", "kind", "config", "input_schema", "output_schema", "max_concurrency", "timeout_seconds", "retry",
-    "cost_per_run_usd", "published_at",
+    "agent_id", "number", "kind", "config", "input_schema", "output_schema", "max_concurrency", "timeout_seconds",
+    "retry", "cost_per_run_usd", "published_at",
 )  # fmt: skip
 
 

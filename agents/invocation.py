@@ -1,0 +1,142 @@
+"""Running an agent once: load, check what goes in, call its kind within the time, check what comes out.
+
+Called by the engine's agent node, in the engine's process; retrying is the engine's business, not ours. It reads:
+*find the version; refuse wrong input; do the work before the deadline; refuse a wrong answer.*
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from agents import concurrency, snapshots
+from agents.contracts import Fault, data_faults
+from agents.errors import AgentError
+from agents.kinds.base import AgentKind, KindCall, KindReply, agent_kind, config_faults
+from agents.snapshots import AgentSnapshot
+from portal.core import clock
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRequest:
+    """version None: the current one. snapshot: run exactly this instead of a published version."""
+
+    organisation_id: int
+    agent: str
+    inputs: Mapping[str, JSON]
+    idempotency_key: str
+    version: int | None = None
+    deadline: datetime | None = None
+    attempt: int = 1
+    emit: Callable[[str], None] = field(repr=False, default=lambda text: None)
+    snapshot: AgentSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReply:
+    """usage: {"cost_usd": float, "input_tokens": int, "output_tokens": int, "model": str, "agent": str,
+    "agent_version": int}; the last two always, the others where they are known."""
+
+    outputs: dict[str, JSON]
+    usage: dict[str, JSON]
+
+
+async def invoke(request: AgentRequest) -> AgentReply:
+    """Raises AgentError; every one carries at least agent and agent_version in `usage` once the version is known.
+
+    Codes of its own: agent_unknown, agent_offline, agent_unpublished, agent_busy, invalid_config, invalid_input,
+    timeout, invalid_output. The kind adds its own.
+    """
+    agent = request.snapshot or await snapshots.load(request.organisation_id, request.agent, request.version)
+    who = {"agent": agent.slug, "agent_version": agent.number}
+    try:
+        reply = await _run(agent, request)
+    except AgentError as error:
+        error.usage = {**(error.usage or {}), **who}
+        raise
+    return AgentReply(outputs=reply.outputs, usage={**_cost(agent, reply), **who})
+
+
+async def _run(agent: AgentSnapshot, request: AgentRequest) -> KindReply:
+    kind, config = _prepared(agent)
+    inputs = dict(request.inputs)
+    _refuse(data_faults(agent.input_schema, inputs), f"The input of “{agent.name}” is not right", "invalid_input")
+    deadline = _deadline(agent, request)
+    call = KindCall(
+        organisation_id=request.organisation_id,
+        agent=agent.slug,
+        version=agent.number,
+        config=config,
+        inputs=inputs,
+        output_schema=agent.output_schema,
+        idempotency_key=request.idempotency_key,
+        deadline=deadline,
+        attempt=request.attempt,
+        emit=request.emit,
+        hints=agent.hints,
+    )
+    async with concurrency.slot(request.organisation_id, agent, deadline):
+        reply = await _within(deadline, kind, call, agent)
+    faults = data_faults(agent.output_schema, reply.outputs)
+    _refuse(
+        faults, f"The answer of “{agent.name}” does not keep its contract", "invalid_output", usage=dict(reply.usage)
+    )
+    return reply
+
+
+def _prepared(agent: AgentSnapshot) -> tuple[AgentKind, Any]:
+    try:
+        kind = agent_kind(agent.kind)
+    except KeyError:
+        raise AgentError(
+            f"“{agent.name}” is of the kind “{agent.kind}”, which is not installed.", code="invalid_config"
+        ) from None
+    try:
+        return kind, kind.Config.model_validate(agent.config)
+    except ValidationError:
+        faults = config_faults(kind, agent.config)
+        raise _error(faults, f"The settings of “{agent.name}” are not right", "invalid_config") from None
+
+
+def _deadline(agent: AgentSnapshot, request: AgentRequest) -> datetime:
+    own = clock.now() + timedelta(seconds=agent.timeout_seconds)
+    return min(own, request.deadline) if request.deadline else own
+
+
+async def _within(deadline: datetime, kind: AgentKind, call: KindCall, agent: AgentSnapshot) -> KindReply:
+    seconds = max(0.0, (deadline - clock.now()).total_seconds())
+    try:
+        async with asyncio.timeout(seconds):
+            return await kind.run(call)
+    except TimeoutError:
+        raise AgentError(
+            f"“{agent.name}” did not answer in time (limit {agent.timeout_seconds} s, or what the run had left).",
+            code="timeout",
+            retryable=True,
+        ) from None
+
+
+def _refuse(faults: list[Fault], sentence: str, code: str, usage: dict[str, JSON] | None = None) -> None:
+    if faults:
+        raise _error(faults, sentence, code, usage)
+
+
+def _error(faults: list[Fault], sentence: str, code: str, usage: dict[str, JSON] | None = None) -> AgentError:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    detail = {"faults": [fault.as_json() for fault in faults]}
+    # A model may do better the next time; wrong input and wrong settings stay wrong.
+    return AgentError(
+        f"{sentence}: {faults[0]}{more}.", code=code, retryable=code == "invalid_output", detail=detail, usage=usage
+    )
+
+
+def _cost(agent: AgentSnapshot, reply: KindReply) -> dict[str, JSON]:
+    """What the kind measured; where it measures no cost, the agent's stated cost of a run."""
+    if reply.usage.get("cost_usd") is not None or agent.cost_per_run_usd is None:
+        return dict(reply.usage)
+    return {**reply.usage, "cost_usd": agent.cost_per_run_usd}

@@ -1,0 +1,78 @@
+"""Python callables out of an allow-list: nothing is imported by a name that somebody typed."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.utils.translation import gettext_lazy as _
+from pydantic import Field, field_validator
+
+from agents import python_callables
+from agents.errors import AgentError
+from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
+from agents.python_callables import CallFacts, PythonAgent
+
+
+class PythonConfig(KindConfig):
+    callable: str = Field(
+        title="Function", description="Name of a function that the installation registered for agents."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, title="Parameters", description="Fixed values given to the function beside the inputs."
+    )
+
+    @field_validator("callable")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        if name not in python_callables.registered():
+            raise ValueError(python_callables.unknown(name))
+        return name
+
+
+@register
+class PythonKind(AgentKind):
+    kind = "python"
+    label = _("Python function")
+    description = _("A function of this installation, registered by its developers. No model is called.")
+    icon = "code"
+    Config = PythonConfig
+
+    async def run(self, call: KindCall) -> KindReply:
+        agent = python_callables.registered()[call.config.callable]
+        facts = CallFacts(
+            organisation_id=call.organisation_id,
+            idempotency_key=call.idempotency_key,
+            attempt=call.attempt,
+            deadline=call.deadline,
+            parameters=call.config.parameters,
+            emit=call.emit,
+        )
+        outputs = await _call(agent, dict(call.inputs), facts)
+        if not isinstance(outputs, Mapping):
+            raise AgentError(
+                f"The function “{agent.name}” answered with {type(outputs).__name__}; named values are wanted.",
+                code="invalid_output",
+            )
+        return KindReply(outputs=dict(outputs))
+
+    def contract(self, config: Any) -> tuple[dict[str, JSON], dict[str, JSON]]:
+        agent = python_callables.registered()[config.callable]
+        return dict(agent.input_schema), dict(agent.output_schema)
+
+
+async def _call(agent: PythonAgent, inputs: dict[str, JSON], facts: CallFacts) -> JSON:
+    """A plain function runs in a thread: it may block, the host of hundreds of runs may not."""
+    try:
+        if inspect.iscoroutinefunction(agent.function):
+            return await agent.function(inputs, facts)
+        return await sync_to_async(agent.function, thread_sensitive=False)(inputs, facts)
+    except (AgentError, asyncio.CancelledError, TimeoutError):
+        raise
+    except Exception as error:  # whatever a registered function raises is its failure, not the portal's
+        raise AgentError(
+            f"The function “{agent.name}” failed: {type(error).__name__}: {error}",
+            code="callable_failed",
+            retryable=True,
+        ) from error

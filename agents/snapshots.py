@@ -1,0 +1,141 @@
+"""What running an agent needs to know, as one frozen value; read by the engine without holding a transaction.
+
+Versions never change, so a snapshot is kept for ever once read. What may change, the status and which version is
+current, is asked again after a second: an agent taken offline stops within that time on every host.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
+from agents.errors import AgentError
+from agents.models import Agent, AgentVersion, Status
+
+T = TypeVar("T")
+
+_HEAD_SECONDS = 1.0
+_MOST_SNAPSHOTS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSnapshot:
+    """One version of one agent. `number` is 0 for a version that was never published (a trial of a draft)."""
+
+    slug: str
+    name: str
+    number: int
+    kind: str
+    config: Mapping[str, Any]
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any]
+    timeout_seconds: int
+    max_concurrency: int | None = None
+    cost_per_run_usd: float | None = None
+    hints: tuple[str, ...] = ()
+    """Domain and skills, as they were when the snapshot was read: what the profile `auto` chooses by."""
+
+    @classmethod
+    def of(cls, version: AgentVersion) -> "AgentSnapshot":
+        """Costs a query unless `agent` was selected along."""
+        return cls(
+            slug=version.agent.slug,
+            name=version.agent.name,
+            number=version.number,
+            kind=version.kind,
+            config=version.config,
+            input_schema=version.input_schema,
+            output_schema=version.output_schema,
+            timeout_seconds=version.timeout_seconds,
+            max_concurrency=version.max_concurrency,
+            cost_per_run_usd=None if version.cost_per_run_usd is None else float(version.cost_per_run_usd),
+            hints=(version.agent.domain, *version.agent.skills),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The changeable part: is it there, may it run, which version is the latest?"""
+
+    agent_id: int
+    status: str
+    current: int | None
+    replaced_by: str | None
+    read_at: float
+
+
+_heads: dict[tuple[int, str], _Head] = {}
+_snapshots: OrderedDict[tuple[int, int], AgentSnapshot] = OrderedDict()
+_lock = Lock()
+
+
+async def load(organisation_id: int, slug: str, version: int | None = None) -> AgentSnapshot:
+    """The snapshot to run; most calls cost no query. Raises AgentError agent_unknown, _offline, _unpublished."""
+    head = _known_head(organisation_id, slug) or await in_thread(lambda: _read_head(organisation_id, slug))
+    if head is None:
+        raise AgentError(f"There is no agent “{slug}” in this organisation.", code="agent_unknown")
+    if head.status == Status.OFFLINE:
+        instead = f" It is replaced by “{head.replaced_by}”." if head.replaced_by else ""
+        raise AgentError(
+            f"The agent “{slug}” is offline.{instead}", code="agent_offline", detail={"replaced_by": head.replaced_by}
+        )
+    number = version or head.current
+    if number is None:
+        raise AgentError(f"The agent “{slug}” has no published version.", code="agent_unpublished")
+    found = _snapshots.get((head.agent_id, number)) or await in_thread(lambda: _read_snapshot(head.agent_id, number))
+    if found is None:
+        raise AgentError(f"The agent “{slug}” has no version {number}.", code="agent_unknown")
+    return found
+
+
+def forget(organisation_id: int, slug: str) -> None:
+    """Called by services after a change, so that this process at least sees it at once."""
+    _heads.pop((organisation_id, slug), None)
+
+
+async def in_thread(read: Callable[[], T]) -> T:
+    """Run a query in a thread of its own, for coroutines of the engine; stale connections are closed before and after."""
+
+    def guarded() -> T:
+        close_old_connections()
+        try:
+            return read()
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(guarded, thread_sensitive=False)()
+
+
+def _known_head(organisation_id: int, slug: str) -> _Head | None:
+    head = _heads.get((organisation_id, slug))
+    return head if head and time.monotonic() - head.read_at < _HEAD_SECONDS else None
+
+
+def _read_head(organisation_id: int, slug: str) -> _Head | None:
+    row = (
+        Agent.objects.filter(organisation_id=organisation_id, slug=slug)
+        .values_list("id", "status", "current__number", "replaced_by__slug")
+        .first()
+    )
+    if row is None:
+        return None
+    head = _Head(*row, time.monotonic())
+    _heads[organisation_id, slug] = head
+    return head
+
+
+def _read_snapshot(agent_id: int, number: int) -> AgentSnapshot | None:
+    version = AgentVersion.objects.filter(agent_id=agent_id, number=number).select_related("agent").first()
+    if version is None:
+        return None
+    snapshot = AgentSnapshot.of(version)
+    with _lock:
+        _snapshots[agent_id, number] = snapshot
+        while len(_snapshots) > _MOST_SNAPSHOTS:
+            _snapshots.popitem(last=False)
+    return snapshot
