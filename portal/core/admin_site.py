@@ -6,7 +6,6 @@ of their own organisations only, and in each only what their permissions there a
 
 from typing import Any
 
-from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from unfold.sites import UnfoldAdminSite
@@ -53,6 +52,3 @@ class PortalAdminSite(UnfoldAdminSite):
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         return redirect("password_change")
 
-
-class AdminConfig(DjangoAdminConfig):
-    default_site = "portal.core.admin_site.PortalAdminSite"

@@ -9,7 +9,9 @@ class Secret(models.Model):
     organisation = models.ForeignKey("core.Organisation", on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(
         max_length=80,
-        validators=[RegexValidator(r"^[A-Za-z][A-Za-z0-9_.-]*$", _("Begin with a letter; then letters, digits, _ . -"))],
+        validators=[
+            RegexValidator(r"^[A-Za-z][A-Za-z0-9_.-]*$", _("Begin with a letter; then letters, digits, _ . -"))
+        ],
         help_text=_("How agents and nodes refer to it, e.g. OPENAI_API_KEY."),
     )
     description = models.CharField(max_length=200, blank=True)
