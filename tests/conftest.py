@@ -1,7 +1,7 @@
-"""PostgreSQL and Redis for the tests: those of DATABASE_URL and REDIS_URL, else private ones for the length of the session.
+"""PostgreSQL and Redis for the tests: those of DATABASE_URL and REDIS_URL, else private ones, as long as the session.
 
-Everything here runs before Django reads its settings. A killed session leaves no server behind: the kernel ends them with
-it (portal/runtime/launch.py), and the next session removes its folder.
+Everything here runs before Django reads its settings. A killed session leaves no server behind: the kernel ends them
+with it (portal/runtime/launch.py), and the next session removes its folder.
 """
 
 import os
@@ -17,6 +17,9 @@ import pytest
 
 from portal.runtime.postgres import PostgresServer
 from portal.runtime.redis import RedisServer
+from tests.portal_process import portal_process, start_portal
+
+__all__ = ["portal_process", "start_portal"]
 
 # Short, because a Unix socket's path is limited to 107 bytes. The process id tells whose it is.
 _FOLDERS = Path(tempfile.gettempdir())

@@ -25,7 +25,7 @@ class Account:
 
 
 def server_account(data: Path) -> Account | None:
-    """None for an ordinary user: servers then run as that user. For root, the owner of `data` if there is one already."""
+    """None for an ordinary user: servers run as that user too. For root, the owner of `data` if there is one."""
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
@@ -37,7 +37,9 @@ def server_account(data: Path) -> Account | None:
         except KeyError:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-    raise CannotStart(f"PostgreSQL refuses to run as root, and none of the accounts {', '.join(CANDIDATES)} exists here.")
+    raise CannotStart(
+        f"PostgreSQL refuses to run as root, and none of the accounts {', '.join(CANDIDATES)} exists here."
+    )
 
 
 def needs_passage(*paths: Path) -> bool:

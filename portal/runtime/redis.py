@@ -23,7 +23,9 @@ class RedisServer:
 
     @classmethod
     def below(cls, folder: Path) -> "RedisServer":
-        account = server_account(folder / "postgres")  # the same account as PostgreSQL, with which it shares the socket folder
+        account = server_account(
+            folder / "postgres"
+        )  # the same account as PostgreSQL, with which it shares the socket folder
         return cls(socket_folder(folder, account) / "redis.sock", account)
 
     @property

@@ -29,9 +29,7 @@ def redis_url() -> str:
 def database_settings(*, process: str) -> dict[str, Any]:
     """Django's DATABASES entry. Only the web process pools: a pool inherited by forked workers crosses connections."""
     parts: dict[str, Any] = conninfo_to_dict(database_url())
-    options = {
-        key: value for key, value in parts.items() if key not in {"dbname", "user", "password", "host", "port"}
-    }
+    options = {key: value for key, value in parts.items() if key not in {"dbname", "user", "password", "host", "port"}}
     settings: dict[str, Any] = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.get("dbname", "postgres"),
@@ -48,9 +46,9 @@ def database_settings(*, process: str) -> dict[str, Any]:
     return settings
 
 
-def write_down(*, database_url: str, redis_url: str) -> None:
+def write_down(data: Path, *, database_url: str, redis_url: str) -> None:
     """Called by `up`: lets other commands on the same data folder find its servers."""
-    path = data_dir() / "services.json"
+    path = data / "services.json"
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps({"database_url": database_url, "redis_url": redis_url}), encoding="utf-8")
     draft.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Where the private servers' sockets are. A Unix socket's path must fit into 107 bytes, and data folders may be deep."""
+"""Where the private servers' sockets are. The path of a Unix socket has at most 107 bytes; data folders may be deep."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ LONGEST_NAME = len("/.s.PGSQL.5432.lock")
 
 
 def socket_folder(data: Path, account: Account | None) -> Path:
-    """A folder of our own for sockets, entered by nobody else: `data/run`, or a short one in the system's temp folder."""
+    """A folder for sockets that nobody else can enter: `data/run`, or a short one in the system's temp folder."""
     folder = data / "run"
     if len(os.fsencode(folder)) + LONGEST_NAME > LONGEST:
         folder = _short_folder(data)

@@ -1,10 +1,9 @@
 """The servers the tests themselves stand on."""
 
+import pytest
 import redis
 from django.conf import settings
 from django.db import connection
-
-import pytest
 
 
 @pytest.mark.django_db

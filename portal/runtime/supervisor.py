@@ -1,0 +1,278 @@
+"""What `manage.py up` does, from taking the data folder to giving it back.
+
+    hold the folder → end what a killed predecessor left → PostgreSQL, Redis → migrate, seed → web, engine, jobs
+    … keep them running, watch them …
+    on SIGTERM or SIGINT: web, then engine and jobs, then Redis and PostgreSQL
+
+Everything that runs is a child of this process, in a session of its own, and ends with it. This process holds no state
+that matters: the database has it all, so it may be killed at any time.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from functools import partial
+
+from portal.runtime import given, health, leftovers, lock, programs, reset, services
+from portal.runtime.accounts import server_account
+from portal.runtime.console import Console
+from portal.runtime.errors import CannotStart
+from portal.runtime.leftovers import Register
+from portal.runtime.listener import address_of, listen
+from portal.runtime.options import Options
+from portal.runtime.postgres import PostgresServer
+from portal.runtime.redis import RedisServer
+from portal.runtime.service import Service, describe
+from portal.runtime.watch import Watch
+
+# Seconds to stop; their sum stays below 15.
+WEB_STOP, CLUSTERS_STOP, SERVERS_STOP = 4.5, 6.5, 3.0
+FAILED_STARTS = 3  # ends of a process before the portal has ever been ready that make the start fail
+
+
+class Supervisor:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._console = Console()
+        self._register = Register(options.data)
+        self._stop = asyncio.Event()
+        self._servers: list[Service] = []
+        self._web: Service | None = None
+        self._clusters: list[Service] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._logins: list[dict[str, str]] = []
+        self._database_url = self._redis_url = ""
+
+    async def run(self) -> None:
+        """Returns after an orderly stop. Raises CannotStart."""
+        _open_data_folder(self._options)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+        with ExitStack() as stack:
+            stack.enter_context(lock.held(self._options.data, address=_wished_address(self._options)))
+            await asyncio.to_thread(self._end_leftovers)
+            if self._options.reset:
+                reset.empty(self._options.data)
+            listener = stack.enter_context(listen(self._options.host, self._options.port))
+            try:
+                await self._until_stopped(self._start(listener))
+                if not self._stop.is_set():
+                    await self._stop.wait()
+            finally:
+                self._tell_logins()
+                listener.close()
+                await self._end()
+
+    async def _until_stopped(self, work: Coroutine[None, None, None]) -> None:
+        """Do the work, and drop it when a stop is asked for meanwhile."""
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+    async def _start(self, listener: socket.socket) -> None:
+        address = address_of(listener)
+        await self._start_servers()
+        services.write_down(self._options.data, database_url=self._database_url, redis_url=self._redis_url)
+        environment = {
+            "DATABASE_URL": self._database_url,
+            "REDIS_URL": self._redis_url,
+            "PORTAL_DATA": str(self._options.data),
+            "PUBLIC_URL": os.environ.get("PUBLIC_URL") or address,
+            "ALLOWED_HOSTS": os.environ.get("ALLOWED_HOSTS") or ",".join(programs.host_names(self._options.host)),
+            "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "console",
+        }
+        await self._prepare(environment)
+        self._web = self._service("web", programs.web(listener, environment=environment))
+        engine = self._service("engine", programs.cluster("engine", environment=environment))
+        watch = Watch(self._database_url, engine=engine, web=self._web, address=address)
+        jobs = self._service("jobs", programs.cluster("jobs", environment=environment), heard=watch.heard_from_jobs)
+        watch.jobs = jobs
+        self._clusters = [engine, jobs]
+        for service in (self._web, engine, jobs):
+            await service.start()
+            self._keep(service)
+        await self._wait_for_web(address)
+        self._keepers.append(asyncio.create_task(watch.run()))
+        self._tell_ready(address)
+
+    async def _start_servers(self) -> None:
+        """The private servers for those not given by the environment. Redis and PostgreSQL start side by side."""
+        self._database_url, self._redis_url = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
+        starts = []
+        if self._database_url:
+            starts.append(asyncio.to_thread(given.require_database, self._database_url))
+        else:
+            postgres = PostgresServer.below(self._options.data)
+            self._database_url = postgres.url
+            starts.append(self._start_server("postgres", postgres, signal.SIGINT))
+        if self._redis_url:
+            starts.append(asyncio.to_thread(given.require_redis, self._redis_url))
+        else:
+            redis = RedisServer.below(self._options.data)
+            self._redis_url = redis.url
+            starts.append(self._start_server("redis", redis, signal.SIGTERM))
+        await asyncio.gather(*starts)
+
+    async def _start_server(self, name: str, server: PostgresServer | RedisServer, stop: signal.Signals) -> None:
+        def make_way() -> None:
+            _end_server(server)
+            server.prepare()
+
+        # Redis has no way to keep its start-up lines to itself.
+        service = self._service(name, server.program, stop_signal=stop, before=make_way, quiet=name == "redis")
+        # PostgreSQL last in the list: servers are stopped from its front.
+        self._servers.insert(0 if name == "redis" else len(self._servers), service)
+        await service.start()
+        await asyncio.to_thread(server.wait_ready, service.dead)
+        self._keep(service)
+
+    async def _prepare(self, environment: dict[str, str]) -> None:
+        """Migrate, and seed an empty database, in a process of its own that then gives its memory back."""
+        read, write = os.pipe()
+        arguments = ["prepare", "--report", str(write), *([] if self._options.demo else ["--no-demo"])]
+        program = programs.command(*arguments, environment=environment, process="command", keep_open=(write,))
+        service = self._service("prepare", program)
+        self._servers.insert(0, service)
+        try:
+            await service.start()
+            os.close(write)
+            status = await service.wait()
+            self._logins = json.loads(os.read(read, 65_536) or "[]")  # its writer has ended: this does not wait
+        finally:
+            os.close(read)
+            self._servers.remove(service)
+        if status:
+            raise CannotStart(f"The database could not be prepared (it {describe(status)}); see the lines above.")
+
+    async def _wait_for_web(self, address: str) -> None:
+        """Until it answers. Gives up when a process cannot even start."""
+        while not await asyncio.to_thread(health.answers, address):
+            for service in self._all():
+                if service.ends >= FAILED_STARTS:
+                    raise CannotStart(f"{service.name} ended {service.ends} times while starting; see its lines above.")
+            await asyncio.sleep(0.1)
+
+    def _service(
+        self,
+        name: str,
+        program: programs.Program,
+        *,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        before: Callable[[], None] | None = None,
+        heard: Callable[[str], None] | None = None,
+        quiet: bool = False,
+    ) -> Service:
+        return Service(
+            name,
+            program,
+            console=self._console,
+            register=self._register,
+            stop_signal=stop_signal,
+            before=before,
+            heard=heard,
+            quiet=quiet,
+        )
+
+    def _keep(self, service: Service) -> None:
+        self._keepers.append(asyncio.create_task(service.keep()))
+
+    def _all(self) -> list[Service]:
+        return [*([self._web] if self._web else []), *self._clusters, *self._servers]
+
+    def _end_leftovers(self) -> None:
+        """End processes of a predecessor that was killed: its web and clusters, then its servers."""
+        programs_left = leftovers.of_register(self._register)
+        if programs_left:
+            self._console.say(f"Ending {len(programs_left)} processes left behind by an earlier start that was killed.")
+        stubborn = leftovers.end(programs_left, (signal.SIGTERM, 4), (signal.SIGKILL, 4))
+        if stubborn:
+            numbers = ", ".join(str(process.pid) for process in stubborn)
+            raise CannotStart(
+                f"Processes left behind by an earlier start cannot be ended: {numbers}. End them by hand."
+            )
+
+    async def _end(self) -> None:
+        """Stop in order: nobody loses what it still needs."""
+        self._console.say("Stopping.")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, partial(self._console.say, "Already stopping."))
+        if self._web:
+            await self._end_service(self._web, WEB_STOP)
+        await asyncio.gather(*(self._end_service(cluster, CLUSTERS_STOP) for cluster in self._clusters))
+        for server in self._servers:
+            await self._end_service(server, SERVERS_STOP)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._console.say("Stopped.")
+
+    async def _end_service(self, service: Service, seconds: float) -> None:
+        if not await service.stop(seconds=seconds):
+            self._console.say(
+                f"{service.name} did not stop within {seconds:g} s and was killed; nothing recorded is lost."
+            )
+
+    def _tell_ready(self, address: str) -> None:
+        self._console.plain("")
+        self._console.plain(f"  Ensemble is ready at {address}/")
+        self._tell_logins()
+        self._console.plain("")
+        self._console.plain("  Stop with Ctrl-C.")
+        self._console.plain("")
+
+    def _tell_logins(self) -> None:
+        """Passwords exist nowhere else; they are printed once, also when the start fails after they were made."""
+        if not self._logins:
+            return
+        width = max(len(login["username"]) for login in self._logins)
+        self._console.plain("")
+        for login in self._logins:
+            self._console.plain(f"  login {login['username']:<{width}}   password {login['password']}")
+        self._console.plain("  The passwords are shown this once. `manage.py changepassword NAME` sets a new one.")
+        self._logins = []
+
+
+def _end_server(server: PostgresServer | RedisServer) -> None:
+    """Stop a private server that is still running, whoever started it."""
+    stubborn = leftovers.end(server.leftovers(), (signal.SIGINT, 8), (signal.SIGQUIT, 3), (signal.SIGKILL, 3))
+    if stubborn:
+        raise CannotStart(f"An earlier server, process {stubborn[0].pid}, cannot be ended. End it by hand.")
+
+
+def _open_data_folder(options: Options) -> None:
+    """Make the folder. Its way must be open to the account of the servers, which is another than root's."""
+    data = options.data
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(
+            f"The data folder {data} cannot be made: {error.strerror}. Choose another with --data."
+        ) from error
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        raise CannotStart(f"{data} may not be written by this user. Choose another folder with --data.")
+    server_account(data / "postgres")
+
+
+def _wished_address(options: Options) -> str:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{host}:{options.port}"
+
+
+def supervise(options: Options) -> None:
+    """Run until stopped; the exit status of `up` is 0 after an orderly stop and 1 when it could not start."""
+    try:
+        asyncio.run(Supervisor(options).run())
+    except CannotStart as reason:
+        print(f"Cannot start: {reason}", file=sys.stderr)  # noqa: T201  the one line the operator reads
+        sys.exit(1)

@@ -1,0 +1,92 @@
+"""The web process: Daphne, which on SIGTERM first finishes the requests under way.
+
+Daphne alone drops them. Here it stops listening, tells sockets to come back later (close code 1001) and gives requests
+some seconds. Run as `python -m portal.runtime.web --host H --port P`, or `--fd N` for a listening socket handed down.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from daphne.http_protocol import WebRequest
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import defer, reactor
+
+from portal.runtime.listener import listen
+
+GRACE = 3.0  # seconds for requests under way
+LARGEST_MESSAGE = 64 * 1024  # bytes; pages send tiny messages over their sockets
+
+
+class DrainingServer(Server):
+    """Daphne's server on one open socket, with an orderly end."""
+
+    def __init__(self, application: Callable[..., Any], listener: socket.socket) -> None:
+        super().__init__(
+            application,
+            endpoints=[listener],
+            ready_callable=self._adopt,
+            websocket_max_message_size=LARGEST_MESSAGE,
+            websocket_max_frame_size=LARGEST_MESSAGE,
+            server_name="ensemble",
+        )
+        self._listener = listener
+        self.endpoints = []  # Daphne would parse them as text; the socket is adopted below
+
+    def _adopt(self) -> None:
+        self._port = reactor.adoptStreamPort(self._listener.fileno(), self._listener.family, self.http_factory)
+        self._listener.close()  # the reactor has its own copy
+
+    def kill_all_applications(self) -> "defer.Deferred[None]":
+        """Called by the reactor before it stops, which waits for the answer."""
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        self._port.stopListening()
+        for protocol in self._open_sockets():
+            protocol.sendClose(code=1001)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GRACE
+        while (requests := self._busy(WebRequest)) and loop.time() < end:
+            await asyncio.wait(requests, timeout=end - loop.time())
+        tasks = self._busy(WebRequest) + self._busy(WebSocketProtocol)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+
+    def _open_sockets(self) -> list[Any]:
+        return [
+            protocol
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, WebSocketProtocol) and "disconnected" not in details
+        ]
+
+    def _busy(self, kind: type) -> list["asyncio.Task[Any]"]:
+        tasks = [
+            details.get("application_instance")
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, kind)
+        ]
+        return [task for task in tasks if task and not task.done()]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m portal.runtime.web")
+    options.add_argument("--host", default="127.0.0.1")
+    options.add_argument("--port", type=int, default=8000)
+    options.add_argument("--fd", type=int, help="A listening socket handed down by the starter.")
+    given = options.parse_args()
+    listener = listen(given.host, given.port) if given.fd is None else socket.socket(fileno=given.fd)
+    os.environ.setdefault("PORTAL_PROCESS", "web")
+    from portal.asgi import application
+
+    DrainingServer(application, listener).run()
+
+
+if __name__ == "__main__":
+    main()
