@@ -6,3 +6,9 @@ class ApprovalsConfig(AppConfig):
     label = "approvals"
     verbose_name = "Approvals"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from approvals import queries
+        from portal.core import shell
+
+        shell.register_count("inbox", queries.count_waiting_for)

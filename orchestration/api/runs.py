@@ -1,0 +1,222 @@
+"""Runs by API: start, read, follow, control. Contract: docs/reference/api.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import Field, Query, Router, Schema, Status
+
+from orchestration import access
+from orchestration.api import sse
+from orchestration.models import NodeRun, Run, RunEvent
+from orchestration.monitoring import queries
+from orchestration.services import runs as service
+from portal.core.actors import Actor
+from portal.core.api_auth import allow
+from portal.core.permissions import Permission
+
+router = Router(tags=["runs"])
+
+MOST_EVENTS = 1000
+
+
+class StartRun(Schema):
+    workflow: str = Field(description="Slug of the workflow.")
+    version: int | None = Field(None, description="Number of a published version; the published one if left out.")
+    inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
+    idempotency_key: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="The same key again gives the same run and starts nothing."
+    )
+    priority: int = Field(5, ge=1, le=10, description="10 is served first.")
+
+
+class NodeRunOut(Schema):
+    node: str
+    path: str = Field(description="Iteration indexes joined by dots; empty outside of loops.")
+    type: str
+    name: str
+    status: str
+    attempts: int
+    port: str
+    inputs: Any = None
+    outputs: Any = None
+    error: Any = None
+    waiting: Any = None
+    agent: str
+    agent_version: int | None
+    model: str
+    cost_usd: Decimal | None
+    input_tokens: int | None
+    output_tokens: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class Progress(Schema):
+    nodes_total: int
+    nodes_ended: int
+
+
+class Cost(Schema):
+    usd: Decimal
+    input_tokens: int
+    output_tokens: int
+
+
+class RunSummary(Schema):
+    id: UUID
+    workflow: str | None = Field(description="Slug; null for a run of no workflow.")
+    version: int | None
+    name: str
+    status: str
+    priority: int
+    progress: Progress
+    cost: Cost
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    last_seq: int = Field(description="Number of the newest event.")
+    url: str = Field(description="The run's page.")
+
+    @staticmethod
+    def resolve_workflow(run: Run) -> str | None:
+        return run.workflow.slug if run.workflow else None
+
+    @staticmethod
+    def resolve_version(run: Run) -> int | None:
+        return run.version.number if run.version else None
+
+    @staticmethod
+    def resolve_progress(run: Run) -> dict[str, int]:
+        return {"nodes_total": run.nodes_total, "nodes_ended": run.nodes_ended}
+
+    @staticmethod
+    def resolve_cost(run: Run) -> dict[str, Any]:
+        return {"usd": run.cost_usd, "input_tokens": run.input_tokens, "output_tokens": run.output_tokens}
+
+    @staticmethod
+    def resolve_url(run: Run, context: dict[str, Any]) -> str:
+        return access.run_url(run)
+
+
+class RunOut(RunSummary):
+    inputs: Any
+    outputs: Any = None
+    error: Any = None
+    waiting_for: list[str] = Field(description="Why it is not moving, in sentences; empty once it has ended.")
+    nodes: list[NodeRunOut] = Field(description="The first 1,000 node runs.")
+
+    @staticmethod
+    def resolve_waiting_for(run: Run) -> list[str]:
+        return [reason.text for reason in queries.reasons(run)]
+
+    @staticmethod
+    def resolve_nodes(run: Run) -> list[NodeRun]:
+        return list(NodeRun.objects.filter(run=run).order_by("id")[:1000])
+
+
+class EventOut(Schema):
+    seq: int
+    type: str
+    at: datetime
+    node: str
+    path: str
+    data: dict[str, Any]
+
+
+class Reason(Schema):
+    reason: str = Field("", max_length=500)
+
+
+class RunQuery(Schema):
+    status: str = ""
+    workflow: str = ""
+    q: str = ""
+    limit: int = Field(50, ge=1, le=200)
+    offset: int = Field(0, ge=0)
+
+
+@router.post("", response={201: RunSummary, 200: RunSummary}, summary="Start a run")
+def start(request: HttpRequest, body: StartRun) -> Any:
+    """201 and the new run; 200 and the run there is when the idempotency key was used before."""
+    allow(request, Permission.RUNS_START)
+    workflow = access.workflow_for(request.organisation, body.workflow)  # type: ignore[attr-defined]
+    run, created = service.start_workflow(
+        workflow=workflow,
+        version=body.version,
+        inputs=body.inputs,
+        actor=Actor.of(request),
+        source="api",
+        idempotency_key=body.idempotency_key,
+        priority=body.priority,
+    )
+    return Status(201 if created else 200, run)
+
+
+@router.get("", response=list[RunSummary], summary="List runs, newest first")
+def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
+    allow(request, Permission.RUNS_VIEW)
+    chosen = queries.RunFilter(q=query.q, status=query.status, workflow=query.workflow)
+    found = queries.runs(request.organisation, chosen)  # type: ignore[attr-defined]
+    return found[query.offset : query.offset + query.limit]
+
+
+@router.get("/{uuid:run_id}", response=RunOut, summary="A run with its steps")
+def read(request: HttpRequest, run_id: UUID) -> Any:
+    return _run(request, run_id)
+
+
+@router.get("/{uuid:run_id}/events", response=list[EventOut], summary="The run's event log")
+def events(
+    request: HttpRequest,
+    run_id: UUID,
+    after: int = Query(0, ge=0, description="Events with a greater number."),
+    limit: int = Query(MOST_EVENTS, ge=1, le=MOST_EVENTS),
+) -> list[RunEvent]:
+    return list(queries.events(_run(request, run_id), after=after, limit=limit))
+
+
+@router.get("/{uuid:run_id}/stream", response={200: None}, summary="The event log as server-sent events")
+def stream(
+    request: HttpRequest, run_id: UUID, after: int = Query(0, ge=0, description="Or the header Last-Event-ID.")
+) -> HttpResponse | StreamingHttpResponse:
+    """Each event has its number as `id`, its type as `event`; `event: end` closes the stream of an ended run."""
+    run = _run(request, run_id)
+    last = request.headers.get("Last-Event-ID", "")
+    return sse.response(sse.run_events(run.id, after=int(last) if last.isdecimal() else after))
+
+
+@router.post("/{uuid:run_id}/cancel", response={202: RunSummary}, summary="Cancel")
+def cancel(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+    return _control(request, run_id, service.cancel_run, body)
+
+
+@router.post("/{uuid:run_id}/pause", response={202: RunSummary}, summary="Pause")
+def pause(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+    return _control(request, run_id, service.pause_run, body)
+
+
+@router.post("/{uuid:run_id}/resume", response={202: RunSummary}, summary="Resume")
+def resume(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+    return _control(request, run_id, service.resume_run, body)
+
+
+@router.post("/{uuid:run_id}/retry", response={202: RunSummary}, summary="Go on from what failed")
+def retry(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+    return _control(request, run_id, service.retry_run, body)
+
+
+def _run(request: HttpRequest, run_id: UUID) -> Run:
+    allow(request, Permission.RUNS_VIEW)
+    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+
+
+def _control(request: HttpRequest, run_id: UUID, act: Any, body: Reason | None) -> Any:
+    """202 and the run as it is now; RunStateConflict becomes 409 with the state."""
+    allow(request, Permission.RUNS_CONTROL)
+    run = access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+    return Status(202, act(run=run, actor=Actor.of(request), reason=body.reason if body else ""))

@@ -1,0 +1,252 @@
+"""What the pages and the API read of runs. Everything is within one organisation."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet
+
+from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.models import EngineHost, NodeRun, Run, RunEvent
+from orchestration.monitoring.why import Facts, Reason, WaitingNode, why
+from portal.core import clock
+from portal.core.models import Organisation
+
+HOST_IS_FRESH = timedelta(seconds=15)
+UNFINISHED = ("queued", "running", "waiting", "paused", "compensating")
+PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """As in the address. status: a status, `unfinished` or empty; period: a key of PERIODS or empty."""
+
+    q: str = ""
+    status: str = ""
+    workflow: str = ""
+    period: str = ""
+    kind: str = "workflow"
+
+
+def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySet[Run]:
+    """Newest first, with what a row shows; heavy columns are left out."""
+    chosen = chosen or RunFilter()
+    found = Run.objects.filter(organisation=organisation)
+    if chosen.kind:
+        found = found.filter(kind=chosen.kind)
+    if chosen.status == "unfinished":
+        found = found.filter(status__in=UNFINISHED)
+    elif chosen.status:
+        found = found.filter(status=chosen.status)
+    if chosen.workflow:
+        found = found.filter(workflow__slug=chosen.workflow)
+    if chosen.period in PERIODS:
+        found = found.filter(created_at__gte=clock.now() - PERIODS[chosen.period])
+    if chosen.q:
+        found = found.filter(_matches(chosen.q))
+    return (
+        found.select_related("workflow", "version", "started_by")
+        .defer("inputs", "outputs", "workflow__draft")
+        .order_by("-created_at", "-id")
+    )
+
+
+def _matches(words: str) -> Q:
+    """Name, starter, or the beginning of the id as pages show it."""
+    match = Q(name__icontains=words) | Q(started_by__username__icontains=words)
+    digits = words.replace("-", "").lower()
+    if 4 <= len(digits) <= 32 and all(c in "0123456789abcdef" for c in digits):
+        low, high = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+        match |= Q(id__gte=low, id__lte=high)
+    return match
+
+
+def counts(organisation: Organisation) -> dict[str, int]:
+    """Runs by status of the last 30 days and all unfinished ones; one query."""
+    since = clock.now() - PERIODS["month"]
+    rows = (
+        Run.objects.filter(organisation=organisation, kind="workflow")
+        .filter(Q(created_at__gte=since) | Q(status__in=UNFINISHED))
+        .values("status")
+        .annotate(n=Count("id"))
+        .values_list("status", "n")
+    )
+    found = dict(rows)
+    found["unfinished"] = sum(found.get(status, 0) for status in UNFINISHED)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A line of the step table: a node outside of loops, or a loop's body node over all its iterations."""
+
+    node: str
+    name: str
+    type: str
+    parent: str
+    depth: int
+    status: str
+    node_run: NodeRun | None
+    """None when nothing has happened to it yet, or when it stands for several iterations."""
+    tally: dict[str, int]
+    """Node runs by status; for body nodes of loops."""
+
+    @property
+    def iterations(self) -> int:
+        return sum(self.tally.values())
+
+
+def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
+    """All nodes in the order of the definition's drawing, bodies under their loop. Two queries however long the loops."""
+    nodes = {node["id"]: node for node in definition["nodes"]}
+    single = {
+        row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")
+    }
+    tallies: dict[str, dict[str, int]] = {}
+    inner = NodeRun.objects.filter(run=run).exclude(path="").values("node", "status").annotate(n=Count("id"))
+    for row in inner:
+        tallies.setdefault(row["node"], {})[row["status"]] = row["n"]
+    return [
+        StepRow(
+            node=node_id,
+            name=nodes[node_id].get("name") or node_id,
+            type=nodes[node_id]["type"],
+            parent=nodes[node_id].get("parent") or "",
+            depth=depth,
+            status=_status(single.get(node_id), tallies.get(node_id)),
+            node_run=single.get(node_id),
+            tally=tallies.get(node_id, {}),
+        )
+        for node_id, depth in _in_order(definition)
+    ]
+
+
+def statuses(rows: Iterable[StepRow]) -> dict[str, str]:
+    """For the drawn graph: {node: status}."""
+    return {row.node: row.status for row in rows}
+
+
+def _in_order(definition: dict[str, Any]) -> list[tuple[str, int]]:
+    """(node, depth) with each loop's body right after the loop."""
+    from orchestration.engine.graph import Graph
+
+    bodies = Graph.of(definition).bodies
+    ordered: list[tuple[str, int]] = []
+
+    def walk(parent: str | None, depth: int) -> None:
+        for node in bodies.get(parent, ()):
+            ordered.append((node, depth))
+            walk(node, depth + 1)
+
+    walk(None, 0)
+    return ordered
+
+
+_GRAVEST = ("running", "waiting", "retrying", "failed", "cancelled", "succeeded", "skipped")
+
+
+def _status(single: NodeRun | None, tally: dict[str, int] | None) -> str:
+    if single is not None:
+        return single.status
+    if tally:
+        return next(status for status in _GRAVEST if tally.get(status))
+    return NodeStatus.PENDING
+
+
+def node_run(run: Run, node: str, path: str) -> NodeRun | None:
+    return NodeRun.objects.filter(run=run, node=node, path=path).first()
+
+
+def iterations(run: Run, node: str) -> QuerySet[NodeRun]:
+    """Node runs of a body node, in the order they were made."""
+    return NodeRun.objects.filter(run=run, node=node).exclude(path="").defer("inputs", "outputs").order_by("id")
+
+
+def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
+    """Each try of a node run: {"number", "started_at", "ended_at", "outcome", "error", "retry_at"}. One query."""
+    events = RunEvent.objects.filter(run=run, node=node, path=path).order_by("seq")
+    tries: list[dict[str, Any]] = []
+    for event in events:
+        if event.type == "NodeStarted":
+            tries.append({"number": event.data.get("attempt", len(tries) + 1), "started_at": event.at, "outcome": "running"})
+        elif tries and event.type in _OUTCOMES:
+            tries[-1] |= {"ended_at": event.at, "outcome": _OUTCOMES[event.type]}
+            if "error" in event.data:
+                tries[-1]["error"] = event.data["error"]
+        elif tries and event.type == "RetryScheduled":
+            tries[-1]["retry_at"] = event.data.get("due")
+        elif tries and event.type in ("NodeWaiting", "NodeResumed"):
+            tries[-1]["outcome"] = "waiting" if event.type == "NodeWaiting" else "running"
+    return tries
+
+
+_OUTCOMES = {
+    "AttemptFailed": "failed",
+    "AttemptAbandoned": "abandoned",
+    "NodeSucceeded": "succeeded",
+    "NodeFailed": "failed",
+    "NodeCancelled": "cancelled",
+}
+
+
+def events(run: Run, *, after: int = 0, limit: int = 500) -> Sequence[RunEvent]:
+    return list(RunEvent.objects.filter(run=run, seq__gt=after).order_by("seq")[:limit])
+
+
+def engine_alive(now: datetime) -> bool:
+    return EngineHost.objects.filter(ended_at=None, heartbeat_at__gte=now - HOST_IS_FRESH).exists()
+
+
+def reasons(run: Run) -> list[Reason]:
+    """Why an unfinished run is where it is; at most two queries, none once it has ended."""
+    if run.ended:
+        return []
+    now = clock.now()
+    under_way = NodeRun.objects.filter(run=run, status__in=["running", "waiting", "retrying"]).defer("inputs", "outputs")
+    rows = list(under_way.order_by("id")[:50])
+    facts = Facts(
+        status=run.status,
+        due_at=run.due_at,
+        lease_alive=bool(run.lease_token and run.lease_expires_at and run.lease_expires_at > now),
+        engine_alive=engine_alive(now),
+        incident=run.incident,
+        running=[row.name for row in rows if row.status == NodeStatus.RUNNING and row.type != "loop"],
+        waiting=[_waiting(row) for row in rows if row.status != NodeStatus.RUNNING],
+    )
+    return why(facts, now)
+
+
+def _waiting(row: NodeRun) -> WaitingNode:
+    waiting = row.waiting or {}
+    until = waiting.get("until")
+    return WaitingNode(
+        name=row.name + (f" [{row.path}]" if row.path else ""),
+        node=row.node,
+        path=row.path,
+        status=row.status,
+        reason=waiting.get("reason", ""),
+        until=datetime.fromisoformat(until) if until else None,
+        data=waiting.get("data") or {},
+        attempts=row.attempts,
+        error=row.error,
+    )
+
+
+def cost_by_agent(run: Run) -> list[dict[str, Any]]:
+    """[{"agent", "cost", "input", "output", "steps"}], dearest first. One query."""
+    from django.db.models import Sum
+
+    rows = NodeRun.objects.filter(run=run).exclude(agent="").values("agent")
+    return list(
+        rows.annotate(
+            cost=Sum("cost_usd"), input=Sum("input_tokens"), output=Sum("output_tokens"), steps=Count("id")
+        ).order_by(F("cost").desc(nulls_last=True), "agent")
+    )
+
+
+def ended(status: str) -> bool:
+    return RunStatus(status).ended

@@ -1,0 +1,110 @@
+"""All that the page of one run shows, gathered once: frozen values, ready for the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+
+from orchestration import live
+from orchestration.engine.states import RunStatus
+from orchestration.models import NodeRun, Run
+from orchestration.monitoring import queries
+from orchestration.monitoring.downloads import output_names
+from orchestration.monitoring.queries import StepRow
+from orchestration.monitoring.why import Reason
+from portal.core import clock
+
+ITERATIONS_PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An opened step: one node run with its attempts, or the iterations of a node inside a loop."""
+
+    node: str
+    path: str
+    name: str
+    type: str
+    raw: dict[str, Any]
+    """The node as the definition has it."""
+    node_run: NodeRun | None
+    attempts: list[dict[str, Any]]
+    iterations: Page[NodeRun] | None
+    partial_text: str
+    """What a running model has said so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    definition: dict[str, Any]
+    steps: list[StepRow]
+    statuses: dict[str, str]
+    reasons: list[Reason]
+    outputs: list[tuple[str, Any]]
+    cost_by_agent: list[dict[str, Any]]
+    step: Step | None
+    elapsed: timedelta | None
+    progress: int
+    """Percent of nodes that have ended."""
+    can_cancel: bool
+    can_pause: bool
+    can_resume: bool
+    can_retry: bool
+    can_start_again: bool
+
+
+def build(
+    run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool
+) -> RunPage:
+    """About eight queries, whatever the size of the run."""
+    definition = run.definition.body
+    rows = queries.steps(run, definition)
+    status = RunStatus(run.status)
+    return RunPage(
+        definition=definition,
+        steps=rows,
+        statuses=queries.statuses(rows),
+        reasons=queries.reasons(run),
+        outputs=[(name, run.outputs[name]) for name in output_names(run)],
+        cost_by_agent=queries.cost_by_agent(run),
+        step=_step(run, definition, step, path, iterations_page) if step else None,
+        elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
+        progress=100 if status is RunStatus.COMPLETED else _progress(rows),
+        can_cancel=may_control and not status.ended,
+        can_pause=may_control and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING),
+        can_resume=may_control and status is RunStatus.PAUSED,
+        can_retry=may_control and (status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.incident is not None),
+        can_start_again=may_start and run.workflow_id is not None,
+    )
+
+
+def _progress(rows: list[StepRow]) -> int:
+    top = [row for row in rows if not row.depth]
+    ended = sum(row.status in ("succeeded", "failed", "skipped", "cancelled") for row in top)
+    return round(100 * ended / len(top)) if top else 0
+
+
+def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations_page: str) -> Step | None:
+    raw = next((raw for raw in definition["nodes"] if raw["id"] == node), None)
+    if raw is None:
+        return None
+    inside_a_loop = bool(raw.get("parent"))
+    found = queries.node_run(run, node, path) if path or not inside_a_loop else None
+    iterations = None
+    if inside_a_loop and not path:
+        iterations = Paginator(queries.iterations(run, node), ITERATIONS_PER_PAGE).get_page(iterations_page)
+    running = found is not None and found.status == "running"
+    return Step(
+        node=node,
+        path=path,
+        name=raw.get("name") or node,
+        type=raw["type"],
+        raw=raw,
+        node_run=found,
+        attempts=queries.attempts(run, node, path) if found else [],
+        iterations=iterations,
+        partial_text=live.partial_text(run.id, node, path) if running else "",
+    )

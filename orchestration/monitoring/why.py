@@ -1,0 +1,87 @@
+"""Why is it not moving? Answered from stored facts only. Pure: plain values in, sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one unfinished run. `waiting` are its waiting node runs, `retrying` those with a retry to come."""
+
+    status: str
+    due_at: datetime | None
+    lease_alive: bool
+    engine_alive: bool
+    incident: dict[str, Any] | None
+    running: Sequence[str]
+    waiting: Sequence[WaitingNode]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNode:
+    name: str
+    node: str
+    path: str
+    status: str
+    """waiting | retrying"""
+    reason: str
+    until: datetime | None
+    data: dict[str, Any]
+    attempts: int
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause. `kind` picks the icon: person, timer, retry, paused, engine, incident, working, queue."""
+
+    kind: str
+    text: str
+    node: str = ""
+    path: str = ""
+    until: datetime | None = None
+
+
+def why(facts: Facts, now: datetime) -> list[Reason]:
+    """Every cause that holds now, the gravest first. Empty only for a run that has ended."""
+    reasons: list[Reason] = []
+    if facts.incident:
+        reasons.append(Reason("incident", facts.incident.get("message", "It is in quarantine."), until=None))
+    if facts.status == "paused":
+        reasons.append(Reason("paused", "It is paused. Steps under way finish; no new one starts until it is resumed."))
+    overdue = facts.due_at is not None and facts.due_at <= now and not facts.lease_alive
+    if overdue and not facts.engine_alive and not facts.incident:
+        reasons.append(Reason("engine", "No engine is alive to drive it. It goes on by itself as soon as one is."))
+    elif overdue and not facts.incident:
+        reasons.append(Reason("queue", "It waits for an engine to take it up."))
+    reasons.extend(_waiting(node, now) for node in facts.waiting)
+    if facts.running:
+        names = ", ".join(facts.running[:3]) + (f" and {len(facts.running) - 3} more" if len(facts.running) > 3 else "")
+        reasons.append(Reason("working", f"Working on {names}."))
+    return reasons
+
+
+def _waiting(node: WaitingNode, now: datetime) -> Reason:
+    where = {"node": node.node, "path": node.path}
+    if node.status == "retrying":
+        error = (node.error or {}).get("message", "an error")
+        return Reason(
+            "retry", f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.", until=node.until, **where
+        )
+    if node.reason in ("approval", "human_input"):
+        return Reason("person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", **where)
+    if node.reason == "timer":
+        return Reason("timer", f"{node.name}: waits for its time.", until=node.until, **where)
+    return Reason("timer", f"{node.name}: waits for {node.reason}.", until=node.until, **where)
+
+
+def _whom(assignee: dict[str, Any]) -> str:
+    if assignee.get("user"):
+        return str(assignee["user"])
+    if assignee.get("role"):
+        return f"a holder of the role {assignee['role']}"
+    return "anybody who may decide"

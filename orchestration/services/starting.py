@@ -1,0 +1,70 @@
+"""Starting a workflow by its published version: what page, API and command line share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.models import Run, Workflow, WorkflowVersion
+from orchestration.services import runs, workflows
+from portal.core.actors import Actor
+from portal.core.errors import Conflict, UserError
+from portal.core.models import Organisation
+
+
+class NotPublished(Conflict):
+    def __init__(self, workflow: Workflow) -> None:
+        super().__init__(f"“{workflow.name}” has no published version yet. Publish it first.", code="not_published")
+
+
+class NoSuchVersion(UserError):
+    status = 404
+
+    def __init__(self, workflow: Workflow, number: int) -> None:
+        super().__init__(f"“{workflow.name}” has no version {number}.", code="no_such_version")
+
+
+def start_workflow(
+    *,
+    workflow: Workflow,
+    inputs: dict[str, Any],
+    actor: Actor,
+    source: str,
+    version: int | None = None,
+    idempotency_key: str | None = None,
+    priority: int = 5,
+) -> tuple[Run, bool]:
+    """Start the published version, or the given one. Returns the run and whether it is new.
+
+    Raises NotPublished, NoSuchVersion, and what `runs.start_run` raises for wrong inputs.
+    """
+    chosen = _version(workflow, version)
+    # Two callers with one new key at once are both told "new"; they get the same run all the same.
+    keyed = Run.objects.filter(organisation=workflow.organisation, idempotency_key=idempotency_key)
+    known = idempotency_key is not None and keyed.exists()
+    run = runs.start_run(
+        organisation=workflow.organisation,
+        version=chosen,
+        inputs=inputs,
+        actor=actor,
+        source=source,
+        idempotency_key=idempotency_key,
+        priority=priority,
+    )
+    return run, not known
+
+
+def checked_definition(organisation: Organisation, definition: Any) -> dict[str, Any]:
+    """A definition that belongs to no workflow, validated like a published one. Raises workflows.InvalidDefinition."""
+    return workflows.checked(organisation=organisation, definition=definition)
+
+
+def _version(workflow: Workflow, number: int | None) -> WorkflowVersion:
+    versions = WorkflowVersion.objects.select_related("definition", "workflow")
+    if number is not None:
+        found = versions.filter(workflow=workflow, number=number).first()
+        if found is None:
+            raise NoSuchVersion(workflow, number)
+        return found
+    if workflow.published_id is None:
+        raise NotPublished(workflow)
+    return versions.get(pk=workflow.published_id)

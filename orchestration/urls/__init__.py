@@ -1,0 +1,7 @@
+"""Pages of workflows and runs, one list a resource; all live within an organisation."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("o/<slug:org>/runs/", include("orchestration.urls.runs")),
+]

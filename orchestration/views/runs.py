@@ -1,0 +1,140 @@
+"""Pages of runs: the list, the live page of one, its event log, downloads and control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from orchestration import access, graph_svg
+from orchestration.engine.states import RunStatus
+from orchestration.models import Run
+from orchestration.monitoring import downloads, queries, run_page
+from orchestration.queries import workflows
+from orchestration.services import runs as service
+from portal.core import htmx
+from portal.core.access import can, member
+from portal.core.actors import Actor
+from portal.core.errors import UserError
+from portal.core.htmx import HtmxRequest
+from portal.core.permissions import Permission
+
+PAGE_SIZE = 50
+EVENTS_PAGE = 200
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def run_list(request: HtmxRequest, org: str) -> HttpResponse:
+    chosen = queries.RunFilter(
+        q=request.GET.get("q", "").strip(),
+        status=_one_of(request.GET.get("status", ""), ("unfinished", *RunStatus)),
+        workflow=request.GET.get("workflow", ""),
+        period=_one_of(request.GET.get("period", ""), queries.PERIODS),
+        kind=_one_of(request.GET.get("kind", "workflow"), ("workflow", "trial")) or "workflow",
+    )
+    page = Paginator(queries.runs(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "chosen": chosen,
+        "counts": queries.counts(request.organisation),
+        "workflows": workflows.choices(request.organisation),
+        "statuses": list(RunStatus),
+        "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period),
+    }
+    return render(request, "runs/_list.html" if htmx.is_partial(request) else "runs/list.html", context)
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def detail(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    """The live page. `?step=` and `?path=` open a step; a partial request gets the part that is live."""
+    run = access.run_for(request.organisation, run_id)
+    page = run_page.build(
+        run,
+        step=request.GET.get("step", ""),
+        path=request.GET.get("path", ""),
+        iterations_page=request.GET.get("iterations", "1"),
+        may_control=can(request.user, request.organisation, Permission.RUNS_CONTROL),
+        may_start=can(request.user, request.organisation, Permission.RUNS_START),
+    )
+    context: dict[str, Any] = {"run": run, "page": page}
+    if htmx.is_partial(request):
+        return render(request, "runs/_live.html", context)
+    context["graph"] = graph_svg.render(page.definition, statuses=page.statuses)
+    return render(request, "runs/detail.html", context)
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def events(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    """The run's numbered log, newest last, from `?after=`."""
+    run = access.run_for(request.organisation, run_id)
+    after = _whole_number(request.GET.get("after", "0"))
+    rows = queries.events(run, after=after, limit=EVENTS_PAGE + 1)
+    context = {"run": run, "events": rows[:EVENTS_PAGE], "more": len(rows) > EVENTS_PAGE, "after": after}
+    return render(request, "runs/_events.html" if htmx.is_partial(request) else "runs/events.html", context)
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def download(request: HtmxRequest, org: str, run_id: UUID, name: str) -> HttpResponse:
+    """One output as a file, or all of them as `all.json`. Always an attachment: outputs are other people's text."""
+    run = access.run_for(request.organisation, run_id)
+    file = downloads.output_file(run, name)
+    if file is None:
+        raise Http404("The run has no such output.")
+    response = HttpResponse(file.content, content_type=file.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_POST
+@member(Permission.RUNS_CONTROL)
+def cancel(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    return _control(request, run_id, service.cancel_run, "Cancelling. What is under way is being stopped.")
+
+
+@require_POST
+@member(Permission.RUNS_CONTROL)
+def pause(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    return _control(request, run_id, service.pause_run, "Paused. Steps under way finish, no new one starts.")
+
+
+@require_POST
+@member(Permission.RUNS_CONTROL)
+def resume(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    return _control(request, run_id, service.resume_run, "Resumed.")
+
+
+@require_POST
+@member(Permission.RUNS_CONTROL)
+def retry(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    return _control(request, run_id, service.retry_run, "Goes on from what failed; finished steps are kept.")
+
+
+def _control(request: HtmxRequest, run_id: UUID, act: Callable[..., Run], said: str) -> HttpResponse:
+    """Do it and come back to the page; a refusal is said in words and changes nothing."""
+    run = access.run_for(request.organisation, run_id)
+    try:
+        act(run=run, actor=Actor.of(request))
+        level = "success"
+    except UserError as error:
+        said, level = error.message, "error"
+    return htmx.say_and_go(request, reverse("runs:detail", args=[request.organisation.slug, run_id]), said, level)
+
+
+def _one_of(value: str, known: Any) -> str:
+    return value if value in known else ""
+
+
+def _whole_number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
