@@ -1,4 +1,4 @@
-"""Template tags of every page, a builtin library. The components they draw are in templates/components; its README shows each."""
+"""Template tags of every page, a builtin library. What they draw is in templates/components; its README shows each."""
 
 import json
 import zlib
@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.core.ui import formats, icons, json_tree, markdown, statuses
+from portal.core.ui import formats, icons, import_map, json_tree, markdown, statuses
 
 register = template.Library()
 
@@ -23,7 +23,7 @@ THEMES = ("light", "dark", "system")
 
 
 def _attributes(values: Mapping[str, Any]) -> SafeString:
-    """Keyword arguments as HTML attributes: data_copy → data-copy, class_ → class; True stands alone, None and False vanish."""
+    """Keywords as HTML attributes: data_copy → data-copy, class_ → class; True stands alone, None and False vanish."""
     parts = []
     for key, value in values.items():
         name = key.rstrip("_").replace("_", "-")
@@ -71,7 +71,7 @@ def badge(text: object, tone: str = "neutral", icon: str = "", title: str = "") 
 
 @register.simple_tag
 def avatar(person: object, size: str = "") -> SafeString:
-    """Initials in a quiet disc; `person` is a user, an agent or a name. Sizes: "", sm, lg. Decoration: write the name beside it."""
+    """Initials in a quiet square; `person` is a user, an agent or a name. Sizes: "", sm, lg."""
     full_name = getattr(person, "get_full_name", None)
     name = (full_name() if callable(full_name) else "") or getattr(person, "name", "") or str(person)
     hue = zlib.crc32(name.encode()) % 6 + 1
@@ -155,10 +155,10 @@ def ago(value: datetime | None) -> SafeString:
     if value is None:
         return format_html('<span class="muted">{}</span>', formats.NOTHING)
     local = timezone.localtime(value)
-    return format_html(
-        '<time datetime="{}" title="{}" data-ago>{}</time>',
-        value.isoformat(timespec="seconds"), f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}", formats.ago(local, timezone.localtime()),
-    )  # fmt: skip
+    exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
+    words = formats.ago(local, timezone.localtime())
+    iso = value.isoformat(timespec="seconds")
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', iso, exact, words)
 
 
 @register.filter
@@ -207,7 +207,7 @@ def json_view(value: Any, label: str = "", open_depth: int = json_tree.OPEN_DEPT
 
 @register.simple_tag
 def code(text: object, language: str = "", label: str = "", lines: bool = False) -> SafeString:
-    """Text in fixed width with a copy button; `lines` numbers them. `language` is a word shown in the corner; "diff" colours lines."""
+    """Text in fixed width with a copy button; `lines` numbers its lines, `language` is shown, "diff" colours them."""
     source = text if isinstance(text, str) else json_tree.pretty(text)
     rows = source.splitlines() or [""]
     context = {
@@ -256,9 +256,15 @@ def field(bound: BoundField, **options: Any) -> SafeString:
     if isinstance(widget, Textarea):
         attributes.setdefault("data-autosize", True)
     context = {
-        "field": bound, "kind": kind, "control": bound.as_widget(attrs=attributes), "help_id": help_id, "error_id": error_id,
-        "label_hidden": label_hidden, "file_drop": file_drop, "optional": not bound.field.required and kind != "checkbox",
-    }  # fmt: skip
+        "field": bound,
+        "kind": kind,
+        "control": bound.as_widget(attrs=attributes),
+        "help_id": help_id,
+        "error_id": error_id,
+        "label_hidden": label_hidden,
+        "file_drop": file_drop,
+        "optional": not bound.field.required and kind != "checkbox",
+    }
     return render_to_string("components/field.html", context)
 
 
@@ -285,7 +291,7 @@ def page_url(context: template.Context, **changes: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def sort_header(context: template.Context, key: str, label: str, parameter: str = "sort") -> SafeString:
-    """The inside of a <th> one can sort by: a link that turns the direction; says the present one to screen readers too."""
+    """The inside of a <th> one can sort by: a link that turns the direction and says the present one."""
     now = context["request"].GET.get(parameter, "")
     direction = "ascending" if now == key else "descending" if now == f"-{key}" else ""
     target = f"-{key}" if direction == "ascending" else key
@@ -302,9 +308,9 @@ def nav_current(context: template.Context, *names: str) -> SafeString:
     """aria-current="page" when the present page is one of these url names or in one of these namespaces ("runs:")."""
     match = getattr(context.get("request"), "resolver_match", None)
     if match is None:
-        return mark_safe("")
+        return SafeString("")
     here = any(f"{match.namespace}:" == name or match.view_name == name for name in names)
-    return mark_safe(' aria-current="page"' if here else "")
+    return SafeString(' aria-current="page"' if here else "")
 
 
 @register.simple_tag
@@ -320,7 +326,7 @@ def tab(label: str, url: str, active: bool = False, count: int | None = None, ic
     """One tab: a link, so that it works without scripts and can be shared."""
     number = "" if count is None else format_html('<span class="count">{}</span>', count)
     mark = icons.icon(icon) if icon else ""
-    now = mark_safe(' aria-current="page"' if active else "")
+    now = SafeString(' aria-current="page"' if active else "")
     return format_html('<a class="tab" href="{}"{}>{}<span>{}</span>{}</a>', url, now, mark, label, number)
 
 
@@ -330,6 +336,13 @@ def theme(context: template.Context) -> str:
     request = context.get("request")
     chosen = request.COOKIES.get("theme", "system") if request else "system"
     return chosen if chosen in THEMES else "system"
+
+
+@register.simple_tag(takes_context=True, name="import_map")
+def import_map_tag(context: template.Context) -> SafeString:
+    """The <script type="importmap"> of the page; before any module."""
+    body = mark_safe(import_map.import_map())  # noqa: S308  # our own file names, "<" escaped
+    return format_html('<script type="importmap" nonce="{}">{}</script>', context.get("csp_nonce", ""), body)
 
 
 @register.filter
@@ -409,7 +422,7 @@ def dialog(content: str, id: str, title: str, *, size: str = "", note: str = "")
 def menu(
     content: str, label: str, *, icon: str = "", icon_only: bool = False, variant: str = "", align: str = "start"
 ) -> SafeString:
-    """A button that opens a list of links and buttons (class menu-item). Works without scripts; Escape and a click outside close it."""
+    """A button that opens a list of links and buttons (class menu-item). Works without scripts."""
     context = {
         "content": content,
         "label": label,
@@ -431,7 +444,7 @@ def callout(content: str, tone: str = "info", *, title: str = "", icon: str = ""
 
 @register.simple_block_tag(takes_context=True)
 def filters(context: template.Context, content: str, target: str, *, label: str = "Filter the list") -> SafeString:
-    """A row of filters: a GET form that works by itself; with htmx it fills `target` (a CSS selector) as one types and keeps the URL.
+    """A row of filters: a GET form that works by itself; htmx fills `target` (a CSS selector) as one types.
 
     The view answers a partial request with the inside of `target`.
     """

@@ -1,1 +1,1 @@
-"""What the pages are made of: icons, formats, states, Markdown and JSON as safe HTML. Pure functions; no database, no request."""
+"""What pages are made of: icons, formats, states, Markdown and JSON as safe HTML. No database, no request."""

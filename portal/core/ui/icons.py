@@ -1,4 +1,4 @@
-"""Icons as inline SVG. Source: the Tabler set, the files named in static/package.json and copied to static/vendor/icons.
+"""Icons as inline SVG, of the Tabler set: the files named in static/package.json, in static/vendor/icons.
 
 They are inlined rather than referenced: no request, no flash, `currentColor` works, and htmx fragments carry their own.
 """
@@ -32,7 +32,7 @@ def shapes(name: str) -> str:
 
 
 def icon(name: str, *, label: str = "", classes: str = "") -> SafeString:
-    """Return one icon. Without `label` it is decoration and hidden from screen readers; with it, an image of that name."""
+    """One icon: decoration hidden from screen readers, or with `label` an image of that name."""
     css = " ".join(filter(None, ("icon", "icon-filled" if name.endswith("-filled") else "", classes)))
     body = mark_safe(shapes(name))  # noqa: S308  # files of our own package, never input
     if label:

@@ -1,4 +1,4 @@
-"""How each state of a run, a node run, an agent or an approval looks: a word, an icon and a tone. Never colour alone."""
+"""How each state of a run, node run, agent or approval looks: a word, an icon and a tone. Never colour alone."""
 
 from typing import NamedTuple
 
