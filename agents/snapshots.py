@@ -99,7 +99,7 @@ def forget(organisation_id: int, slug: str) -> None:
 
 
 async def in_thread(read: Callable[[], T]) -> T:
-    """Run a query in a thread of its own, for coroutines of the engine; stale connections are closed before and after."""
+    """Run a query in a thread of its own, for coroutines of the engine; stale connections are closed around it."""
 
     def guarded() -> T:
         close_old_connections()

@@ -66,8 +66,12 @@ class AgentKind(ABC):
     async def run(self, call: KindCall) -> KindReply:
         """Do the work. Raises AgentError for what can be expected; anything else is a bug and shown as one."""
 
-    def check(self, organisation: Organisation, config: Any) -> list[Fault]:
-        """Faults that need more than the settings: an unknown profile or secret. Costs a query or two."""
+    def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, JSON]) -> list[Fault]:
+        """Faults that need more than the settings and forbid publishing: an unknown profile. Costs a query or two."""
+        return []
+
+    def advice(self, organisation: Organisation, config: Any) -> list[str]:
+        """Sentences on what must still be done before it can run: a secret to set. Costs a query or two."""
         return []
 
     def contract(self, config: Any) -> tuple[dict[str, JSON], dict[str, JSON]] | None:

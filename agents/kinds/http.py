@@ -17,6 +17,7 @@ import httpx
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field, field_validator
 
+from agents import prompts
 from agents.contracts import Fault
 from agents.errors import AgentError
 from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
@@ -135,11 +136,18 @@ class HttpKind(AgentKind):
             raise _status_error(response)
         return KindReply(outputs=_outputs(config, response))
 
-    def check(self, organisation: Organisation, config: Any) -> list[Fault]:
+    def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, JSON]) -> list[Fault]:
+        return [
+            fault
+            for path, text in _texts(config)
+            for fault in prompts.template_faults(text, input_schema.get("properties", {}), path)
+        ]
+
+    def advice(self, organisation: Organisation, config: Any) -> list[str]:
         named = {name for value in config.headers.values() for name in _SECRET.findall(value)}
         known = set(Secret.objects.filter(organisation=organisation, name__in=named).values_list("name", flat=True))
         return [
-            Fault("$.headers", f"names the secret {name}, which does not exist yet") for name in sorted(named - known)
+            f"The secret {name} does not exist yet; set it before the agent runs." for name in sorted(named - known)
         ]
 
 
@@ -184,6 +192,12 @@ def _template(text: str) -> str:
         if not _PLACEHOLDER.fullmatch(braces):
             raise ValueError(f"{braces} is not understood; write {{{{ input.name }}}}")
     return text
+
+
+def _texts(config: HttpConfig) -> list[tuple[str, str]]:
+    """Every template with its path."""
+    named = [("$.headers", config.headers), ("$.query", config.query), ("$.body", config.body)]
+    return [("$.url", config.url), *((path, text) for path, value in named for text in _strings(value))]
 
 
 def _strings(value: JSON) -> list[str]:

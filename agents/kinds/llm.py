@@ -1,6 +1,6 @@
 """A language model with a prompt. Which model answers is the profile's business (`agents.llm`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -90,8 +90,13 @@ class LlmKind(AgentKind):
         )
         return KindReply(outputs={TEXT: reply.text} if free_text else _structured(reply), usage=reply.usage)
 
-    def check(self, organisation: Organisation, config: Any) -> list[Fault]:
-        return list(_profile_faults(organisation, config.profile))
+    def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, Any]) -> list[Fault]:
+        known = input_schema.get("properties", {})
+        return [
+            *prompts.template_faults(config.system, known, "$.system"),
+            *prompts.template_faults(config.user, known, "$.user"),
+            *_profile_faults(organisation, config.profile),
+        ]
 
 
 def _is_free_text(schema: Any) -> bool:

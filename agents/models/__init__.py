@@ -1,4 +1,4 @@
-"""The registry: which agents there are (`Agent`), what each does (`AgentVersion`), how models are reached (`ModelProfile`)."""
+"""The registry: agents (`Agent`), what each does (`AgentVersion`), and how models are reached (`ModelProfile`)."""
 
 from agents.models.agents import Agent, Domain, Status
 from agents.models.profiles import ModelProfile

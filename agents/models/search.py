@@ -15,14 +15,14 @@ _WEIGHTS = {"name": "A", "slug": "A", "skills": "B", "tags": "B", "description":
 _LONGEST_QUERY = 12  # words; more only cost time
 
 
-class _Words(Func):
+class WeightedWords(Func):
     """The words of one text or JSON column with their weight; immutable, as a generated column asks."""
 
     template = "setweight(to_tsvector('%(config)s'::regconfig, %(expressions)s), '%(weight)s')"
     output_field = SearchVectorField()
 
 
-class _Joined(Func):
+class Joined(Func):
     template, arg_joiner = "%(expressions)s", " || "
     output_field = SearchVectorField()
 
@@ -30,11 +30,11 @@ class _Joined(Func):
 def document() -> Func:
     """The expression of `Agent.search`."""
     parts = [
-        _Words(F(column), config=config, weight=weight)
+        WeightedWords(F(column), config=config, weight=weight)
         for column, weight in _WEIGHTS.items()
         for config in ("simple", "english")
     ]
-    return _Joined(*parts)
+    return Joined(*parts)
 
 
 def search_query(text: str) -> SearchQueryCombinable | None:
