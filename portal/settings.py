@@ -1,17 +1,16 @@
 """Settings of the portal. Everything that differs between installations comes from the environment (`portal.env`)."""
 
-import sys
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
 from portal.core import logs
-from portal.runtime import keys, services
+from portal.runtime import keys, services, static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # A wheel carries templates and static files under portal/share; a checkout has them at its top level.
-SHARE_DIR = BASE_DIR if (BASE_DIR / "templates").is_dir() else BASE_DIR / "portal" / "share"
+SHARE_DIR = BASE_DIR / "portal" / "share" if (BASE_DIR / "portal" / "share").is_dir() else BASE_DIR
 DATA_DIR = services.data_dir()
 
 DEBUG = env.boolean("DEBUG", False)
@@ -45,6 +44,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "ninja",
     "csp",
+    "servestatic",
     "portal.runtime",
     "agents",
     "orchestration",
@@ -151,9 +151,12 @@ TIME_ZONE = env.text("TIME_ZONE", "UTC")
 LANGUAGE_CODE = "en-gb"
 USE_I18N = True
 
-STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "staticfiles"
 STATICFILES_DIRS = [SHARE_DIR / "static"]
+STATIC_URL = "static/" if DEBUG else f"static/{static.mark(SHARE_DIR / 'static')}/"
+SERVESTATIC_USE_FINDERS = True  # from where the files are; `collectstatic` is not needed
+SERVESTATIC_AUTOREFRESH = DEBUG
+SERVESTATIC_MAX_AGE = 0 if DEBUG else 365 * 24 * 3600  # the address changes with the files
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
@@ -192,7 +195,8 @@ Q_CLUSTER = {
     },
 }
 
-# Hosts and networks that may be called although they are not public, e.g. a local Ollama: `localhost:11434,10.1.0.0/16`.
+# Hosts and networks that may be called although they are not public, e.g. of a local Ollama:
+# `localhost:11434,10.1.0.0/16`.
 OUTGOING_ALLOW = env.words("OUTGOING_ALLOW")
 
 # JSON lines for a machine that collects them, unless a person reads: `up` and single commands.
@@ -201,4 +205,5 @@ LOGGING = logs.configure(
     level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
 )
 
-TESTING = "pytest" in sys.modules
+# The test suite sets it, for the processes it starts too: a call to a real model is then an error.
+TESTING = env.boolean("TESTING", False)

@@ -33,6 +33,7 @@ _folder: Path | None = None
 def pytest_configure(config: pytest.Config) -> None:
     _start_servers()
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    os.environ["TESTING"] = "1"
     django.setup()
 
 
