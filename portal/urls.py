@@ -2,15 +2,18 @@
 
 from importlib.util import find_spec
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from portal import views
 from portal.api import api
+from portal.core.ui import views as ui
 
 urlpatterns = [
     path("", views.start, name="home"),
     path("o/<slug:org>/", views.home, name="home"),
+    path("o/<slug:org>/nav/", ui.nav_counts, name="nav_counts"),
     path("", include("portal.core.urls")),
     *(path("", include(f"{app}.urls")) for app in ("agents", "orchestration", "approvals") if find_spec(f"{app}.urls")),
     path("api/", api.urls),
@@ -18,3 +21,6 @@ urlpatterns = [
     path("health/live", views.live, name="health_live"),
     path("health/ready", views.ready, name="health_ready"),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("gallery/", ui.components, name="gallery"))

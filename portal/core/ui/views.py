@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal.core import access, shell
-from portal.core.htmx import HtmxRequest
+from portal.core.htmx import HtmxRequest, is_partial
 from portal.core.ui import gallery
 
 
@@ -19,4 +19,5 @@ def nav_counts(request: HtmxRequest, org: str) -> JsonResponse:
 @require_GET
 def components(request: HttpRequest) -> HttpResponse:
     """All components with invented data. Its address exists in debug only."""
-    return render(request, "core/gallery.html", gallery.context(request.GET))
+    template = "core/_gallery_results.html" if is_partial(request) else "core/gallery.html"
+    return render(request, template, gallery.context(request.GET))
