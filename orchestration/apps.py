@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class OrchestrationConfig(AppConfig):
@@ -6,3 +9,16 @@ class OrchestrationConfig(AppConfig):
     label = "orchestration"
     verbose_name = "Workflows and runs"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from orchestration import hosting, nodes  # models: not before the apps are loaded
+
+        nodes.discover()
+        hosting.prepare()
+        post_migrate.connect(_after_migrate, sender=self)
+
+
+def _after_migrate(**_: Any) -> None:
+    from orchestration import tasks
+
+    tasks.ensure_schedule()

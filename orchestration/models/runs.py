@@ -58,8 +58,10 @@ class Run(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     due_at = models.DateTimeField(null=True, blank=True)
-    lease_token = models.BigIntegerField(null=True, blank=True, help_text="Names the lease; every write must carry it.")
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.BigIntegerField(
+        default=0, help_text="Counts up with each claim. Every write names its token, so an older holder writes nothing."
+    )
+    lease_expires_at = models.DateTimeField(null=True, blank=True, help_text="Null while nobody holds the run.")
     host = models.ForeignKey("EngineHost", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
     claims = models.PositiveSmallIntegerField(
         default=0, help_text="Claims since the last progress; too many is an incident."
@@ -74,7 +76,12 @@ class Run(models.Model):
             models.UniqueConstraint(fields=["organisation", "idempotency_key"], name="run_idempotency_key_once"),
         ]
         indexes = [
-            models.Index(fields=["-priority", "due_at"], name="run_due", condition=models.Q(due_at__isnull=False)),
+            # what hosts claim from: runs in hand are not in it
+            models.Index(
+                fields=["-priority", "due_at"],
+                name="run_due",
+                condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True),
+            ),
             models.Index(fields=["host"], name="run_host", condition=models.Q(host__isnull=False)),
             models.Index(fields=["organisation", "-created_at"], name="run_recent"),
             models.Index(fields=["organisation", "status", "-created_at"], name="run_status"),

@@ -115,6 +115,8 @@ class Context:
     """Show a piece of streamed text live; it is not stored."""
     wait_data: JSON = None
     """In `resume`: what the node's own `Wait` carried."""
+    incoming: Mapping[str, JSON] = field(default_factory=dict)
+    """Outputs of the nodes whose edges to this one are alive, by their ids, in the order of the edges."""
 
 
 class NodeType(ABC):

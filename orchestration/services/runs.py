@@ -1,0 +1,260 @@
+"""Starting runs, and what people tell runs under way: cancel, pause, resume, retry, answers to waiting nodes.
+
+Nothing here drives a run. Each call writes what is wanted, makes the run due and rings, in one transaction; a host does
+the rest (`orchestration.host`). Lock order everywhere: the run's row first, then whatever else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from agents.contracts import Fault, data_faults
+from orchestration import tasks, wakeups
+from orchestration.engine.signals import SignalKind
+from orchestration.engine.states import RunStatus
+from orchestration.models import Definition, Run, RunSignal, Workflow, WorkflowVersion
+from portal.core import live
+from portal.core.actors import Actor
+from portal.core.errors import Conflict, UserError
+from portal.core.models import Organisation
+from portal.core.services import audit
+
+JSON = Any
+
+_OPEN = frozenset(status for status in RunStatus if not status.ended)
+_LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
+    SignalKind.CANCEL: _OPEN,
+    SignalKind.PAUSE: _OPEN - {RunStatus.PAUSED, RunStatus.COMPENSATING},
+    SignalKind.RESUME: frozenset({RunStatus.PAUSED}),
+    SignalKind.RETRY: frozenset({RunStatus.FAILED}),
+}
+_DONE_WORDS = {
+    SignalKind.CANCEL: "cancelled",
+    SignalKind.PAUSE: "paused",
+    SignalKind.RESUME: "resumed",
+    SignalKind.RETRY: "retried",
+}
+
+
+class InvalidInputs(UserError):
+    """`problems`: [{"path": "$.rfp", "message": "is required"}], all of them."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(f"The inputs are not right: {faults[0]}{more}.", code="invalid_inputs")
+        self.problems = [fault.as_json() for fault in faults]
+
+
+class IdempotencyConflict(Conflict):
+    """The key was used before, for another workflow or with other inputs."""
+
+    def __init__(self, key: str, run: Run) -> None:
+        super().__init__(
+            f"The idempotency key {key!r} belongs to run {run.pk}, which was started for something else. Use a new key.",
+            code="idempotency_conflict",
+        )
+        self.run = run
+
+
+class RunStateConflict(Conflict):
+    """What was asked is not possible in the state the run is in. `status` is that state."""
+
+    def __init__(self, run: Run, wanted: str) -> None:
+        super().__init__(f"This run is {run.status} and cannot be {wanted}.", code="run_state")
+        self.status = run.status
+
+
+def start_run(
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    version: WorkflowVersion | None = None,
+    definition: Definition | None = None,
+    inputs: dict[str, JSON],
+    name: str = "",
+    workflow: Workflow | None = None,
+    source: str = "",
+    idempotency_key: str | None = None,
+    priority: int = 5,
+    kind: str = "workflow",
+) -> Run:
+    """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
+
+    inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
+    however many callers come at once. Raises InvalidInputs, IdempotencyConflict.
+    """
+    if version is not None:
+        definition, workflow = version.definition, version.workflow
+    if definition is None:
+        raise ValueError("start_run needs a version or a definition")
+    inputs = check_inputs(definition.body, inputs)
+    run = Run(
+        organisation=organisation,
+        workflow=workflow,
+        version=version,
+        definition=definition,
+        name=(name or (workflow.name if workflow else "") or definition.body.get("name", ""))[:200],
+        kind=kind,
+        source=source or actor.channel,
+        started_by=actor.user,
+        idempotency_key=idempotency_key or None,
+        priority=priority,
+        inputs=inputs,
+        nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
+        due_at=Now(),
+    )
+    known = _by_key(run)
+    return known or _insert(run, actor)
+
+
+def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JSON]:
+    """The inputs with defaults filled in. Raises InvalidInputs."""
+    schema = body.get("inputs") or {"type": "object"}
+    defaults = {key: raw["default"] for key, raw in schema.get("properties", {}).items() if "default" in raw}
+    complete = {**defaults, **inputs}
+    if faults := data_faults(schema, complete):
+        raise InvalidInputs(faults)
+    return complete
+
+
+def _insert(run: Run, actor: Actor) -> Run:
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            audit.record(
+                organisation=run.organisation,
+                actor=actor,
+                verb="orchestration.run.started",
+                target=run,
+                data={"workflow": run.workflow.slug if run.workflow else None, "source": run.source, "kind": run.kind},
+            )
+            wakeups.ring(run.pk)
+            tasks.ring_if_nobody_listens()
+            _tell(run)
+    except IntegrityError:
+        known = _by_key(run)  # another caller with the same key was first
+        if known is None:
+            raise
+        return known
+    run.refresh_from_db(fields=["created_at", "due_at"])
+    return run
+
+
+def _by_key(wanted: Run) -> Run | None:
+    if wanted.idempotency_key is None:
+        return None
+    known = Run.objects.filter(organisation=wanted.organisation, idempotency_key=wanted.idempotency_key).first()
+    if known is None:
+        return None
+    # A version published in between is no other thing: whoever repeats a request wants the run of the first.
+    same = known.workflow_id == wanted.workflow_id and known.kind == wanted.kind and known.inputs == wanted.inputs
+    if not same:
+        raise IdempotencyConflict(wanted.idempotency_key, known)
+    return known
+
+
+def cancel_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
+    """End the run as soon as its work has been told to stop; works on runs in quarantine too."""
+    return _control(run, actor, SignalKind.CANCEL, reason)
+
+
+def pause_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
+    """Begin no new node; what is under way finishes."""
+    return _control(run, actor, SignalKind.PAUSE, reason)
+
+
+def resume_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
+    return _control(run, actor, SignalKind.RESUME, reason)
+
+
+@transaction.atomic
+def retry_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
+    """Go on with a failed run from what failed, or release a run from quarantine."""
+    locked = _locked(run.pk)
+    if locked.incident is None:
+        return _control(run, actor, SignalKind.RETRY, reason)
+    audit.record(
+        organisation=locked.organisation,
+        actor=actor,
+        verb="orchestration.run.released",
+        target=locked,
+        before={"incident": locked.incident},
+        after={"incident": None},
+        data={"reason": reason},
+    )
+    _make_due(locked, claims=0, incident=None)
+    return _locked(run.pk)
+
+
+@transaction.atomic
+def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
+    """Idempotent: while the same wish is still waiting to be carried out, asking again changes nothing."""
+    locked = _locked(run.pk)
+    if RunStatus(locked.status) not in _LEGAL[kind]:
+        raise RunStateConflict(locked, _DONE_WORDS[kind])
+    if RunSignal.objects.filter(run=locked, kind=kind, applied_at=None).exists():
+        return locked
+    audit.record(
+        organisation=locked.organisation,
+        actor=actor,
+        verb=f"orchestration.run.{kind}_requested",
+        target=locked,
+        before={"status": locked.status},
+        data={"reason": reason},
+    )
+    freed = {"claims": 0, "incident": None} if kind is SignalKind.CANCEL else {}
+    post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason, **freed)
+    return _locked(run.pk)
+
+
+def signal_node(*, run_id: UUID, node: str, path: str = "", by: str, data: JSON) -> RunSignal:
+    """Answer a waiting node run; `data` is what its type's `resume` is given. Call inside your transaction."""
+    return post_signal(run_id=run_id, kind=SignalKind.NODE, node=node, path=path, by=by, data=data)
+
+
+@transaction.atomic
+def post_signal(
+    *,
+    run_id: UUID,
+    kind: SignalKind,
+    node: str = "",
+    path: str = "",
+    by: str = "",
+    reason: str = "",
+    data: JSON = None,
+    **changes: Any,
+) -> RunSignal:
+    """Hand something to a run from outside. Locks the run's row; whoever drives it takes the signal in exactly once.
+
+    Raises RunStateConflict when the run has ended (a retry is for those that have).
+    """
+    run = _locked(run_id)
+    if run.ended and kind is not SignalKind.RETRY:
+        raise RunStateConflict(run, "told anything")
+    signal = RunSignal.objects.create(
+        run=run, kind=kind, node=node, path=path, by=by[:200], reason=reason[:500], data=data
+    )
+    _make_due(run, signals_posted=F("signals_posted") + 1, **changes)
+    return signal
+
+
+def _locked(run_id: UUID) -> Run:
+    return Run.objects.select_for_update(of=("self",)).select_related("organisation", "workflow").get(pk=run_id)
+
+
+def _make_due(run: Run, **changes: Any) -> None:
+    """Counting the signal under the row's lock is what keeps a driver from letting go over it (`store.let_go`)."""
+    values: dict[str, Any] = {"due_at": models.Case(models.When(due_at__lt=Now(), then="due_at"), default=Now())}
+    Run.objects.filter(pk=run.pk).update(**values | changes)
+    wakeups.ring(run.pk)
+    tasks.ring_if_nobody_listens()
+    _tell(run)
+
+
+def _tell(run: Run) -> None:
+    live.publish(live.organisation_group(run.organisation_id), {"type": "hint", "topic": "runs", "run": str(run.pk)})

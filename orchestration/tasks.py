@@ -1,0 +1,72 @@
+"""What django-q2 runs for the engine: shifts of hosts, started by rings.
+
+A ring is a task in the queue `engine` without arguments: "here is work for one idle worker". Every worker of the engine's
+clusters that takes one hosts a shift (`orchestration.host`), so losing a ring costs time only, and a needless one makes
+a host or waits as a spare. A host takes its own ring out of the queue when its shift begins: what is left there are spares,
+and a ring is never delivered twice because its shift was long. Each host keeps a spare in its cluster, for two reasons:
+the successor of a killed worker begins at once, and no worker ever waits for work (killing one that does can freeze its
+cluster for good, django-q2/django-q2#23).
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection
+from django_q.models import OrmQ, Schedule
+from django_q.tasks import async_task
+
+QUEUE = "engine"
+SHIFT = "orchestration.tasks.host_shift"
+_SCHEDULE = "Ring for the engine when no host is alive"
+
+_LISTENED = """
+    SELECT EXISTS (SELECT 1 FROM orchestration_enginehost
+                   WHERE ended_at IS NULL AND NOT draining
+                     AND heartbeat_at > clock_timestamp() - make_interval(secs => %s))
+"""
+
+
+def ring(count: int = 1) -> None:
+    """Put rings into the engine's queue, in the caller's transaction."""
+    for _ in range(count):
+        # the cluster's own timeout is a job's; a shift may take as long as it may
+        async_task(SHIFT, cluster=QUEUE, timeout=settings.ENGINE_SHIFT_LIMIT_SECONDS, task_name="engine shift")
+
+
+def ring_anew() -> None:
+    """For `up`, before it starts the cluster: one ring a worker and a spare, whatever an earlier life left behind."""
+    OrmQ.objects.filter(key=QUEUE).delete()
+    ring(settings.ENGINE_WORKERS + 1)
+
+
+def ring_if_nobody_listens() -> None:
+    """Ring unless a host is alive, or rings already wait to be taken. One query when all is well."""
+    if not _somebody_listens() and OrmQ.objects.filter(key=QUEUE).count() <= settings.ENGINE_WORKERS:
+        ring()
+
+
+def _somebody_listens() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_LISTENED, [settings.ENGINE_HEARTBEAT_STALE_SECONDS])
+        (listened,) = cursor.fetchone()
+    return bool(listened)
+
+
+def host_shift() -> str:
+    """The task: drive runs until the shift ends. Says what it did."""
+    from orchestration.hosting import shift  # only the engine's processes pay for this import
+
+    return shift.work()
+
+
+def ensure_schedule() -> None:
+    """The jobs cluster looks each minute whether the engine must be rung for. Idempotent; called after `migrate`."""
+    Schedule.objects.update_or_create(
+        name=_SCHEDULE,
+        defaults={
+            "func": "orchestration.tasks.ring_if_nobody_listens",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+            "repeats": -1,
+        },
+    )

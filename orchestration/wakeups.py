@@ -1,0 +1,19 @@
+"""The doorbell: whatever makes a run due rings in its own transaction, and hosts that listen look at once.
+
+A notification names the run, so that the host that has it in hand reads its signals and the others may take it. It is
+only a hint: hosts also look by themselves (`orchestration.host`), so a lost one costs seconds and nothing else.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connection
+
+CHANNEL = "ensemble_runs"
+
+
+def ring(run_id: UUID) -> None:
+    """Wake the hosts when the caller's transaction commits. One tiny query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(run_id)])
