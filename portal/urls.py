@@ -24,3 +24,8 @@ urlpatterns = [
 
 if settings.DEBUG:
     urlpatterns.append(path("gallery/", ui.components, name="gallery"))
+
+handler400 = "portal.core.views.refusals.bad_request"
+handler403 = "portal.core.views.refusals.forbidden"
+handler404 = "portal.core.views.refusals.not_found"
+handler500 = "portal.core.views.refusals.broken"

@@ -51,4 +51,3 @@ class PortalAdminSite(UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         return redirect("password_change")
-

@@ -3,6 +3,7 @@
 import json
 from typing import Literal
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -38,3 +39,9 @@ def toast(response: HttpResponseBase, text: str, level: Level = "success") -> Ht
 def redirect(request: HttpRequest, url: str) -> HttpResponse:
     """302 for a browser; HX-Redirect for htmx, which would otherwise swap the next page into a fragment."""
     return HttpResponseClientRedirect(url) if getattr(request, "htmx", None) else HttpResponseRedirect(url)
+
+
+def say_and_go(request: HttpRequest, url: str, text: str, level: Level = "success") -> HttpResponse:
+    """Go to `url` and say `text` there, after a POST: the message travels in the session."""
+    messages.add_message(request, getattr(messages, level.upper()), text)
+    return redirect(request, url)

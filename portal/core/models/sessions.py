@@ -19,3 +19,28 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} from {self.address}"
+
+    @property
+    def device(self) -> str:
+        """`Firefox on Linux`, as far as the browser says so."""
+        # The order matters: Edge also calls itself Chrome, and Chrome calls itself Safari.
+        browsers = (
+            ("Edg", "Edge"),
+            ("OPR", "Opera"),
+            ("Firefox", "Firefox"),
+            ("Chrome", "Chrome"),
+            ("Safari", "Safari"),
+        )
+        systems = (
+            ("iPhone", "iPhone"),
+            ("iPad", "iPad"),
+            ("Android", "Android"),
+            ("Windows", "Windows"),
+            ("Mac OS", "macOS"),
+            ("Linux", "Linux"),
+        )
+        browser = next((name for sign, name in browsers if sign in self.user_agent), "")
+        system = next((name for sign, name in systems if sign in self.user_agent), "")
+        if browser and system:
+            return f"{browser} on {system}"
+        return browser or system or self.user_agent[:40] or "Unknown device"

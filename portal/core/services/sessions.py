@@ -2,10 +2,15 @@
 
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
+from axes.signals import user_locked_out
 from django.conf import settings
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from portal.core import clock, live
@@ -22,27 +27,22 @@ def touch(request: HttpRequest) -> None:
     if session is None or not session.session_key or not request.user.is_authenticated:
         return
     now = clock.now()
-    seen = session.get("seen")
-    if seen is not None and now.timestamp() - float(seen) < _SEEN_EVERY.total_seconds():
+    # The key is part of it: signing in and changing the password give the session a new one.
+    key, seen = session.get("seen", ("", 0.0))
+    if key == session.session_key and now.timestamp() - seen < _SEEN_EVERY.total_seconds():
         return
-    session["seen"] = now.timestamp()
-    session.save()
-    SignIn.objects.update_or_create(
-        session_key=session.session_key,
-        defaults={
-            "user": request.user,
-            "seen_at": now,
-            "address": getattr(request, "address", None),
-            "user_agent": request.headers.get("User-Agent", "")[:300],
-        },
-        create_defaults={
-            "user": request.user,
-            "created_at": now,
-            "seen_at": now,
-            "address": getattr(request, "address", None),
-            "user_agent": request.headers.get("User-Agent", "")[:300],
-        },
+    session["seen"] = [session.session_key, now.timestamp()]
+    facts = {
+        "user": request.user,
+        "seen_at": now,
+        "address": getattr(request, "address", None),
+        "user_agent": request.headers.get("User-Agent", "")[:300],
+    }
+    _row, created = SignIn.objects.update_or_create(
+        session_key=session.session_key, defaults=facts, create_defaults={**facts, "created_at": now}
     )
+    if created:
+        _forget_dead(request.user)  # type: ignore[arg-type]
 
 
 @transaction.atomic
@@ -68,17 +68,67 @@ def revoke_others(*, user: User, keep: str | None, by: Actor) -> int:
     return count
 
 
-def forget_signed_out(*, request: HttpRequest | None, user: User | None, **_: object) -> None:
-    """Receiver of Django's `user_logged_out`: the row goes with the session, open sockets look again."""
+def password_changed(*, request: HttpRequest) -> None:
+    """End every other session: their password hash is stale already, but their sockets and rows would linger."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101  only the signed-in change passwords; tells the type checker
+    with transaction.atomic():
+        audit.record(organisation=None, actor=Actor.of(request), verb="core.password.changed", target=user)
+        revoke_others(user=user, keep=request.session.session_key, by=Actor.of(request))
+
+
+def connect() -> None:
+    """Hear Django's and axes' signals of signing in and out; called once, by the app's `ready`."""
+    user_logged_in.connect(_signed_in, dispatch_uid="core.sessions")
+    user_logged_out.connect(_signed_out, dispatch_uid="core.sessions")
+    user_login_failed.connect(_refused, dispatch_uid="core.sessions")
+    user_locked_out.connect(_locked, dispatch_uid="core.sessions")
+
+
+def _signed_in(*, request: HttpRequest, user: User, **_: object) -> None:
+    audit.record(organisation=None, actor=_actor(request, user), verb="core.session.began", target=user)
+
+
+def _signed_out(*, request: HttpRequest | None, user: User | None, **_: object) -> None:
+    """The row goes with the session; open sockets look again."""
     if request is not None and request.session.session_key:
         SignIn.objects.filter(session_key=request.session.session_key).delete()
+    if user is not None and request is not None:
+        audit.record(organisation=None, actor=_actor(request, user), verb="core.session.ended", target=user)
     if user is not None:
         live.publish(live.user_group(user.pk), {"type": "recheck"})
 
 
-def connect() -> None:
-    user_logged_out.connect(forget_signed_out, dispatch_uid="core.sessions")
+def _refused(*, request: HttpRequest | None, credentials: dict[str, Any], **_: object) -> None:
+    """A wrong password. Attempts on a locked pair are axes' to count: the ledger must not be filled from outside."""
+    if request is None or getattr(request, "axes_locked_out", False):
+        return
+    name = str(credentials.get("username", ""))[:150]
+    audit.record(organisation=None, actor=_actor(request, None), verb="core.session.refused", target_label=name)
 
 
-def _store(key: str):  # type: ignore[no-untyped-def]
-    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+def _locked(*, request: HttpRequest, username: str, **_: object) -> None:
+    audit.record(
+        organisation=None, actor=_actor(request, None), verb="core.session.locked", target_label=str(username)[:150]
+    )
+
+
+def _actor(request: HttpRequest, user: User | None) -> Actor:
+    return Actor(
+        user=user,
+        label=user.username if user else "visitor",
+        channel="web",
+        address=getattr(request, "address", None),
+        request_id=getattr(request, "request_id", None),
+    )
+
+
+def _forget_dead(user: User) -> None:
+    """Rows of sessions that ended by themselves."""
+    alive = Session.objects.filter(session_key=OuterRef("session_key"), expire_date__gt=clock.now())
+    SignIn.objects.filter(user=user).exclude(Exists(alive)).delete()
+
+
+def _store(key: str) -> SessionBase:
+    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return store

@@ -1,0 +1,55 @@
+"""What is said when something is refused or breaks: a page, or a short text for htmx, which its error toast shows."""
+
+import structlog
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from portal.core import access, htmx
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403. A missing permission is named."""
+    permission = exception.permission if isinstance(exception, access.MissingPermission) else None
+    text = str(exception) if exception and str(exception) else _("You may not do this.")
+    if getattr(request, "htmx", None):
+        return _short(text, 403)
+    context = {"permission": permission, "exception": text}
+    return render(request, "403.html", context, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404. Says the same whether a thing does not exist or belongs to strangers."""
+    if getattr(request, "htmx", None):
+        return _short(_("This does not exist, or is not yours to see."), 404)
+    return render(request, "404.html", status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if getattr(request, "htmx", None):
+        return HttpResponseBadRequest(_("The request could not be understood."), content_type="text/plain")
+    return render(request, "400.html", status=400)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """500. No detail but the id under which the log has it."""
+    request_id = getattr(request, "request_id", "")
+    if getattr(request, "htmx", None):
+        return _short(_("Something went wrong; the log has it under %(id)s.") % {"id": request_id}, 500)
+    return render(request, "500.html", {"request_id": request_id}, status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403. Mostly a page opened before a sign-in elsewhere: htmx loads it again, with a fresh token and a word about it."""
+    structlog.get_logger(__name__).warning("CSRF check failed", reason=reason, path=request.path)
+    if request.headers.get("HX-Request") == "true":
+        messages.warning(request, _("The page was out of date and has been loaded again. Please repeat what you did."))
+        response = htmx.toast(_short(_("The page is out of date."), 403), _("The page is out of date."), "warning")
+        response.headers["HX-Refresh"] = "true"
+        return response  # type: ignore[return-value]
+    return render(request, "403_csrf.html", status=403)
+
+
+def _short(text: str, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
