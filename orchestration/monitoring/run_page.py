@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.utils.safestring import SafeString
 
-from orchestration import live
+from orchestration import graph_svg, live
 from orchestration.engine.states import RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import queries
@@ -41,7 +42,8 @@ class Step:
 class RunPage:
     definition: dict[str, Any]
     steps: list[StepRow]
-    statuses: dict[str, str]
+    graph: SafeString
+    """The drawn workflow, painted with the states of its nodes."""
     reasons: list[Reason]
     outputs: list[tuple[str, Any]]
     cost_by_agent: list[dict[str, Any]]
@@ -66,7 +68,7 @@ def build(
     return RunPage(
         definition=definition,
         steps=rows,
-        statuses=queries.statuses(rows),
+        graph=graph_svg.render(definition, statuses=queries.statuses(rows)),
         reasons=queries.reasons(run),
         outputs=[(name, run.outputs[name]) for name in output_names(run)],
         cost_by_agent=queries.cost_by_agent(run),

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from orchestration import access, graph_svg
+from orchestration import access
 from orchestration.engine.states import RunStatus
 from orchestration.models import Run
 from orchestration.monitoring import downloads, queries, run_page
@@ -45,7 +45,9 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         "chosen": chosen,
         "counts": queries.counts(request.organisation),
         "workflows": workflows.choices(request.organisation),
-        "statuses": list(RunStatus),
+        "status_options": [("unfinished", "Under way"), *((s.value, s.value.capitalize()) for s in RunStatus)],
+        "period_options": [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"), ("month", "Last 30 days")],
+        "kind_options": [("workflow", "Workflows"), ("trial", "Trials of agents")],
         "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period),
     }
     return render(request, "runs/_list.html" if htmx.is_partial(request) else "runs/list.html", context)
@@ -64,11 +66,8 @@ def detail(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         may_control=can(request.user, request.organisation, Permission.RUNS_CONTROL),
         may_start=can(request.user, request.organisation, Permission.RUNS_START),
     )
-    context: dict[str, Any] = {"run": run, "page": page}
-    if htmx.is_partial(request):
-        return render(request, "runs/_live.html", context)
-    context["graph"] = graph_svg.render(page.definition, statuses=page.statuses)
-    return render(request, "runs/detail.html", context)
+    template = "runs/_live.html" if htmx.is_partial(request) else "runs/detail.html"
+    return render(request, template, {"run": run, "page": page})
 
 
 @require_GET
@@ -78,7 +77,14 @@ def events(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     run = access.run_for(request.organisation, run_id)
     after = _whole_number(request.GET.get("after", "0"))
     rows = queries.events(run, after=after, limit=EVENTS_PAGE + 1)
-    context = {"run": run, "events": rows[:EVENTS_PAGE], "more": len(rows) > EVENTS_PAGE, "after": after}
+    shown = rows[:EVENTS_PAGE]
+    context = {
+        "run": run,
+        "events": shown,
+        "more": len(rows) > EVENTS_PAGE,
+        "after": after,
+        "last_seq": shown[-1].seq if shown else after,
+    }
     return render(request, "runs/_events.html" if htmx.is_partial(request) else "runs/events.html", context)
 
 
