@@ -293,7 +293,7 @@ def _pattern_faults(path: str, schema: Mapping[str, JSON]) -> Iterator[Fault]:
 
 
 def _member(path: str, name: str) -> str:
-    return f"{path}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$-]*", name) else f"{path}[{json.dumps(name)}]"
+    return f"{path}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$-]*", name) else f"{path}[{name!r}]"
 
 
 def _types(wanted: str | Sequence[str]) -> str:
