@@ -1,0 +1,3 @@
+from typing import Any
+def document(task: Any) -> str:
+    return task.request
