@@ -342,7 +342,8 @@ def theme(context: template.Context) -> str:
 def import_map_tag(context: template.Context) -> SafeString:
     """The <script type="importmap"> of the page; before any module."""
     body = mark_safe(import_map.import_map())  # noqa: S308  # our own file names, "<" escaped
-    return format_html('<script type="importmap" nonce="{}">{}</script>', context.get("csp_nonce", ""), body)
+    nonce = getattr(context.get("request"), "csp_nonce", "")
+    return format_html('<script type="importmap" nonce="{}">{}</script>', nonce, body)
 
 
 @register.filter
