@@ -8,9 +8,9 @@ put on a field of a node type's `Settings`, say otherwise:
         output: Late = ""              # CEL or template, left as it is; the engine evaluates it when the time comes
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 
 class ExpressionMarker:
@@ -25,7 +25,8 @@ class LiteralMarker:
     """Not a template: braces have no meaning here (ids, names of agents)."""
 
 
-Expression = Annotated[str, ExpressionMarker()]
+Expression = Annotated[Any, ExpressionMarker(), WithJsonSchema({"type": "string", "format": "cel"})]
+"""Any value once it is resolved; in a definition it is a string."""
 Late = Annotated[str, LateMarker()]
 Literal = Annotated[str, LiteralMarker()]
 
