@@ -8,6 +8,7 @@ Those of the second need the host (an expression, an outside call, a timer): the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from orchestration.engine.events import Event
 from orchestration.engine.graph import NodeId, Path
@@ -31,10 +32,15 @@ class StartNode:
 
 @dataclass(frozen=True, slots=True)
 class ResumeNode:
-    """The node's time has come (signals resume nodes through `signals.interpret`): call its type's `resume(None)`."""
+    """Record `NodeResumed` with `signal` and call the node type's `resume(signal)`.
+
+    Either the node's time has come (`signal` is None; signals resume nodes through `signals.interpret`), or an earlier
+    host died after the node was resumed: then `signal` is the one it had been resumed with.
+    """
 
     node: NodeId
     path: Path
+    signal: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class NodeSkipped(NodeEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCancelled(NodeEvent):
     reason: str
-    """cancelled | lost_join | run_failed | loop_stopped | timeout"""
+    """cancelled | lost_join | run_failed | iteration_failed | loop_stopped | timeout"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,19 @@
 
 Built once per definition from its JSON (format `ensemble.workflow/1`) and shared by every run of it. A definition that
 passed validation always builds; `Graph.of` raises `KeyError` or `ValueError` on one that did not.
+
+What does not change while a run goes on is worked out here, once: the order in which nodes compete for a free place
+(`order`), and which nodes a join of rule `any` makes needless (`losers`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
+
+from orchestration.engine.shape import losing_branches, remaining_lengths
 
 NodeId = str
 Path = tuple[int, ...]
@@ -53,6 +59,15 @@ class Node:
     priority: int
     delivery: str
     """at_least_once | at_most_once"""
+    inline: bool = False
+    """Quick and without outside calls: takes none of the run's `max_parallel` places."""
+    container: bool = False
+    """A loop; its body are the nodes whose `parent` it is."""
+
+    @property
+    def takes_place(self) -> bool:
+        """Whether it counts towards `max_parallel` while it runs. A loop does not: the nodes of its body do."""
+        return not (self.inline or self.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,10 @@ class Edge:
     source: NodeId
     port: str
     target: NodeId
+
+
+Order = tuple[bool, int, int, int]
+"""Who starts first, smallest first: (takes a place, -priority, -remaining length, position)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +94,20 @@ class Graph:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     """Default values of the workflow's variables."""
+    order: Mapping[NodeId, Order] = field(default_factory=dict)
+    losers: Mapping[NodeId, tuple[NodeId, ...]] = field(default_factory=dict)
+    """Per join of rule `any`: the nodes from which every path leads to it and nowhere else, in topological order."""
 
     @classmethod
-    def of(cls, definition: Mapping[str, Any]) -> Graph:
-        nodes = {raw["id"]: _node(raw) for raw in definition["nodes"]}
+    def of(
+        cls,
+        definition: Mapping[str, Any],
+        *,
+        inline: AbstractSet[str] = frozenset(),
+        containers: AbstractSet[str] = frozenset({"loop"}),
+    ) -> Graph:
+        """`inline` and `containers` are the kinds of node types that are so; the registry knows them."""
+        nodes = {raw["id"]: _node(raw, inline, containers) for raw in definition["nodes"]}
         edges = [Edge(raw["source"], raw.get("port", "out"), raw["target"]) for raw in definition["edges"]]
         incoming: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
         outgoing: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
@@ -86,23 +115,35 @@ class Graph:
             outgoing[edge.source].append(edge)
             incoming[edge.target].append(edge)
         settings = definition.get("settings") or {}
+        bodies = _bodies(nodes, incoming, outgoing)
+        targets = {node: tuple(edge.target for edge in found) for node, found in outgoing.items()}
+        length = remaining_lengths(bodies, targets)
         return cls(
             nodes=nodes,
             incoming={node: tuple(found) for node, found in incoming.items()},
             outgoing={node: tuple(found) for node, found in outgoing.items()},
-            bodies=_bodies(nodes, incoming, outgoing),
+            bodies=bodies,
             max_parallel=settings.get("max_parallel", 10),
             timeout_seconds=settings.get("timeout_seconds"),
             on_failure=settings.get("on_failure", "fail"),
             outputs=definition.get("outputs") or {},
             variables={name: raw.get("default") for name, raw in (definition.get("variables") or {}).items()},
+            order={
+                node.id: (node.takes_place, -node.priority, -int(length[node.id]), position)
+                for position, node in enumerate(nodes.values())
+            },
+            losers={
+                node.id: losing_branches(bodies[node.parent], targets, node.id)
+                for node in nodes.values()
+                if node.join.rule == "any"
+            },
         )
 
     def successors(self, node: NodeId, port: str) -> tuple[NodeId, ...]:
         return tuple(edge.target for edge in self.outgoing[node] if edge.port == port)
 
 
-def _node(raw: Mapping[str, Any]) -> Node:
+def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: AbstractSet[str]) -> Node:
     retry, join = raw.get("retry") or {}, raw.get("join") or {}
     return Node(
         id=raw["id"],
@@ -116,6 +157,8 @@ def _node(raw: Mapping[str, Any]) -> Node:
         optional=raw.get("optional", False),
         priority=raw.get("priority", 5),
         delivery=raw.get("delivery", "at_least_once"),
+        inline=raw["type"] in inline,
+        container=raw["type"] in containers,
     )
 
 

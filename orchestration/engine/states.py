@@ -1,8 +1,12 @@
 """State of a run and of its node runs, and the tables of legal moves.
 
-`apply` is the only thing that changes a state, and it changes it by events only. An event that the tables do not
-allow raises `IllegalEvent` and leaves the state as it was. Applying is in place (a fold over a long log must not copy the
-world at each step) and returns the same object.
+`apply` (apply.py) is the only thing that changes a state, and it changes it by events only. An event that the tables
+do not allow raises `IllegalEvent` and leaves the state as it was. Applying is in place (a fold over a long log must not
+copy the world at each step) and returns the same object.
+
+A run's `status` follows from its node runs except at its ends. Besides what has happened, the state keeps what follows
+from it for the planner (`Scope`, `Frontier`): they are part of the fold, so that planning a step costs what the step
+touches and not what the run holds.
 """
 
 from __future__ import annotations
@@ -12,13 +16,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from orchestration.engine.graph import Graph, Key
+from orchestration.engine import events
+from orchestration.engine.graph import Graph, Key, NodeId, Order, Path
 
 
 class RunStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
+    """Nothing works and nothing can begin before a signal comes or a time is reached (a wait's, or a retry's)."""
     PAUSED = "paused"
     COMPENSATING = "compensating"
     COMPLETED = "completed"
@@ -35,6 +41,7 @@ class NodeStatus(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     RETRYING = "retrying"
+    """An attempt has failed or was abandoned, and the retry policy has the word: again, when, or not at all."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -45,14 +52,98 @@ class NodeStatus(StrEnum):
         return self in (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED)
 
 
+NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
+    NodeStatus.PENDING: {
+        events.NodeStarted: NodeStatus.RUNNING,
+        events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeCancelled: NodeStatus.CANCELLED,
+    },
+    NodeStatus.RUNNING: {
+        events.NodeSucceeded: NodeStatus.SUCCEEDED,
+        events.NodeWaiting: NodeStatus.WAITING,
+        events.AttemptFailed: NodeStatus.RETRYING,
+        events.AttemptAbandoned: NodeStatus.RETRYING,
+        events.LoopOpened: NodeStatus.RUNNING,
+        events.IterationStarted: NodeStatus.RUNNING,
+        events.IterationEnded: NodeStatus.RUNNING,
+        # only of loops, whose failure is that of their body and not of an attempt
+        events.NodeFailed: NodeStatus.FAILED,
+        events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeCancelled: NodeStatus.CANCELLED,
+    },
+    NodeStatus.WAITING: {
+        events.NodeResumed: NodeStatus.RUNNING,
+        events.AttemptFailed: NodeStatus.RETRYING,
+        events.NodeCancelled: NodeStatus.CANCELLED,
+    },
+    NodeStatus.RETRYING: {
+        events.RetryScheduled: NodeStatus.RETRYING,
+        events.NodeStarted: NodeStatus.RUNNING,
+        # an abandoned attempt that had been resumed goes on from its signal
+        events.NodeResumed: NodeStatus.RUNNING,
+        events.NodeFailed: NodeStatus.FAILED,
+        events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeCancelled: NodeStatus.CANCELLED,
+    },
+    NodeStatus.SUCCEEDED: {},
+    NodeStatus.FAILED: {},
+    NodeStatus.SKIPPED: {},
+    NodeStatus.CANCELLED: {},
+}
+"""What may happen to a node run, and what it is then. `RunRetried` besides opens failed and cancelled ones again."""
+
+_UNDER_WAY: dict[type[events.Event], RunStatus] = {
+    events.RunCancelRequested: RunStatus.RUNNING,
+    events.RunCompleted: RunStatus.COMPLETED,
+    events.RunFailed: RunStatus.FAILED,
+    events.RunCancelled: RunStatus.CANCELLED,
+}
+
+RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
+    RunStatus.QUEUED: {
+        events.RunStarted: RunStatus.RUNNING,
+        events.RunCancelRequested: RunStatus.QUEUED,
+        events.RunFailed: RunStatus.FAILED,
+        events.RunCancelled: RunStatus.CANCELLED,
+    },
+    RunStatus.RUNNING: {events.RunPaused: RunStatus.PAUSED, **_UNDER_WAY},
+    RunStatus.WAITING: {events.RunPaused: RunStatus.PAUSED, **_UNDER_WAY},
+    RunStatus.PAUSED: {events.RunResumed: RunStatus.RUNNING, **_UNDER_WAY},
+    RunStatus.COMPENSATING: {},
+    RunStatus.COMPLETED: {},
+    RunStatus.FAILED: {events.RunRetried: RunStatus.RUNNING},
+    RunStatus.CANCELLED: {events.RunRetried: RunStatus.RUNNING},
+}
+"""What may happen to a run. `running` and `waiting` turn into each other by what its node runs do, without an event of
+their own; events of node runs are legal while it is running, waiting or paused."""
+
+UNDER_WAY: frozenset[RunStatus] = frozenset({RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED})
+
+
 @dataclass(slots=True)
 class LoopState:
     items: list[Any]
     limit: int
+    stops: bool = True
+    """Whether the first failed iteration stops the loop (setting `on_error`: stop)."""
     started: int = 0
     """How many iterations have begun; the next has this index."""
+    open: dict[int, None] = field(default_factory=dict)
+    """Iterations whose body's state is kept: those under way, and of a loop that stops those that failed."""
     results: dict[int, Any] = field(default_factory=dict)
     errors: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> bool:
+        return self.stops and bool(self.errors)
+
+    @property
+    def may_begin(self) -> bool:
+        return self.started < len(self.items) and len(self.open) < self.limit and not self.broken
+
+    @property
+    def through(self) -> bool:
+        return self.started == len(self.items) and not self.open
 
 
 @dataclass(slots=True)
@@ -60,6 +151,12 @@ class NodeRunState:
     status: NodeStatus = NodeStatus.PENDING
     attempt: int = 0
     """Number of the current or last attempt; 0 before the first."""
+    failures: int = 0
+    """Attempts that failed: what the retry policy counts."""
+    abandonments: int = 0
+    """Attempts that were cut off with their host; not the node's fault, yet not without limit."""
+    abandoned: bool = False
+    """The last attempt was cut off and nothing has been decided about it yet."""
     port: str = ""
     outputs: Any = None
     error: Any = None
@@ -68,16 +165,107 @@ class NodeRunState:
     """When a waiting node's time is up, or when a retry is due."""
     waiting_for: str = ""
     wait_data: Any = None
+    resumed: bool = False
+    """This attempt went on from a wait; if it is cut off, it goes on from there again, with the same signal."""
+    signal: Any = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempt_started_at: datetime | None = None
+    failed_at: datetime | None = None
+    """When the last attempt failed: backoff counts from here, so that a late planner does not lengthen it."""
     skip_reason: str = ""
+    cancel_reason: str = ""
     loop: LoopState | None = None
+    due_at: datetime | None = None
+    """When the planner must look at it again, by `until` or the node's timeout; its entry in `Frontier.due`."""
+
+    @property
+    def works(self) -> bool:
+        """Something is done for it right now. A loop that is open only watches over its body."""
+        return self.status is NodeStatus.RUNNING and self.loop is None
+
+
+ScopeKey = tuple[NodeId | None, Path]
+"""One body being run: the loop it belongs to and the path its nodes have. `(None, ())` is the run itself."""
+TOP: ScopeKey = (None, ())
+
+
+@dataclass(slots=True)
+class Failure:
+    """A failure that nothing handled, on its way up."""
+
+    error: Any
+    node: NodeId
+    path: Path
+
+
+@dataclass(slots=True)
+class Scope:
+    """A body being run: how far its edges have been decided, and how much of it is still to end."""
+
+    unended: int
+    """Nodes that have to end before the scope can."""
+    live: dict[NodeId, int] = field(default_factory=dict)
+    """Per node, how many of its incoming edges are live. An edge whose source has not ended is open."""
+    decided: dict[NodeId, int] = field(default_factory=dict)
+    """Per node, how many of its incoming edges are live or dead."""
+    met: set[NodeId] = field(default_factory=set)
+    """Joins of rule `any` that have got their first live edge: they fire once."""
+    ignored: set[NodeId] = field(default_factory=set)
+    """Losers of joins that ignore theirs: nobody waits for them, and their failures do not count."""
+    failure: Failure | None = None
+
+
+Rank = tuple[Order, Path, NodeId]
+
+
+@dataclass(slots=True)
+class Frontier:
+    """Where the run stands: everything a plan can begin from. Kept by `apply`, read by `plan`. Sorted or in order of arrival."""
+
+    ready: list[Rank] = field(default_factory=list)
+    """Pending node runs whose rule is met, best first."""
+    dead: dict[Key, None] = field(default_factory=dict)
+    """Pending node runs that no live edge can reach any more."""
+    undecided: dict[Key, None] = field(default_factory=dict)
+    """Attempts that failed or were abandoned, before the retry policy has spoken."""
+    losers: dict[Key, None] = field(default_factory=dict)
+    """Node runs to be cancelled because a join does without them."""
+    loops: dict[Key, None] = field(default_factory=dict)
+    """Open loops that may begin an iteration, or must stop, or are through."""
+    failing: dict[ScopeKey, None] = field(default_factory=dict)
+    """Scopes in which something has failed that nothing handled."""
+    closing: dict[ScopeKey, None] = field(default_factory=dict)
+    """Scopes in which everything has ended."""
+    due: list[tuple[datetime, Key]] = field(default_factory=list)
+    """Waits, retries and timeouts of loops by their time."""
+    working: int = 0
+    """Node runs for which something is done right now."""
+    places: int = 0
+    """How many of these take a place of `max_parallel`."""
+    waiting: int = 0
+    """Node runs that wait for a signal or a time, or for the retry policy's word."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether something could follow without a signal and without time going by."""
+        return bool(
+            self.working
+            or self.ready
+            or self.dead
+            or self.undecided
+            or self.losers
+            or self.loops
+            or self.failing
+            or self.closing
+        )
 
 
 @dataclass(slots=True)
 class RunState:
     graph: Graph
+    seed: str = ""
+    """The run's id: jitter derives from it, so that the same state always gives the same plan."""
     status: RunStatus = RunStatus.QUEUED
     inputs: Any = None
     variables: dict[str, Any] = field(default_factory=dict)
@@ -86,16 +274,25 @@ class RunState:
     nodes: dict[Key, NodeRunState] = field(default_factory=dict)
     """Only node runs that something has happened to; the rest is pending. Bodies of ended iterations are dropped."""
     paused: bool = False
+    paused_at: datetime | None = None
     cancel_requested: bool = False
     cancel_reason: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    deadline: datetime | None = None
+    """When the run's timeout is reached. A pause puts it off, a retry of the run sets it anew."""
     seq: int = 0
     """Number of events applied so far."""
+    scopes: dict[ScopeKey, Scope] = field(default_factory=dict)
+    frontier: Frontier = field(default_factory=Frontier)
 
     def node(self, key: Key) -> NodeRunState:
         """The state of a node run; a fresh pending one (not stored) if nothing has happened to it yet."""
         return self.nodes.get(key) or NodeRunState()
+
+    def scope_of(self, key: Key) -> ScopeKey:
+        node, path = key
+        return (self.graph.nodes[node].parent, path)
 
 
 class IllegalEvent(Exception):

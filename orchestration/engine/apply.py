@@ -1,0 +1,372 @@
+"""Folding events into a state: `begin`, then `apply` for each event in order.
+
+An event is checked against the tables (states.py) before anything is touched. An event of a node run is then applied in
+four steps: take the node run out of the frontier, change it, put it back in, and if it has ended decide its edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestration.engine import events, loops
+from orchestration.engine.events import Event, NodeEvent
+from orchestration.engine.frontier import enter, leave
+from orchestration.engine.graph import Graph, Key
+from orchestration.engine.joins import open_scope, settle
+from orchestration.engine.states import (
+    NODE_MOVES,
+    RUN_MOVES,
+    TOP,
+    UNDER_WAY,
+    Failure,
+    Frontier,
+    IllegalEvent,
+    LoopState,
+    NodeRunState,
+    NodeStatus,
+    RunState,
+    RunStatus,
+    ScopeKey,
+)
+
+
+def begin(graph: Graph, seed: str = "") -> RunState:
+    """A run before its first event. `seed` is the run's id."""
+    return RunState(graph=graph, seed=seed)
+
+
+def apply(state: RunState, event: Event) -> RunState:
+    """Change the state by one event, in place. Raises IllegalEvent, and then nothing has changed."""
+    if isinstance(event, NodeEvent):
+        _apply_to_node(state, event)
+    elif not isinstance(event, events.SignalIgnored):
+        _apply_to_run(state, event)
+    state.seq += 1
+    if state.status in UNDER_WAY:
+        state.status = _status_under_way(state)
+    return state
+
+
+def apply_all(state: RunState, log: Iterable[Event]) -> RunState:
+    for event in log:
+        apply(state, event)
+    return state
+
+
+def _status_under_way(state: RunState) -> RunStatus:
+    if state.paused:
+        return RunStatus.PAUSED
+    only_waits = state.frontier.waiting and not state.frontier.moves and not state.cancel_requested
+    return RunStatus.WAITING if only_waits else RunStatus.RUNNING
+
+
+# Events of node runs
+
+
+def _apply_to_node(state: RunState, event: NodeEvent) -> None:
+    key = event.key
+    status = _legal_node_move(state, event)
+    node_run = state.nodes.setdefault(key, NodeRunState())
+    leave(state, key, node_run)
+    node_run.status = status
+    _NODE_CHANGES[type(event)](state, node_run, event)
+    enter(state, key, node_run)
+    if status.ended:
+        node_run.ended_at = event.at
+        _close_loop(state, key, node_run)
+        settle(state, key)
+
+
+def _legal_node_move(state: RunState, event: NodeEvent) -> NodeStatus:
+    """The status the event leads to. Raises IllegalEvent."""
+    node, path = event.key
+    if state.status not in UNDER_WAY:
+        raise IllegalEvent(f"{_words(event)} in a run that is {state.status}.")
+    if node not in state.graph.nodes or state.scope_of(event.key) not in state.scopes:
+        raise IllegalEvent(f"{_words(event)}: there is no such node in the run, or its iteration is not open.")
+    parent = state.graph.nodes[node].parent
+    if parent is not None and state.nodes[(parent, path[:-1])].status is not NodeStatus.RUNNING:
+        raise IllegalEvent(f"{_words(event)}: the loop around it has ended.")
+    node_run = state.nodes.get(event.key)
+    before = node_run.status if node_run else NodeStatus.PENDING
+    after = NODE_MOVES[before].get(type(event))
+    if after is None:
+        raise IllegalEvent(f"{_words(event)}, but the node run is {before}.")
+    loop = node_run.loop if node_run else None
+    if not _fits_loop(event, loop):
+        raise IllegalEvent(f"{_words(event)} does not fit the iterations of the loop.")
+    return after
+
+
+def _fits_loop(event: NodeEvent, loop: LoopState | None) -> bool:
+    match event:
+        case events.IterationStarted():
+            return loop is not None and event.index == loop.started < len(loop.items)
+        case events.IterationEnded():
+            return loop is not None and event.index in loop.open and event.index not in loop.errors
+        case events.LoopOpened() | events.NodeWaiting() | events.AttemptFailed() | events.AttemptAbandoned():
+            return loop is None
+        case _:
+            return True
+
+
+def _words(event: NodeEvent) -> str:
+    where = f"[{events.path_text(event.path)}]" if event.path else ""
+    return f"{type(event).__name__} of {event.node}{where}"
+
+
+def _node_started(state: RunState, node_run: NodeRunState, event: events.NodeStarted) -> None:
+    node_run.attempt = event.attempt
+    node_run.started_at = node_run.started_at or event.at
+    node_run.attempt_started_at = event.at
+    node_run.until = None
+    node_run.abandoned = False
+    _forget_wait(node_run)
+
+
+def _node_waiting(state: RunState, node_run: NodeRunState, event: events.NodeWaiting) -> None:
+    _forget_wait(node_run)
+    node_run.waiting_for, node_run.until, node_run.wait_data = event.reason, event.until, event.data
+
+
+def _node_resumed(state: RunState, node_run: NodeRunState, event: events.NodeResumed) -> None:
+    """What it waited for is kept: the type's `resume` is given it, and again if this host dies meanwhile."""
+    node_run.resumed, node_run.signal = True, event.signal
+    node_run.until = None
+    node_run.abandoned = False
+
+
+def _attempt_failed(state: RunState, node_run: NodeRunState, event: events.AttemptFailed) -> None:
+    node_run.failures += 1
+    node_run.error, node_run.failed_at = event.error, event.at
+    node_run.until = None
+    _forget_wait(node_run)
+
+
+def _attempt_abandoned(state: RunState, node_run: NodeRunState, event: events.AttemptAbandoned) -> None:
+    node_run.abandonments += 1
+    node_run.abandoned = True
+    node_run.failed_at = event.at
+
+
+def _retry_scheduled(state: RunState, node_run: NodeRunState, event: events.RetryScheduled) -> None:
+    node_run.until = event.due
+
+
+def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:
+    node_run.outputs, node_run.port, node_run.error = event.outputs, event.port, None
+    _forget_wait(node_run)
+    if event.variables:
+        state.variables.update(event.variables)
+
+
+def _node_failed(state: RunState, node_run: NodeRunState, event: events.NodeFailed) -> None:
+    node_run.error, node_run.handled = event.error, event.handled
+    node_run.port = "error" if event.handled else ""
+    if not event.handled:
+        scope_key = state.scope_of(event.key)
+        scope = state.scopes[scope_key]
+        scope.failure = scope.failure or Failure(event.error, event.node, event.path)
+        if scope_key != TOP or state.graph.on_failure == "fail":
+            state.frontier.failing[scope_key] = None
+
+
+def _node_skipped(state: RunState, node_run: NodeRunState, event: events.NodeSkipped) -> None:
+    node_run.skip_reason, node_run.error = event.reason, event.error
+    node_run.port = "out" if event.reason == "optional" else ""
+
+
+def _node_cancelled(state: RunState, node_run: NodeRunState, event: events.NodeCancelled) -> None:
+    node_run.cancel_reason = event.reason
+    node_run.until = None
+
+
+def _loop_opened(state: RunState, node_run: NodeRunState, event: events.LoopOpened) -> None:
+    stops = loops.stops_on_error(state.graph.nodes[event.node])
+    node_run.loop = LoopState(items=list(event.items), limit=max(1, event.limit), stops=stops)
+
+
+def _iteration_started(state: RunState, node_run: NodeRunState, event: events.IterationStarted) -> None:
+    loop = _loop_of(node_run)
+    loop.started += 1
+    loop.open[event.index] = None
+    open_scope(state, (event.node, (*event.path, event.index)))
+
+
+def _iteration_ended(state: RunState, node_run: NodeRunState, event: events.IterationEnded) -> None:
+    loop, scope_key = _loop_of(node_run), (event.node, (*event.path, event.index))
+    if event.error is None:
+        loop.results[event.index] = event.result
+    else:
+        loop.errors[event.index] = event.error
+    if loop.broken and event.error is not None:
+        loops.freeze(state, scope_key)
+    else:
+        loops.drop(state, scope_key)
+        del loop.open[event.index]
+
+
+def _close_loop(state: RunState, key: Key, node_run: NodeRunState) -> None:
+    """What is left of a loop's iterations is kept only where a retry of the run can go on from it."""
+    if node_run.loop is None:
+        return
+    keep_or_drop = loops.freeze if _opens_again(node_run) else loops.drop
+    for scope_key in loops.scopes_of(state, key):
+        keep_or_drop(state, scope_key)
+    if not _opens_again(node_run):
+        node_run.loop.open.clear()
+
+
+def _loop_of(node_run: NodeRunState) -> LoopState:
+    if node_run.loop is None:
+        raise AssertionError("Events of iterations are legal in open loops only.")
+    return node_run.loop
+
+
+def _forget_wait(node_run: NodeRunState) -> None:
+    node_run.waiting_for, node_run.wait_data, node_run.until = "", None, None
+    node_run.resumed, node_run.signal = False, None
+
+
+_NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], None]] = {
+    events.NodeStarted: _node_started,
+    events.NodeWaiting: _node_waiting,
+    events.NodeResumed: _node_resumed,
+    events.AttemptFailed: _attempt_failed,
+    events.AttemptAbandoned: _attempt_abandoned,
+    events.RetryScheduled: _retry_scheduled,
+    events.NodeSucceeded: _node_succeeded,
+    events.NodeFailed: _node_failed,
+    events.NodeSkipped: _node_skipped,
+    events.NodeCancelled: _node_cancelled,
+    events.LoopOpened: _loop_opened,
+    events.IterationStarted: _iteration_started,
+    events.IterationEnded: _iteration_ended,
+}
+
+
+# Events of the run
+
+
+def _apply_to_run(state: RunState, event: Event) -> None:
+    status = RUN_MOVES[state.status].get(type(event))
+    if status is None:
+        raise IllegalEvent(f"{type(event).__name__} in a run that is {state.status}.")
+    state.status = status
+    _RUN_CHANGES[type(event)](state, event)
+    if status.ended:
+        state.ended_at = event.at
+
+
+def _run_started(state: RunState, event: events.RunStarted) -> None:
+    state.inputs = event.inputs
+    state.variables = {**state.graph.variables, **event.variables}
+    state.started_at = event.at
+    state.deadline = _run_deadline(state, event.at)
+    open_scope(state, TOP)
+
+
+def _run_paused(state: RunState, event: events.RunPaused) -> None:
+    state.paused, state.paused_at = True, event.at
+
+
+def _run_resumed(state: RunState, event: events.RunResumed) -> None:
+    if state.deadline and state.paused_at:
+        state.deadline += event.at - state.paused_at
+    state.paused, state.paused_at = False, None
+
+
+def _run_cancel_requested(state: RunState, event: events.RunCancelRequested) -> None:
+    state.cancel_requested, state.cancel_reason = True, event.reason
+
+
+def _run_completed(state: RunState, event: events.RunCompleted) -> None:
+    state.outputs = event.outputs
+
+
+def _run_failed(state: RunState, event: events.RunFailed) -> None:
+    state.error = event.error
+
+
+def _run_cancelled(state: RunState, event: events.RunCancelled) -> None:
+    state.cancel_reason = event.reason
+
+
+def _run_retried(state: RunState, event: events.RunRetried) -> None:
+    """What has succeeded stays, what was cut short is pending again; a loop goes on with the iterations it has."""
+    for key in reopened_by_retry(state):
+        loop = state.nodes[key].loop
+        if loop is None:
+            del state.nodes[key]
+        else:
+            if loop.stops:
+                loop.errors.clear()
+            state.nodes[key] = replace(
+                NodeRunState(),
+                status=NodeStatus.RUNNING,
+                attempt=state.nodes[key].attempt,
+                started_at=state.nodes[key].started_at,
+                attempt_started_at=event.at,
+                loop=loop,
+            )
+    state.error = state.outputs = state.ended_at = None
+    state.cancel_requested, state.cancel_reason = False, ""
+    state.paused, state.paused_at = False, None
+    state.deadline = _run_deadline(state, event.at)
+    state.frontier = Frontier()
+    _reopen(state, TOP)
+
+
+def reopened_by_retry(state: RunState) -> list[Key]:
+    """The node runs of an ended run that `RunRetried` opens again. Loops among them are running afterwards, the rest pending."""
+    return [key for key, node_run in state.nodes.items() if _opens_again(node_run)]
+
+
+def _opens_again(node_run: NodeRunState) -> bool:
+    match node_run.status:
+        case NodeStatus.SUCCEEDED | NodeStatus.SKIPPED | NodeStatus.PENDING:
+            return False
+        case NodeStatus.FAILED:
+            return not node_run.handled
+        case NodeStatus.CANCELLED:
+            return node_run.cancel_reason != "lost_join"
+        case _:
+            return True
+
+
+def _reopen(state: RunState, scope_key: ScopeKey) -> None:
+    """Work out a scope and the frontier in it anew, from its node runs alone."""
+    parent, path = scope_key
+    open_scope(state, scope_key)
+    for node in state.graph.bodies.get(parent, ()):
+        key = (node, path)
+        node_run = state.nodes.get(key)
+        if node_run is None:
+            continue
+        node_run.due_at = None
+        enter(state, key, node_run)
+        if node_run.status.ended:
+            settle(state, key)
+        else:
+            for inner in loops.scopes_of(state, key):
+                _reopen(state, inner)
+
+
+def _run_deadline(state: RunState, begun_at: datetime) -> datetime | None:
+    seconds = state.graph.timeout_seconds
+    return begun_at + timedelta(seconds=seconds) if seconds else None
+
+
+_RUN_CHANGES: dict[type[Event], Callable[[RunState, Any], None]] = {
+    events.RunStarted: _run_started,
+    events.RunPaused: _run_paused,
+    events.RunResumed: _run_resumed,
+    events.RunCancelRequested: _run_cancel_requested,
+    events.RunCompleted: _run_completed,
+    events.RunFailed: _run_failed,
+    events.RunCancelled: _run_cancelled,
+    events.RunRetried: _run_retried,
+}

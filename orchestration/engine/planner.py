@@ -1,0 +1,311 @@
+"""What happens next in a run: `plan(state, now) -> commands`.
+
+A plan is worked out in stages, and the first stage that has something to say says it all: first whether the run must end,
+then what must stop, then what has failed, what is skipped, what loops do, whose time has come, and only when no fact is
+left to be written down, what begins. The driver records and applies the commands and asks again, until nothing but
+running work remains:
+
+    state = apply_all(begin(graph, str(run.id)), events)
+    while commands := plan(state, now):
+        for command in commands:
+            for event in what_came_of(command):
+                apply(state, event)
+
+Commands of one plan do not contradict each other: carried out in their order, each is legal. The same state and the same
+`now` give the same plan. A plan costs what the run's frontier (states.py) holds, not what the run holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from heapq import merge
+from typing import Any
+
+from orchestration.engine import errors, loops
+from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine.events import (
+    AttemptAbandoned,
+    AttemptFailed,
+    Event,
+    IterationEnded,
+    NodeCancelled,
+    NodeSkipped,
+    RunCancelled,
+    RunFailed,
+    path_of,
+    path_text,
+)
+from orchestration.engine.frontier import deadline, rank
+from orchestration.engine.graph import Key
+from orchestration.engine.retry import decide, final_failure
+from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus, ScopeKey
+
+JSON = Any
+
+
+def plan(state: RunState, now: datetime) -> list[Command]:
+    """The next commands, in their order; empty when only running work, a signal or time can move the run on."""
+    if state.status.ended:
+        return []
+    if must_end := _end_early(state, now):
+        return must_end
+    if state.status is RunStatus.QUEUED:
+        return []
+    for stage in _STAGES:
+        if commands := stage(state, now):
+            return commands
+    return []
+
+
+def next_due(state: RunState) -> datetime | None:
+    """The earliest time at which `plan` would say something that it does not say now; None if time changes nothing."""
+    if state.status.ended or state.status is RunStatus.QUEUED:
+        return None
+    times = [] if state.paused or state.deadline is None else [state.deadline]
+    for at, key in state.frontier.due:
+        if not _is_held_back(state, key):
+            times.append(at)
+            break
+    return min(times, default=None)
+
+
+def abandon(state: RunState, now: datetime) -> list[Event]:
+    """What a driver that has taken a run over writes down first: every attempt at work was begun by a lease that is gone."""
+    return [
+        AttemptAbandoned(at=now, node=node, path=path, attempt=state.nodes[node, path].attempt)
+        for node, path in loops.active_inside(state, TOP)
+        if state.nodes[node, path].works
+    ]
+
+
+# The end of the run
+
+
+def _end_early(state: RunState, now: datetime) -> list[Command]:
+    """Cancelled, failed or out of time: whatever is under way is stopped, and then the run ends."""
+    if state.cancel_requested:
+        return _stop_inside(state, TOP, "cancelled") or [Record(RunCancelled(at=now, reason=state.cancel_reason))]
+    if TOP in state.frontier.failing:
+        return _stop_inside(state, TOP, "run_failed") or [_run_failed(state, now)]
+    if state.deadline and state.deadline <= now and not state.paused:
+        error = errors.run_timeout(state.graph.timeout_seconds or 0)
+        return _stop_inside(state, TOP, "timeout") or [Record(RunFailed(at=now, error=error))]
+    return []
+
+
+def _run_failed(state: RunState, now: datetime) -> Record:
+    """The error names the node it came from, which may be deep inside of loops."""
+    error = _located_error(state, TOP)
+    return Record(RunFailed(at=now, error=error, node=error["node"], path=path_of(error["path"])))
+
+
+def _fail_late(state: RunState, now: datetime) -> list[Command]:
+    """With `on_failure: continue` the run fails when all that does not depend on the failure has ended."""
+    frontier = state.frontier
+    goes_on = frontier.working or frontier.waiting or frontier.ready or frontier.loops
+    if state.scopes[TOP].failure is None or goes_on:
+        return []
+    return [_run_failed(state, now)]
+
+
+# What must stop
+
+
+def _stop_losers(state: RunState, now: datetime) -> list[Command]:
+    """Innermost first, because a loop that is a loser takes with it what is inside."""
+    losers = sorted(state.frontier.losers, key=lambda key: -len(key[1]))
+    return _stop(state, losers, "lost_join", now)
+
+
+def _fail_iteration(state: RunState, now: datetime) -> list[Command]:
+    """One at a time: another that fails may lie inside of this one."""
+    for scope_key in state.frontier.failing:
+        loop, path = scope_key
+        if loop is None:
+            continue
+        if stops := _stop_inside(state, scope_key, "iteration_failed"):
+            return stops
+        error = _located_error(state, scope_key)
+        return [Record(IterationEnded(at=now, node=loop, path=path[:-1], index=path[-1], error=error))]
+    return []
+
+
+def _fail_loop(state: RunState, now: datetime) -> list[Command]:
+    """A failed iteration of a loop that stops on errors, or the loop's timeout, ends the loop."""
+    for key in state.frontier.loops:
+        loop = state.nodes[key].loop
+        if loop and loop.broken:
+            first = min(loop.errors)
+            return _stop_body(state, key, "loop_stopped") or [final_failure(state, key, loop.errors[first], now)]
+    for key in _due(state, now):
+        if state.nodes[key].loop:
+            error = errors.timeout(state.graph.nodes[key[0]].timeout_seconds or 0)
+            return _stop_body(state, key, "timeout") or [final_failure(state, key, error, now)]
+    return []
+
+
+def _located_error(state: RunState, scope_key: ScopeKey) -> JSON:
+    """The error a scope fails with, besides telling the node run (`node`, `path`) it came from, however deep inside."""
+    failure = state.scopes[scope_key].failure
+    if failure is None:
+        raise AssertionError("Only scopes in which something failed are failing.")
+    return {"node": failure.node, "path": path_text(failure.path), **failure.error}
+
+
+# What is decided without doing anything
+
+
+def _decide_attempts(state: RunState, now: datetime) -> list[Command]:
+    decisions = (decide(state, key, now) for key in state.frontier.undecided)
+    return [decision for decision in decisions if decision]
+
+
+def _skip_dead_paths(state: RunState, now: datetime) -> list[Command]:
+    """A dead path is cleared away to its end at once: skipping a node kills its edges, which may be another's last."""
+    dead, newly_dead = list(state.frontier.dead), dict[Key, int]()
+    for node, path in dead:
+        scope = state.scopes[state.scope_of((node, path))]
+        for edge in state.graph.outgoing[node]:
+            key = (edge.target, path)
+            newly_dead[key] = newly_dead.get(key, 0) + 1
+            decided = scope.decided.get(edge.target, 0) + newly_dead[key]
+            all_dead = decided == len(state.graph.incoming[edge.target]) and not scope.live.get(edge.target)
+            if all_dead and state.node(key).status is NodeStatus.PENDING:
+                dead.append(key)
+    return [Record(NodeSkipped(at=now, node=node, path=path, reason="dead_path")) for node, path in dead]
+
+
+def _move_loops(state: RunState, now: datetime) -> list[Command]:
+    return [command for key in state.frontier.loops for command in loops.move_on(state, key, now)]
+
+
+def _time_out_waits(state: RunState, now: datetime) -> list[Command]:
+    """A wait that outlasts the node's timeout is a failed attempt; one whose own time is up goes on (`_begin`)."""
+    commands: list[Command] = []
+    for node, path in _due(state, now):
+        node_run, settings = state.nodes[node, path], state.graph.nodes[node]
+        limit = deadline(settings, node_run)
+        if node_run.status is NodeStatus.WAITING and limit and limit <= now and node_run.due_at == limit:
+            error = errors.timeout(settings.timeout_seconds or 0)
+            commands.append(Record(AttemptFailed(at=now, node=node, path=path, attempt=node_run.attempt, error=error)))
+    return commands
+
+
+# What ends well
+
+
+def _close_scopes(state: RunState, now: datetime) -> list[Command]:
+    """Everything in them has ended; what was left to itself by a join that ignores its losers is cancelled now."""
+    leftovers = [
+        (node, path)
+        for parent, path in state.frontier.closing
+        for node in state.graph.bodies.get(parent, ())
+        if node in state.scopes[parent, path].ignored and not state.node((node, path)).status.ended
+    ]
+    if leftovers:
+        return _stop(state, sorted(leftovers, key=lambda key: -len(key[1])), "lost_join", now)
+    return [
+        CompleteRun() if loop is None else EndIteration(node=loop, path=path[:-1], index=path[-1])
+        for loop, path in state.frontier.closing
+        if state.scopes[loop, path].failure is None
+    ]
+
+
+# What begins
+
+
+def _begin(state: RunState, now: datetime) -> list[Command]:
+    return [*_resume(state, now), *_start(state, now)]
+
+
+def _resume(state: RunState, now: datetime) -> list[Command]:
+    cut_off = [
+        ResumeNode(node, path, state.nodes[node, path].signal)
+        for node, path in state.frontier.undecided
+        if state.nodes[node, path].resumed
+    ]
+    due = [
+        ResumeNode(node, path)
+        for node, path in _due(state, now)
+        if state.nodes[node, path].status is NodeStatus.WAITING
+    ]
+    return [*cut_off, *due]
+
+
+def _start(state: RunState, now: datetime) -> Iterator[Command]:
+    """As many as there are places for, the most urgent first. What takes no place is sorted before what does."""
+    if state.paused:
+        return
+    free = state.graph.max_parallel - state.frontier.places
+    again = sorted(rank(state.graph, key) for key in _to_start_again(state, now))
+    for (takes_place, *_), path, node in merge(state.frontier.ready, again):
+        if takes_place:
+            if free <= 0:
+                return
+            free -= 1
+        yield StartNode(node, path, attempt=state.node((node, path)).attempt + 1)
+
+
+def _to_start_again(state: RunState, now: datetime) -> Iterator[Key]:
+    """Retries whose time has come, and attempts that were cut off."""
+    for key in _due(state, now):
+        if state.nodes[key].status is NodeStatus.RETRYING:
+            yield key
+    for key in state.frontier.undecided:
+        if not state.nodes[key].resumed:
+            yield key
+
+
+def _is_held_back(state: RunState, key: Key) -> bool:
+    """A retry that could not begin even if it were due: it will be looked at when a place is free or the run is resumed."""
+    if state.nodes[key].status is not NodeStatus.RETRYING:
+        return False
+    needs_place = state.graph.nodes[key[0]].takes_place
+    return state.paused or (needs_place and state.frontier.places >= state.graph.max_parallel)
+
+
+# Helpers
+
+
+def _due(state: RunState, now: datetime) -> Iterator[Key]:
+    for at, key in state.frontier.due:
+        if at > now:
+            return
+        yield key
+
+
+def _stop_inside(state: RunState, scope_key: ScopeKey, reason: str) -> list[Command]:
+    return [StopNode(node, path, reason) for node, path in loops.active_inside(state, scope_key)]
+
+
+def _stop_body(state: RunState, loop: Key, reason: str) -> list[Command]:
+    return [StopNode(node, path, reason) for node, path in loops.active_in_body(state, loop)]
+
+
+def _stop(state: RunState, keys: Iterable[Key], reason: str, now: datetime) -> list[Command]:
+    """Cancel node runs that may be under way, with what is inside of them, or still pending. Each is named once."""
+    commands: dict[Key, Command] = {}
+    for key in keys:
+        node, path = key
+        for inner in loops.active_in_body(state, key):
+            commands.setdefault(inner, StopNode(*inner, reason))
+        if state.node(key).status is NodeStatus.PENDING:
+            commands.setdefault(key, Record(NodeCancelled(at=now, node=node, path=path, reason=reason)))
+        else:
+            commands.setdefault(key, StopNode(node, path, reason))
+    return list(commands.values())
+
+
+_STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
+    _stop_losers,
+    _fail_iteration,
+    _fail_loop,
+    _decide_attempts,
+    _skip_dead_paths,
+    _move_loops,
+    _time_out_waits,
+    _close_scopes,
+    _begin,
+    _fail_late,
+)

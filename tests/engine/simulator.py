@@ -1,0 +1,173 @@
+"""A driver without a world: it carries out plans, and a `World` decides what comes of them.
+
+It keeps the log as stored rows, so that a crash (`crash`) forgets everything but the log and takes the run over as a new
+host would. Every event passes `_record`, where the promises that hold at any time are checked against `Ledger`, an
+account of the run of its own that knows nothing of the planner's bookkeeping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestration.engine import events
+from orchestration.engine.apply import apply, apply_all, begin, reopened_by_retry
+from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine.events import Event, from_row, to_row
+from orchestration.engine.graph import Graph, Key
+from orchestration.engine.planner import abandon, next_due, plan
+from orchestration.engine.signals import Signal, SignalKind, interpret
+from orchestration.engine.states import NodeStatus, RunState
+
+BEGINNING = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+INLINE = frozenset({"branch", "parallel", "join"})
+MOST_ROUNDS = 10_000
+
+
+def graph_of(definition: Mapping[str, Any]) -> Graph:
+    return Graph.of(definition, inline=INLINE, containers=frozenset({"loop"}))
+
+
+class Crash(Exception):
+    """The host died right after a commit."""
+
+
+@dataclass
+class Simulation:
+    graph: Graph
+    outcome: Callable[[Simulation, Key, Any], Event] = field(default=lambda simulation, key, signal: simulation.done(key))
+    """What comes of an attempt, or of its resumption with a signal."""
+    crashes: Callable[[], bool] = lambda: False
+    """Asked after every commit."""
+    seed: str = "run"
+    now: datetime = BEGINNING
+    inputs: Any = None
+    log: list[events.Row] = field(default_factory=list)
+    at_work: dict[Key, Any] = field(default_factory=dict)
+    """Node runs that this host executes, with the signal they were resumed with."""
+    state: RunState = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = begin(self.graph, self.seed)
+
+    # The driver
+
+    def start(self) -> None:
+        self.record(events.RunStarted(at=self.now, inputs=self.inputs))
+
+    def settle(self) -> None:
+        """Carry out plans until only running work, a signal or time moves the run on."""
+        for _ in range(MOST_ROUNDS):
+            commands = plan(self.state, self.now)
+            if not commands:
+                return
+            for command in commands:
+                self.carry_out(command)
+        raise AssertionError(f"No end of plans: {commands}")
+
+    def carry_out(self, command: Command) -> None:
+        match command:
+            case Record(event):
+                self.record(event)
+            case StartNode(node, path, attempt):
+                self.record(events.NodeStarted(at=self.now, node=node, path=path, attempt=attempt))
+                self._execute((node, path), None)
+            case ResumeNode(node, path, signal):
+                self.record(events.NodeResumed(at=self.now, node=node, path=path, signal=signal))
+                self._execute((node, path), signal)
+            case StopNode(node, path, reason):
+                self.at_work.pop((node, path), None)
+                self.record(events.NodeCancelled(at=self.now, node=node, path=path, reason=reason))
+            case EndIteration(node, path, index):
+                self.record(events.IterationEnded(at=self.now, node=node, path=path, index=index, result=index))
+            case CompleteRun():
+                self.record(events.RunCompleted(at=self.now))
+
+    def _execute(self, key: Key, signal: Any) -> None:
+        node = self.graph.nodes[key[0]]
+        if node.inline or node.container:
+            self.record(self.outcome(self, key, signal))
+        else:
+            self.at_work[key] = signal
+
+    def finish(self, key: Key) -> None:
+        """An attempt at work comes to its end."""
+        signal = self.at_work.pop(key)
+        self.record(self.outcome(self, key, signal))
+
+    def signal(self, kind: SignalKind, key: Key = ("", ()), data: Any = None) -> list[Event]:
+        signal = Signal(id=len(self.log), kind=kind, posted_at=self.now, node=key[0], path=key[1], data=data)
+        found = interpret(self.state, signal, self.now)
+        for event in found:
+            self.record(event)
+            if isinstance(event, events.NodeResumed):
+                self._execute(event.key, event.signal)
+        return found
+
+    def wait_until_due(self) -> bool:
+        """Let time go by until something is due. False if nothing will ever be."""
+        due = next_due(self.state)
+        if due is None:
+            return False
+        self.now = max(self.now, due)
+        return True
+
+    def crash(self) -> None:
+        """The host is gone; another takes the run over with nothing but the log."""
+        self.at_work.clear()
+        self.state = self.refolded()
+        for event in abandon(self.state, self.now):
+            self.record(event)
+
+    def refolded(self) -> RunState:
+        return apply_all(begin(self.graph, self.seed), map(from_row, self.log))
+
+    def record(self, event: Event) -> None:
+        apply(self.state, event)
+        self.log.append(to_row(event))
+        if self.crashes():
+            raise Crash
+
+    def run(self) -> RunState:
+        """Start and go on, attempts ending in the order they began, until the run has ended or waits for a signal."""
+        if not self.log:
+            self.start()
+        self.settle()
+        while not self.state.status.ended:
+            if self.at_work:
+                self.finish(next(iter(self.at_work)))
+            elif not self.wait_until_due():
+                break
+            self.settle()
+        return self.state
+
+    # What an attempt can come to
+
+    def done(self, key: Key, port: str = "out", outputs: Any = None) -> Event:
+        return events.NodeSucceeded(at=self.now, node=key[0], path=key[1], port=port, outputs=outputs)
+
+    def failed(self, key: Key, code: str = "broken", *, retryable: bool = False, retry_after: float | None = None) -> Event:
+        error = {"code": code, "message": code, "retryable": retryable, "retry_after": retry_after, "detail": None}
+        attempt = self.state.nodes[key].attempt
+        return events.AttemptFailed(at=self.now, node=key[0], path=key[1], attempt=attempt, error=error)
+
+    def waits(self, key: Key, reason: str = "approval", seconds: float | None = None) -> Event:
+        until = None if seconds is None else self.now + timedelta(seconds=seconds)
+        return events.NodeWaiting(at=self.now, node=key[0], path=key[1], reason=reason, until=until)
+
+    def opens(self, key: Key, items: Sequence[Any], limit: int = 1) -> Event:
+        return events.LoopOpened(at=self.now, node=key[0], path=key[1], items=list(items), limit=limit)
+
+    # What became of it
+
+    def statuses(self) -> dict[str, str]:
+        """Node runs by `node` or `node[path]`."""
+        return {
+            f"{node}[{events.path_text(path)}]" if path else node: str(node_run.status)
+            for (node, path), node_run in self.state.nodes.items()
+        }
+
+    def types(self) -> list[str]:
+        return [row.type for row in self.log]
