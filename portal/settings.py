@@ -205,6 +205,8 @@ LOGGING = logs.configure(
     form=env.choice("LOG_FORMAT", ("console", "json"), "console" if PROCESS == "command" else "json"),
     level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
 )
+# It tells the birth and death of each of its processes; what matters of that is a warning.
+LOGGING["loggers"]["django-q"] = {"level": "WARNING"}
 
 # The test suite sets it, for the processes it starts too: a call to a real model is then an error.
 TESTING = env.boolean("TESTING", False)

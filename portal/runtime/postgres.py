@@ -87,6 +87,8 @@ class PostgresServer:
     def wait_ready(self, died: Callable[[], bool], *, seconds: float = 60) -> None:
         """Return when the database answers; made here if new. Recovery after a crash may take a while."""
         end = time.monotonic() + seconds
+        while not self._says_ready() and not died() and time.monotonic() < end:
+            time.sleep(0.02)
         while True:
             try:
                 with psycopg.connect(self._maintenance_url, autocommit=True, connect_timeout=5) as connection:
@@ -102,6 +104,13 @@ class PostgresServer:
                 if time.monotonic() > end:
                     raise CannotStart(f"PostgreSQL in {self.data} did not answer: {error}") from error
             time.sleep(0.02)
+
+    def _says_ready(self) -> bool:
+        """The last line of its pid file is its state. A connection made earlier would be refused, and logged as fatal."""
+        try:
+            return (self.data / "postmaster.pid").read_text(encoding="utf-8").rstrip().endswith("ready")
+        except FileNotFoundError:
+            return False
 
     def leftovers(self) -> list[psutil.Process]:
         """Server processes still working in the data folder, whoever started them; the main one first."""

@@ -34,6 +34,7 @@ class DrainingServer(Server):
             websocket_max_frame_size=LARGEST_MESSAGE,
             server_name="ensemble",
         )
+        listener.setblocking(False)  # the reactor accepts until there is nothing more to accept
         self._listener = listener
         self.endpoints = []  # Daphne would parse them as text; the socket is adopted below
 
