@@ -23,3 +23,13 @@ class AdminConfig(SimpleAdminConfig):
     def ready(self) -> None:
         super().ready()
         self.module.autodiscover()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Take out what libraries register: rights are roles here, not groups, and the queue holds pickled values."""
+        from django.contrib import admin
+
+        ours = {"core", "agents", "orchestration", "approvals", "axes"}
+        for model, page in list(admin.site._registry.items()):
+            if model._meta.app_label not in ours or not type(page).__module__.startswith(tuple(ours | {"portal"})):
+                admin.site.unregister(model)

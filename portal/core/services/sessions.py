@@ -77,6 +77,13 @@ def password_changed(*, request: HttpRequest) -> None:
         revoke_others(user=user, keep=request.session.session_key, by=Actor.of(request))
 
 
+@transaction.atomic
+def password_reset(*, user: User, by: Actor) -> None:
+    """Somebody else has set the user's password: all sessions end."""
+    audit.record(organisation=None, actor=by, verb="core.password.reset", target=user)
+    revoke_others(user=user, keep=None, by=by)
+
+
 def connect() -> None:
     """Hear Django's and axes' signals of signing in and out; called once, by the app's `ready`."""
     user_logged_in.connect(_signed_in, dispatch_uid="core.sessions")
