@@ -5,6 +5,7 @@ import pytest
 from agents.compatibility import Contract, breaking_changes
 from tests.agents.factories import schema
 
+UNJUDGED = "input $.a has a changed pattern, which cannot be compared by rule: look at it"
 TEXT, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 
 
@@ -30,7 +31,7 @@ TEXT, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "intege
             schema(a={"type": "array", "items": TEXT}),
             ["input $.a[*] no longer takes integer or number"],
         ),
-        (schema(a={"pattern": "a"}), schema(a={"pattern": "b"}), ["input $.a has a changed pattern, which cannot be compared by rule: look at it"]),
+        (schema(a={"pattern": "a"}), schema(a={"pattern": "b"}), [UNJUDGED]),
     ],
 )  # fmt: skip
 def test_inputs_break_when_less_is_accepted(old: dict, new: dict, told: list[str]):

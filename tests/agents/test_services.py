@@ -1,4 +1,4 @@
-"""Agents are created, versioned, replaced, exported; each change is in the ledger, and a published version never changes."""
+"""Agents are created, versioned, replaced, exported; each change is in the ledger, a published version never changes."""
 
 from decimal import Decimal
 
@@ -94,7 +94,7 @@ def test_every_fault_of_a_draft_is_told_at_once(org):
 
 
 def test_a_prompt_that_names_no_input_is_refused(org):
-    with pytest.raises(InvalidAgent, match="did you mean input.document"):
+    with pytest.raises(InvalidAgent, match=r"did you mean input\.document"):
         factories.agent(org, "bad", factories.llm_draft(config={"user": "{{ input.documnet }}"}))
 
 
