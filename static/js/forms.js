@@ -38,7 +38,7 @@ async function read(box, file) {
 }
 
 /** [data-file-drop] holds a textarea and a [data-file-pick] button; a textarea with data-file-target is its own box. */
-behaviour("[data-file-drop], textarea[data-file-target]", (element) => {
+behaviour("[data-file-drop]:not(textarea), textarea[data-file-target]", (element) => {
   const box = element.matches("textarea") ? element.parentElement : element;
   const picker = Object.assign(document.createElement("input"), { type: "file", hidden: true });
   if (element.dataset.accept) picker.accept = element.dataset.accept;
