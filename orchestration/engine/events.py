@@ -1,11 +1,12 @@
 """Facts of a run, in the past tense. State is their fold; pages, sockets, SSE, replay and tests read the same rows.
 
-An event is stored as (run, seq, type, at, node, path, data): `to_row` and `from_row` are exact inverses. All fields other
-than `at`, `node` and `path` live in `data` under their own names; defaults are left out. Adding a field with a default is
-a compatible change, renaming or removing one is not: stored histories must replay with tomorrow's code.
+An event is stored as (run, seq, type, at, node, path, data): `to_row` and `from_row` are exact inverses. All fields
+other than `at`, `node` and `path` live in `data` under their own names; defaults are left out. Adding a field with a
+default is a compatible change, renaming or removing one is not: stored histories must replay with tomorrow's code.
 
 Errors are JSON: {"code": str, "message": str, "retryable": bool, "retry_after": seconds | None, "detail": any}.
-Usage is JSON: {"cost_usd": float | None, "input_tokens": int, "output_tokens": int, "model": str, "agent": str, "agent_version": int}.
+Usage is JSON: {"cost_usd": float | None, "input_tokens": int, "output_tokens": int, "model": str, "agent": str,
+"agent_version": int}.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class RunCancelRequested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Event):
-    """A failed run goes on from what failed: those node runs, and what was cancelled or skipped because of them, are open again."""
+    """A failed or cancelled run goes on: what failed unhandled and what was cancelled because of it is open again."""
 
     by: str = ""
 
@@ -113,6 +114,8 @@ class NodeResumed(NodeEvent):
 class AttemptFailed(NodeEvent):
     attempt: int
     error: JSON
+    usage: JSON = None
+    """What was spent before it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,8 @@ class NodeFailed(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSkipped(NodeEvent):
-    """reason `dead_path`: no live edge leads here, its outgoing edges die. reason `optional`: it failed, may be left out, `out` lives."""
+    """reason `dead_path`: no live edge leads here, its outgoing edges die.
+    reason `optional`: it failed and may be left out, `out` lives."""
 
     reason: str
     error: JSON = None
@@ -197,8 +201,9 @@ TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
-        NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled, NodeSucceeded, NodeFailed,
-        NodeSkipped, NodeCancelled, LoopOpened, IterationStarted, IterationEnded, SignalIgnored,
+        NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
+        NodeSucceeded, NodeFailed, NodeSkipped, NodeCancelled,
+        LoopOpened, IterationStarted, IterationEnded, SignalIgnored,
     )
 }  # fmt: skip
 
