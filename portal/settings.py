@@ -5,6 +5,7 @@ from pathlib import Path
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
+from portal.admin_theme import UNFOLD as UNFOLD
 from portal.core import logs
 from portal.runtime import keys, services, static
 

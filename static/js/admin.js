@@ -1,0 +1,13 @@
+/* The admin keeps its theme in local storage, the portal in a cookie: one choice for both. Runs before Alpine starts. */
+
+(() => {
+  const KEY = "adminTheme";
+  const chosen = (document.cookie.split("; ").find((part) => part.startsWith("theme=")) ?? "theme=system").slice(6);
+  localStorage.setItem(KEY, JSON.stringify(chosen === "system" ? "auto" : chosen));
+  addEventListener("click", () => {
+    setTimeout(() => {
+      const now = JSON.parse(localStorage.getItem(KEY) ?? '"auto"');
+      document.cookie = `theme=${now === "auto" ? "system" : now}; Path=/; Max-Age=31536000; SameSite=Lax`;
+    });
+  });
+})();
