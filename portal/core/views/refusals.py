@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from portal.core import access, htmx
+from portal.core import access, htmx, problems
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -21,6 +21,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404. Says the same whether a thing does not exist or belongs to strangers."""
+    if request.path.startswith("/api/"):
+        return problems.problem(request, 404, _("There is nothing at this address of the API."), "not_found")
     if getattr(request, "htmx", None):
         return _short(_("This does not exist, or is not yours to see."), 404)
     return render(request, "404.html", status=404)
@@ -35,13 +37,16 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 def broken(request: HttpRequest) -> HttpResponse:
     """500. No detail but the id under which the log has it."""
     request_id = getattr(request, "request_id", "")
+    if request.path.startswith("/api/"):
+        detail = _("Something went wrong; the log has it under %(id)s.") % {"id": request_id}
+        return problems.problem(request, 500, detail, "internal_error")
     if getattr(request, "htmx", None):
         return _short(_("Something went wrong; the log has it under %(id)s.") % {"id": request_id}, 500)
     return render(request, "500.html", {"request_id": request_id}, status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403. Mostly a page opened before a sign-in elsewhere: htmx loads it again, with a fresh token and a word about it."""
+    """403. Mostly a page opened before a sign-in elsewhere: htmx loads it again, with a fresh token and says so."""
     structlog.get_logger(__name__).warning("CSRF check failed", reason=reason, path=request.path)
     if request.headers.get("HX-Request") == "true":
         messages.warning(request, _("The page was out of date and has been loaded again. Please repeat what you did."))

@@ -1,0 +1,128 @@
+"""Errors of the API as problem details (RFC 9457), media type application/problem+json:
+
+    {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "…", "code": "not_found",
+     "problems": [{"code", "message", "path"}], "request_id": "…"}
+
+`code` is the word for programs, `detail` the sentence for people. `problems` is there when several things are wrong at
+once: its `path` is a JSON path from the body or the query (`inputs.rfp`). Nothing unexpected is ever told in detail:
+the reference id leads to the log.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from portal.core import redaction
+from portal.core.access import MissingPermission
+from portal.core.errors import UserError
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(
+    request: HttpRequest,
+    status: int,
+    detail: str,
+    code: str,
+    problems: Sequence[dict[str, Any]] | None = None,
+    **more: Any,
+) -> HttpResponse:
+    """One problem document; `more` are further members, e.g. `state="completed"`."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **({"problems": list(problems)} if problems else {}),
+        **more,
+        "request_id": getattr(request, "request_id", None),
+    }
+    response = JsonResponse(redaction.redact(body), status=status, content_type=CONTENT_TYPE)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Ensemble"'
+    return response
+
+
+def install(api: NinjaAPI) -> None:
+    """Answer every exception of the API's operations with a problem document."""
+    api.add_exception_handler(ValidationError, _invalid)
+    api.add_exception_handler(DjangoValidationError, _invalid_model)
+    api.add_exception_handler(UserError, _user_error)
+    api.add_exception_handler(PermissionDenied, _denied)
+    api.add_exception_handler(AuthenticationError, _unauthenticated)
+    api.add_exception_handler(Http404, _not_found)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    found = [
+        {"code": str(one.get("type", "invalid")), "message": str(one.get("msg", "")), "path": _path(one.get("loc", ()))}
+        for one in error.errors
+    ]
+    first = found[0] if found else {"path": "", "message": "The request is not valid."}
+    detail = f"{first['path']}: {first['message']}" if first["path"] else first["message"]
+    return problem(request, 422, detail, "invalid_request", found)
+
+
+def _path(location: Sequence[Any]) -> str:
+    """("body", "payload", "inputs", 0) → inputs[0]. The first word says where from, the second is our argument's name."""
+    words = list(location)
+    if words and words[0] in {"body", "form", "file"}:
+        words = words[2:]
+    elif words and words[0] in {"query", "path", "header", "cookie"}:
+        words = words[1:]
+    text = ""
+    for word in words:
+        text += f"[{word}]" if isinstance(word, int) else f".{word}" if text else str(word)
+    return text
+
+
+def _invalid_model(request: HttpRequest, error: DjangoValidationError) -> HttpResponse:
+    fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+    found = [
+        {"code": "invalid", "message": text, "path": "" if name == "__all__" else name}
+        for name, texts in fields.items()
+        for text in texts
+    ]
+    return problem(request, 422, found[0]["message"], "invalid_request", found)
+
+
+def _user_error(request: HttpRequest, error: UserError) -> HttpResponse:
+    return problem(request, error.status, error.message, error.code, getattr(error, "problems", None))
+
+
+def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    if isinstance(error, MissingPermission):
+        return problem(request, 403, str(error), "missing_permission", permission=error.permission.value)
+    return problem(request, 403, str(error) or "This is not allowed.", "forbidden")
+
+
+def _unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    detail = "Send a valid token: Authorization: Bearer ens_… (account page, or manage.py token)."
+    return problem(request, 401, detail, "not_authenticated")
+
+
+def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return problem(request, 404, "This does not exist, or is not yours to see.", "not_found")
+
+
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return problem(request, error.status_code, str(error), code)
+
+
+def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("unexpected error in the API", path=request.path, exc_info=error)
+    reference = getattr(request, "request_id", "")
+    return problem(request, 500, f"Something went wrong; the log has it under {reference}.", "internal_error")
