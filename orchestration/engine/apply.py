@@ -185,7 +185,7 @@ def _node_cancelled(state: RunState, node_run: NodeRunState, event: events.NodeC
 
 
 def _loop_opened(state: RunState, node_run: NodeRunState, event: events.LoopOpened) -> None:
-    stops = loops.stops_on_error(state.graph.nodes[event.node])
+    stops = loops.on_error(state.graph.nodes[event.node]) == "stop"
     node_run.loop = LoopState(items=list(event.items), limit=max(1, event.limit), stops=stops)
 
 
@@ -321,7 +321,10 @@ def _run_retried(state: RunState, event: events.RunRetried) -> None:
 
 
 def reopened_by_retry(state: RunState) -> list[Key]:
-    """The node runs of an ended run that `RunRetried` opens again. Loops among them are running afterwards, the rest pending."""
+    """The node runs of an ended run that `RunRetried` opens again.
+
+    Loops among them that had opened are running afterwards, the rest is pending.
+    """
     return [key for key, node_run in state.nodes.items() if _opens_again(node_run)]
 
 

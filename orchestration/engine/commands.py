@@ -23,7 +23,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StartNode:
-    """Resolve the node's settings, record `NodeStarted`, then execute it (a loop: record `LoopOpened` with its items)."""
+    """Resolve the node's settings, record `NodeStarted`, then execute it (a loop: record `LoopOpened`)."""
 
     node: NodeId
     path: Path

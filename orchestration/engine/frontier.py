@@ -1,7 +1,7 @@
 """Keeping a run's frontier: each node run is taken out of it before an event changes it and put back in afterwards.
 
-That is all the bookkeeping there is: what a node run adds to the frontier follows from its own state alone (`enter`), apart
-from being ready, dead or a loser, which its edges decide (joins.py).
+That is all the bookkeeping there is: what a node run adds to the frontier follows from its own state alone (`enter`),
+apart from being ready, dead or a loser, which its edges decide (joins.py).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def deadline(node: Node, node_run: NodeRunState) -> datetime | None:
 
 
 def _due_at(node: Node, node_run: NodeRunState) -> datetime | None:
-    """The timeout of an attempt at work is the driver's business: it can stop it, and would notice it late otherwise."""
+    """The timeout of an attempt at work is not here: the driver, which alone can stop it, keeps it."""
     if node_run.status is NodeStatus.WAITING:
         times = [at for at in (node_run.until, deadline(node, node_run)) if at]
         return min(times, default=None)

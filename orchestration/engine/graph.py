@@ -87,7 +87,7 @@ class Graph:
     incoming: Mapping[NodeId, tuple[Edge, ...]]
     outgoing: Mapping[NodeId, tuple[Edge, ...]]
     bodies: Mapping[NodeId | None, tuple[NodeId, ...]]
-    """Nodes by the loop they belong to (None: outside of loops), in topological order, ties by position in the definition."""
+    """Nodes by the loop they belong to (None: outside of loops), in topological order, ties by position."""
     max_parallel: int = 10
     timeout_seconds: float | None = None
     on_failure: str = "fail"

@@ -15,7 +15,8 @@ to this join and nowhere else. `losers` says what becomes of them:
 
     cancel   they are cancelled at once
     finish   they go on as though nothing had happened; the run waits for them and their failures count
-    ignore   they go on, but nobody waits for them and their failures do not count; what is left of them in the end is cancelled
+    ignore   they go on, but nobody waits for them and their failures do not count;
+             what is left of them in the end is cancelled
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ A failure in a body that nothing handles there ends the iteration. The loop's se
     gap         the iteration yields null
     leave_out   the iteration yields nothing
 
-A loop that is through succeeds with `{"items": [what the iterations yield], "count": len(items), "errors": [...]}`, an error
-being the iteration's error with its `index`.
+A loop that is through succeeds with `{"items": [what the iterations yield], "count": len(items), "errors": [...]}`; an
+error there is the iteration's error with its `index`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ JSON = Any
 ACTIVE: frozenset[NodeStatus] = frozenset({NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING})
 
 
-def stops_on_error(node: Node) -> bool:
-    return node.settings.get("on_error", "stop") == "stop"
+def on_error(node: Node) -> str:
+    """stop | gap | leave_out"""
+    return str(node.settings.get("on_error", "stop"))
 
 
 def outputs_of(node: Node, loop: LoopState) -> dict[str, JSON]:
-    gaps = node.settings.get("on_error") == "gap"
+    gaps = on_error(node) == "gap"
     yielded = [loop.results.get(index) for index in range(len(loop.items)) if gaps or index in loop.results]
     errors = [{"index": index, **loop.errors[index]} for index in sorted(loop.errors)]
     return {"items": yielded, "count": len(yielded), "errors": errors}

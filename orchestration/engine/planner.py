@@ -1,9 +1,9 @@
 """What happens next in a run: `plan(state, now) -> commands`.
 
-A plan is worked out in stages, and the first stage that has something to say says it all: first whether the run must end,
-then what must stop, then what has failed, what is skipped, what loops do, whose time has come, and only when no fact is
-left to be written down, what begins. The driver records and applies the commands and asks again, until nothing but
-running work remains:
+A plan is worked out in stages, and the first stage that has something to say says it all: first whether the run must
+end, then what must stop, then what has failed, what is skipped, what loops do, whose time has come, and only when no
+fact is left to be written down, what begins. The driver records and applies the commands and asks again, until nothing
+but running work remains:
 
     state = apply_all(begin(graph, str(run.id)), events)
     while commands := plan(state, now):
@@ -11,8 +11,8 @@ running work remains:
             for event in what_came_of(command):
                 apply(state, event)
 
-Commands of one plan do not contradict each other: carried out in their order, each is legal. The same state and the same
-`now` give the same plan. A plan costs what the run's frontier (states.py) holds, not what the run holds.
+Commands of one plan do not contradict each other: carried out in their order, each is legal. The same state and the
+same `now` give the same plan. A plan costs what the run's frontier (states.py) holds, not what the run holds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def next_due(state: RunState) -> datetime | None:
 
 
 def abandon(state: RunState, now: datetime) -> list[Event]:
-    """What a driver that has taken a run over writes down first: every attempt at work was begun by a lease that is gone."""
+    """What a driver writes down first when it has taken a run over: the lease that began what is at work is gone."""
     return [
         AttemptAbandoned(at=now, node=node, path=path, attempt=state.nodes[node, path].attempt)
         for node, path in loops.active_inside(state, TOP)
@@ -216,28 +216,26 @@ def _close_scopes(state: RunState, now: datetime) -> list[Command]:
 
 
 def _begin(state: RunState, now: datetime) -> list[Command]:
-    return [*_resume(state, now), *_start(state, now)]
+    """What was begun goes on before anything new begins, even if more than `max_parallel` work then for a while."""
+    resumed = list(_resume(state, now))
+    taken = sum(state.graph.nodes[command.node].takes_place for command in resumed)
+    return [*resumed, *_start(state, now, state.graph.max_parallel - state.frontier.places - taken)]
 
 
-def _resume(state: RunState, now: datetime) -> list[Command]:
-    cut_off = [
-        ResumeNode(node, path, state.nodes[node, path].signal)
-        for node, path in state.frontier.undecided
-        if state.nodes[node, path].resumed
-    ]
-    due = [
-        ResumeNode(node, path)
-        for node, path in _due(state, now)
-        if state.nodes[node, path].status is NodeStatus.WAITING
-    ]
-    return [*cut_off, *due]
+def _resume(state: RunState, now: datetime) -> Iterator[ResumeNode]:
+    """Waits whose time is up, and attempts that were cut off after their wait."""
+    for node, path in state.frontier.undecided:
+        if state.nodes[node, path].resumed:
+            yield ResumeNode(node, path, state.nodes[node, path].signal)
+    for node, path in _due(state, now):
+        if state.nodes[node, path].status is NodeStatus.WAITING:
+            yield ResumeNode(node, path)
 
 
-def _start(state: RunState, now: datetime) -> Iterator[Command]:
-    """As many as there are places for, the most urgent first. What takes no place is sorted before what does."""
+def _start(state: RunState, now: datetime, free: int) -> Iterator[StartNode]:
+    """As many as there are free places for, the most urgent first. What takes no place is sorted before what does."""
     if state.paused:
         return
-    free = state.graph.max_parallel - state.frontier.places
     again = sorted(rank(state.graph, key) for key in _to_start_again(state, now))
     for (takes_place, *_), path, node in merge(state.frontier.ready, again):
         if takes_place:
@@ -258,7 +256,7 @@ def _to_start_again(state: RunState, now: datetime) -> Iterator[Key]:
 
 
 def _is_held_back(state: RunState, key: Key) -> bool:
-    """A retry that could not begin even if it were due: it will be looked at when a place is free or the run is resumed."""
+    """A retry that could not begin even if it were due: its turn comes with a free place or the run's resumption."""
     if state.nodes[key].status is not NodeStatus.RETRYING:
         return False
     needs_place = state.graph.nodes[key[0]].takes_place

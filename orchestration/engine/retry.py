@@ -1,12 +1,12 @@
 """What follows from an attempt that failed or was cut off.
 
-In this order: try again as the retry policy says, lead on through the `error` port, leave the node out if it is optional,
-or let the failure go up. An attempt that was abandoned (its host died) is not the node's fault: it is begun again at once
-and does not count as a try, up to a ceiling that keeps a node which kills its hosts from doing so for ever. A node marked
-at-most-once is never begun again by itself.
+In this order: try again as the retry policy says, lead on through the `error` port, leave the node out if it is
+optional, or let the failure go up. An attempt that was abandoned (its host died) is not the node's fault: it is begun
+again at once and does not count as a try, up to a ceiling that keeps a node which kills its hosts from doing so for
+ever. A node marked at-most-once is never begun again by itself.
 
-Delays are those of AWS's "Exponential Backoff and Jitter" with "equal jitter": half of the delay is certain, half is left
-to chance, and chance is a hash of run, node and attempt, so that planning twice gives the same time.
+Delays follow AWS's "Exponential Backoff and Jitter" (Brooker, 2015) with equal jitter: half of the delay is certain,
+half is left to chance, and chance is a hash of run, node and attempt, so that planning twice gives the same time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Questions about the shape of a graph: how long is the way ahead, what runs side by side, what decides the duration.
 
-Plain functions over bodies (nodes by the loop around them, each in topological order) and targets (node to the nodes its
-edges lead to), so that the graph itself and the pages can both ask.
+Plain functions over bodies (nodes by the loop around them, each in topological order) and targets (node to the nodes
+its edges lead to), so that the graph itself and the pages can both ask.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def spans(bodies: Bodies, targets: Targets, weight: Weight) -> dict[NodeId, floa
 
 
 def remaining_lengths(bodies: Bodies, targets: Targets, weight: Weight = lambda node: 1) -> dict[NodeId, float]:
-    """The longest way from each node (itself included) to the end of the run; out of a body it goes on behind the loop."""
+    """The longest way from each node (counted) to the end of the run. Out of a body it goes on behind the loop."""
     own = spans(bodies, targets, weight)
     remaining: dict[NodeId, float] = {}
 
@@ -48,7 +48,7 @@ def remaining_lengths(bodies: Bodies, targets: Targets, weight: Weight = lambda 
 
 
 def losing_branches(body: Sequence[NodeId], targets: Targets, join: NodeId) -> tuple[NodeId, ...]:
-    """The nodes from which every path leads to `join` and nowhere else: needless once the join needs no more of them."""
+    """The nodes from which every path leads to `join` and nowhere else: needless once the join does without them."""
     found: set[NodeId] = set()
     for node in reversed(body):
         if targets[node] and all(target == join or target in found for target in targets[node]):

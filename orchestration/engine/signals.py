@@ -48,7 +48,7 @@ class Signal:
 def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
     """The events a signal amounts to in this state. One that can change nothing any more is written down as ignored.
 
-    After `NodeResumed` the driver calls the type's `resume` with its signal. A run's `RunStarted` comes before its signals.
+    After `NodeResumed` the driver calls the type's `resume` with its signal. `RunStarted` comes before any signal.
     """
     if refusal := _refusal(state, signal):
         ignored = {"by": signal.by, "node": signal.node, "path": list(signal.path), "data": signal.data}

@@ -221,7 +221,7 @@ Rank = tuple[Order, Path, NodeId]
 
 @dataclass(slots=True)
 class Frontier:
-    """Where the run stands: everything a plan can begin from. Kept by `apply`, read by `plan`. Sorted or in order of arrival."""
+    """Where the run stands: everything a plan can begin from. Kept by `apply`, read by `plan`."""
 
     ready: list[Rank] = field(default_factory=list)
     """Pending node runs whose rule is met, best first."""

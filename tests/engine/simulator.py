@@ -1,8 +1,8 @@
-"""A driver without a world: it carries out plans, and a `World` decides what comes of them.
+"""A driver without a world: it carries out plans, and a function of the test decides what comes of each attempt.
 
-It keeps the log as stored rows, so that a crash (`crash`) forgets everything but the log and takes the run over as a new
-host would. Every event passes `_record`, where the promises that hold at any time are checked against `Ledger`, an
-account of the run of its own that knows nothing of the planner's bookkeeping.
+It keeps the log as stored rows, so that a crash forgets everything but the log and takes the run over as a new host
+would. Every event passes `record`, where an account of the run that knows nothing of the planner's bookkeeping
+(ledger.py) checks what must hold at any time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestration.engine import events
-from orchestration.engine.apply import apply, apply_all, begin, reopened_by_retry
+from orchestration.engine.apply import apply, apply_all, begin
 from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
 from orchestration.engine.events import Event, from_row, to_row
 from orchestration.engine.graph import Graph, Key
 from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import Signal, SignalKind, interpret
-from orchestration.engine.states import NodeStatus, RunState
+from orchestration.engine.states import RunState
+from tests.engine.ledger import Ledger
 
 BEGINNING = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 INLINE = frozenset({"branch", "parallel", "join"})
@@ -37,7 +38,9 @@ class Crash(Exception):
 @dataclass
 class Simulation:
     graph: Graph
-    outcome: Callable[[Simulation, Key, Any], Event] = field(default=lambda simulation, key, signal: simulation.done(key))
+    outcome: Callable[[Simulation, Key, Any], Event] = field(
+        default=lambda simulation, key, signal: simulation.done(key)
+    )
     """What comes of an attempt, or of its resumption with a signal."""
     crashes: Callable[[], bool] = lambda: False
     """Asked after every commit."""
@@ -48,8 +51,10 @@ class Simulation:
     at_work: dict[Key, Any] = field(default_factory=dict)
     """Node runs that this host executes, with the signal they were resumed with."""
     state: RunState = field(init=False)
+    ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(self.graph)
         self.state = begin(self.graph, self.seed)
 
     # The driver
@@ -126,6 +131,7 @@ class Simulation:
 
     def record(self, event: Event) -> None:
         apply(self.state, event)
+        self.ledger.enter(event)
         self.log.append(to_row(event))
         if self.crashes():
             raise Crash
@@ -148,7 +154,9 @@ class Simulation:
     def done(self, key: Key, port: str = "out", outputs: Any = None) -> Event:
         return events.NodeSucceeded(at=self.now, node=key[0], path=key[1], port=port, outputs=outputs)
 
-    def failed(self, key: Key, code: str = "broken", *, retryable: bool = False, retry_after: float | None = None) -> Event:
+    def failed(
+        self, key: Key, code: str = "broken", *, retryable: bool = False, retry_after: float | None = None
+    ) -> Event:
         error = {"code": code, "message": code, "retryable": retryable, "retry_after": retry_after, "detail": None}
         attempt = self.state.nodes[key].attempt
         return events.AttemptFailed(at=self.now, node=key[0], path=key[1], attempt=attempt, error=error)

@@ -1,0 +1,173 @@
+"""What must hold after every event of any run, checked on an account that is kept from the events alone.
+
+It is slower and plainer than the planner on purpose: it looks at all edges of a node whenever the node starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestration.engine import events
+from orchestration.engine.events import Event, NodeEvent
+from orchestration.engine.graph import Edge, Graph, Key, NodeId, Path
+
+OPEN, LIVE, DEAD = "open", "live", "dead"
+UNDER_WAY = ("running", "waiting", "retrying", "loop")
+
+
+@dataclass
+class Ledger:
+    graph: Graph
+    status: dict[Key, str] = field(default_factory=dict)
+    """running | waiting | retrying | loop (open), or how it ended; nothing for what has not begun."""
+    live_port: dict[Key, str | None] = field(default_factory=dict)
+    """Of node runs whose edges are decided: the port whose edges are live, None if all are dead."""
+    begun: set[Key] = field(default_factory=set)
+    succeeded: set[Key] = field(default_factory=set)
+    skipped_as_dead: set[Key] = field(default_factory=set)
+    iterations: dict[Key, set[int]] = field(default_factory=dict)
+    limits: dict[Key, int] = field(default_factory=dict)
+    paused: bool = False
+    cancel_requested: bool = False
+    ended: str = ""
+
+    def enter(self, event: Event) -> None:
+        match event:
+            case NodeEvent():
+                assert not self.ended, f"{event} after the run has {self.ended}"
+                self._enter_node_event(event)
+            case events.RunPaused():
+                self.paused = True
+            case events.RunResumed():
+                self.paused = False
+            case events.RunCancelRequested():
+                self.cancel_requested = True
+            case events.RunCompleted():
+                self.ended = "completed"
+                assert all(self._has_ended((node, ())) for node in self.graph.bodies[None])
+                assert not self.active(), "completed with something under way"
+            case events.RunFailed():
+                self.ended = "failed"
+                assert not self.active(), "failed with something under way"
+            case events.RunCancelled():
+                self.ended = "cancelled"
+                assert not self.active(), "cancelled with something under way"
+            case events.RunRetried():
+                self._open_again()
+
+    def _enter_node_event(self, event: NodeEvent) -> None:
+        key = event.key
+        match event:
+            case events.NodeStarted():
+                self._check_start(key, event.attempt)
+                self.status[key] = "running"
+                if self.graph.nodes[event.node].takes_place:
+                    self._check_places()
+            case events.NodeWaiting():
+                self.status[key] = "waiting"
+            case events.NodeResumed():
+                self.status[key] = "running"
+            case events.AttemptFailed() | events.AttemptAbandoned():
+                self.status[key] = "retrying"
+            case events.LoopOpened():
+                self.status[key] = "loop"
+                self.iterations[key], self.limits[key] = set(), event.limit
+            case events.IterationStarted():
+                assert not self.paused and not self.cancel_requested
+                self.iterations[key].add(event.index)
+                assert len(self.iterations[key]) <= self.limits[key], "more iterations than the loop's limit"
+            case events.IterationEnded():
+                self._check_iteration_end(event)
+                self.iterations[key].discard(event.index)
+                if event.error is None or self.graph.nodes[event.node].settings["on_error"] != "stop":
+                    self._forget_inside(event.node, (*event.path, event.index))
+            case events.NodeSucceeded():
+                assert key not in self.succeeded, f"{key} has succeeded twice"
+                self.succeeded.add(key)
+                self._end(key, "succeeded", event.port)
+            case events.NodeFailed():
+                self.status[key] = "failed"
+                if event.handled:
+                    self._end(key, "failed, handled", "error")
+            case events.NodeSkipped(reason="optional"):
+                self._end(key, "skipped", "out")
+            case events.NodeSkipped():
+                assert self.tokens(key) and set(self.tokens(key)) == {DEAD}, f"{key} skipped: {self.tokens(key)}"
+                self.skipped_as_dead.add(key)
+                self._end(key, "skipped", None)
+            case events.NodeCancelled(reason="lost_join"):
+                self._end(key, "cancelled, lost", None)
+            case events.NodeCancelled():
+                self.status[key] = "cancelled"
+
+    def _end(self, key: Key, status: str, live_port: str | None) -> None:
+        self.status[key], self.live_port[key] = status, live_port
+        if key in self.iterations:
+            assert not self.active_inside(*key), "a loop ended with something under way"
+            self._forget_inside(*key)
+
+    def _forget_inside(self, loop: NodeId, path: Path) -> None:
+        for key in self._inside(loop, path):
+            del self.status[key]
+
+    def _check_start(self, key: Key, attempt: int) -> None:
+        assert not self.paused, f"{key} started while the run is paused"
+        assert not self.cancel_requested, f"{key} started after the run was to be cancelled"
+        if self.status.get(key) == "retrying":
+            return
+        assert key not in self.status, f"{key} started though it is {self.status[key]}"
+        assert key not in self.begun, f"{key} has fired twice"
+        assert attempt == 1
+        self.begun.add(key)
+        tokens, rule = self.tokens(key), self.graph.nodes[key[0]].join.rule
+        is_met = not tokens or (LIVE in tokens and (rule == "any" or OPEN not in tokens))
+        assert is_met, f"{key} started with {tokens} under {rule}"
+
+    def _check_places(self) -> None:
+        taken = sum(
+            status == "running" and self.graph.nodes[node].takes_place for (node, _), status in self.status.items()
+        )
+        assert taken <= self.graph.max_parallel, "more at work than max_parallel"
+
+    def _check_iteration_end(self, event: events.IterationEnded) -> None:
+        path = (*event.path, event.index)
+        body = self.graph.bodies.get(event.node, ())
+        assert not self.active_inside(event.node, path), "an iteration ended with something under way"
+        if event.error is None:
+            assert all(self._has_ended((node, path)) for node in body), "an iteration ended before its nodes"
+
+    def _has_ended(self, key: Key) -> bool:
+        return key in self.live_port
+
+    def _open_again(self) -> None:
+        assert self.ended in ("failed", "cancelled")
+        self.ended, self.paused, self.cancel_requested = "", False, False
+        for key, status in list(self.status.items()):
+            if status in ("failed", "cancelled"):
+                self.begun.discard(key)
+                del self.status[key]
+                if key in self.iterations:
+                    self.status[key] = "loop"
+
+    def tokens(self, key: Key) -> list[str]:
+        node, path = key
+        return [self._token(edge, path) for edge in self.graph.incoming[node]]
+
+    def _token(self, edge: Edge, path: Path) -> str:
+        source = (edge.source, path)
+        if source not in self.live_port:
+            return OPEN
+        return LIVE if self.live_port[source] == edge.port else DEAD
+
+    def active(self) -> list[Key]:
+        return [key for key, status in self.status.items() if status in UNDER_WAY]
+
+    def active_inside(self, loop: NodeId, path: Path) -> list[Key]:
+        return [key for key in self._inside(loop, path) if self.status[key] in UNDER_WAY]
+
+    def _inside(self, loop: NodeId, path: Path) -> list[Key]:
+        return [key for key in self.status if key[1][: len(path)] == path and self._is_in_body(key[0], loop)]
+
+    def _is_in_body(self, node: NodeId, loop: NodeId) -> bool:
+        parent = self.graph.nodes[node].parent
+        return parent is not None and (parent == loop or self._is_in_body(parent, loop))

@@ -1,0 +1,178 @@
+"""Any definition, any order of results, failures, signals and crashes: what must hold of every run.
+
+The ledger checks each event as it is recorded (no node starts before its rule is met, none succeeds twice, joins fire
+once, only dead paths are skipped, places and limits hold, nothing begins while paused or cancelled). Here it is checked
+besides that every run comes to a legal end, and that the log alone is enough to go on from.
+
+`ENGINE_EXAMPLES=50000 pytest tests/engine` looks longer than CI does.
+"""
+
+from __future__ import annotations
+
+import os
+from copy import deepcopy
+from datetime import timedelta
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.engine.events import Event
+from orchestration.engine.graph import Key
+from orchestration.engine.planner import next_due, plan
+from orchestration.engine.signals import SignalKind
+from orchestration.engine.states import NodeStatus, RunStatus
+from tests.engine.definitions import Definition
+from tests.engine.simulator import Crash, Simulation, graph_of
+from tests.engine.strategies import definitions
+
+EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "1000"))
+WILD_STEPS = 60
+CALM_STEPS = 3_000
+MOST_RETRIES = 3
+
+
+class Chance:
+    """Decides what comes of attempts and what happens from outside; after `calm` everything goes well."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.calm = False
+        self.crash_rate = self.random.choice([0, 0, 0.02, 0.1])
+        self.failure_rate = self.random.choice([0, 0.1, 0.4])
+        self.signal_rate = self.random.choice([0, 0.1, 0.3])
+        self.cancels = self.random.random() < 0.3
+        self.retries = self.random.randrange(MOST_RETRIES)
+
+    def likely(self, rate: float) -> bool:
+        return not self.calm and self.random.random() < rate
+
+    def crashes(self) -> bool:
+        return self.likely(self.crash_rate)
+
+    def outcome(self, simulation: Simulation, key: Key, signal: object) -> Event:
+        node = simulation.graph.nodes[key[0]]
+        resumed = simulation.state.nodes[key].resumed
+        if self.likely(self.failure_rate):
+            code = self.random.choice(["broken", "special", "busy"])
+            return simulation.failed(key, code, retryable=self.random.random() < 0.6)
+        match node.type:
+            case "loop":
+                return simulation.opens(key, range(self.random.choice([0, 1, 2, 3])), self.random.choice([1, 2, 5]))
+            case "branch":
+                return simulation.done(key, self.random.choice(["true", "false"]))
+            case "ask" if not resumed:
+                return simulation.waits(key, "approval", self.random.choice([None, 20.0]))
+            case "ask":
+                return simulation.done(key, "yes" if signal else "no")
+            case "delay" if not resumed:
+                return simulation.waits(key, "timer", self.random.choice([0.0, 3.0]))
+            case _:
+                return simulation.done(key)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(definition=definitions(), seed=st.integers(0, 2**32))
+def test_any_run_keeps_its_promises(definition: Definition, seed: int) -> None:
+    chance = Chance(seed)
+    simulation = Simulation(graph_of(definition), outcome=chance.outcome, crashes=chance.crashes)
+
+    _survive(simulation, simulation.start)
+    for step in range(WILD_STEPS + CALM_STEPS):
+        chance.calm = step >= WILD_STEPS
+        _survive(simulation, simulation.settle)
+        _check_at_rest(simulation)
+        if not simulation.state.status.ended:
+            _survive(simulation, lambda: _happen(simulation, chance))
+        elif not _retry(simulation, chance):
+            break
+    else:
+        raise AssertionError(f"The run has not ended: {simulation.statuses()}")
+
+    assert simulation.refolded() == simulation.state
+    assert simulation.state.seq == len(simulation.log)
+
+
+def _survive(simulation: Simulation, go_on: object) -> None:
+    """Go on; if the host crashes, and if the next one crashes while it takes over, another goes on."""
+    try:
+        go_on()  # type: ignore[operator]
+        return
+    except Crash:
+        pass
+    while True:
+        try:
+            simulation.crash()
+            break
+        except Crash:
+            continue
+    _survive(simulation, simulation.settle)
+
+
+def _happen(simulation: Simulation, chance: Chance) -> None:
+    """One thing from outside: an attempt ends, a signal comes, time goes by, the host dies."""
+    random, state = chance.random, simulation.state
+    if chance.likely(chance.signal_rate):
+        _send_any_signal(simulation, chance)
+    elif chance.likely(chance.crash_rate):
+        raise Crash
+    elif state.paused and (chance.calm or random.random() < 0.2):
+        simulation.signal(SignalKind.RESUME)
+    elif simulation.at_work:
+        simulation.finish(random.choice(list(simulation.at_work)))
+    elif next_due(state) and random.random() < 0.7:
+        simulation.wait_until_due()
+    elif waiting := _waiting(simulation):
+        simulation.signal(SignalKind.NODE, random.choice(waiting), data=True)
+    else:
+        assert state.paused or next_due(state), f"The run is stuck: {simulation.statuses()}"
+
+
+def _send_any_signal(simulation: Simulation, chance: Chance) -> None:
+    random = chance.random
+    kind = random.choice([kind for kind in SignalKind if kind is not SignalKind.CANCEL or chance.cancels])
+    known = [*simulation.state.nodes, ("unknown", ())]
+    simulation.signal(kind, random.choice(known), data=random.choice([True, None, {"option": "yes"}]))
+
+
+def _waiting(simulation: Simulation) -> list[Key]:
+    return [key for key, run in simulation.state.nodes.items() if run.status is NodeStatus.WAITING]
+
+
+def _retry(simulation: Simulation, chance: Chance) -> bool:
+    if simulation.state.status is RunStatus.COMPLETED or not chance.retries:
+        return False
+    chance.retries -= 1
+    simulation.crashes, before = (lambda: False), simulation.crashes
+    simulation.signal(SignalKind.RETRY)
+    simulation.crashes = before
+    return not simulation.state.status.ended
+
+
+def _check_at_rest(simulation: Simulation) -> None:
+    """Nothing is left to plan now: the status says so, and `next_due` names the time at which there is."""
+    state = simulation.state
+    assert plan(state, simulation.now) == []
+    if state.status.ended:
+        assert not simulation.at_work
+        return
+    if state.paused:
+        assert state.status is RunStatus.PAUSED
+    else:
+        assert state.status is (RunStatus.RUNNING if simulation.at_work else RunStatus.WAITING)
+    due = next_due(state)
+    if due is not None:
+        assert due > simulation.now
+        assert plan(state, due - timedelta(microseconds=1)) == []
+        assert plan(state, due) != []
+    refolded = simulation.refolded()
+    assert refolded == state
+    assert not due or plan(refolded, due) == plan(state, due)
+    untouched = deepcopy(state.frontier)
+    plan(state, due or simulation.now)
+    assert state.frontier == untouched
