@@ -246,6 +246,7 @@ _WHY = {
     "cancelled": "the run was cancelled",
     "lost_join": "another branch came first",
     "run_failed": "the run failed elsewhere",
+    "iteration_failed": "its iteration failed elsewhere",
     "loop_stopped": "the loop was stopped",
     "timeout": "its time was up",
 }
