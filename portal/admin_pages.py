@@ -44,6 +44,8 @@ GROUPS: list[tuple[Any, list[tuple[str, str]]]] = [
     ),
 ]
 
+NAMES = {"postgresql": "PostgreSQL"}
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Groups of links to the admin pages this person may see."""
@@ -54,7 +56,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "title": "",
         "items": [
             {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
-            {"title": _("Back to the portal"), "icon": "arrow_back", "link": reverse_lazy("home")},
+            {"title": _("Back to the portal"), "icon": "arrow_back", "link": reverse_lazy("home"), "active": False},
         ],
     }
     groups: list[dict[str, Any]] = [overview]
@@ -89,7 +91,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         entries = entries.filter(organisation__in=may)
     return {
         **context,
-        "health": health.report(),
+        "health": [(item, NAMES.get(item.name, item.name.replace("_", " ").capitalize())) for item in health.report()],
         "groups": [
             {"title": group["title"], "tiles": [_tile(item, request) for item in group["items"]]}
             for group in navigation(request)[1:]

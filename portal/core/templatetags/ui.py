@@ -353,6 +353,12 @@ def has(container: Any, item: Any) -> bool:
 
 
 @register.filter
+def has_any(container: Any, items: str) -> bool:
+    """{% if permissions|has_any:"members.view members.manage" %}: one of them is enough."""
+    return any(has(container, item) for item in items.split())
+
+
+@register.filter
 def get(mapping: Any, key: Any) -> Any:
     """{{ mapping|get:key }}, None if it is not there."""
     return mapping.get(key) if isinstance(mapping, Mapping) else None

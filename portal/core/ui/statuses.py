@@ -41,6 +41,7 @@ LOOKS: dict[str, Look] = {
     "online": Look(_("Online"), "plug-connected", "success"),
     "offline": Look(_("Offline"), "plug-x", "danger"),
     "degraded": Look(_("Degraded"), "alert-triangle", "warning"),
+    "beta": Look(_("Beta"), "flask", "info"),
     "deprecated": Look(_("Deprecated"), "archive", "warning"),
     "retired": Look(_("Retired"), "archive", "neutral"),
     "draft": Look(_("Draft"), "pencil", "neutral"),
