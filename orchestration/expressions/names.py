@@ -10,7 +10,7 @@ from orchestration.expressions import functions
 from orchestration.expressions.errors import ExpressionError
 from orchestration.expressions.syntax import Call, Comprehension, Const, Expr, Ident, MapExpr, Parsed, Select, children
 
-_TYPE_NAMES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
+TYPE_NAMES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 _NAMESPACES = frozenset({"optional"})
 _OPERATORS = frozenset(
     """_?_:_ _&&_ _||_ !_ -_ _+_ _-_ _*_ _/_ _%_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _[_] @in @not_strictly_false _?._
@@ -52,7 +52,7 @@ def _references(node: Expr, bound: frozenset[str], parsed: Parsed) -> Iterator[R
     chain = _chain(node)
     if chain is not None:
         root, path, optional = chain
-        if root.name not in bound and root.name not in _TYPE_NAMES | _NAMESPACES:
+        if root.name not in bound and root.name not in TYPE_NAMES | _NAMESPACES:
             yield Reference(root.name, path, parsed.positions.get(root.id), optional)
         return
     if isinstance(node, Comprehension):
@@ -90,7 +90,7 @@ def _chain(node: Expr) -> tuple[Ident, tuple[str | int, ...], bool] | None:
 def plain_path(parsed: Parsed) -> Reference | None:
     """The reference, if the expression is one and nothing else."""
     chain = _chain(parsed.expr)
-    if chain is None or chain[2] or chain[0].name in _TYPE_NAMES:
+    if chain is None or chain[2] or chain[0].name in TYPE_NAMES:
         return None
     return Reference(chain[0].name, chain[1], parsed.positions.get(chain[0].id))
 

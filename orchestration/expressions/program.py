@@ -101,10 +101,11 @@ def compile(source: str) -> Program:
         raise ExpressionError(f"An expression may have {MAX_BYTES:,} bytes at most.", code="limit", source=source)
     environment = _environment()
     try:
-        serialised = bytes(environment.compile(source, disable_check=True).serialize())
+        serialised = bytes(environment.compile(_unreserved(source), disable_check=True).serialize())
     except (RuntimeError, UnicodeEncodeError, ValueError) as error:
         raise _syntax_error(str(error), source) from None
     parsed = syntax.parse(serialised)
+    _reserve_again(parsed.expr)
     names.check_functions(parsed, source)
     rewrite.check_growth(parsed.expr, source)
     found, path = names.references(parsed), names.plain_path(parsed)
@@ -113,6 +114,27 @@ def compile(source: str) -> Program:
     except RuntimeError as error:
         raise _syntax_error(str(error), source) from None
     return Program(source, found, path, planned)
+
+
+# CEL reserves the word `loop`, and our authors write loop.item: it goes past the parser under a name of equal length, which
+# no node can have because ids begin with a letter.
+_LOOP, _STAND_IN = "loop", "_oop"
+_LOOP_WORD = re.compile(
+    r"""(?P<string>'''(?:\\.|.)*?'''|\"\"\"(?:\\.|.)*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?<![\w.])loop\b""", re.DOTALL
+)
+
+
+def _unreserved(source: str) -> str:
+    return _LOOP_WORD.sub(lambda match: match["string"] or _STAND_IN, source) if _LOOP in source else source
+
+
+def _reserve_again(expr: syntax.Expr) -> None:
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, syntax.Ident) and node.name == _STAND_IN:
+            node.name = _LOOP
+        stack.extend(syntax.children(node))
 
 
 def evaluate(source: str, scope: Mapping[str, JSON]) -> JSON:

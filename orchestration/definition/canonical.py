@@ -1,0 +1,45 @@
+"""The one form of a definition's JSON that its digest is taken of, and the form people exchange."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+JSON = Any
+
+
+def canonical(value: JSON) -> str:
+    """Keys in order, no white space, text as UTF-8: equal values, equal text. After RFC 8785, with Python's numbers.
+
+    Raises ValueError on a number that JSON does not have.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: JSON) -> str:
+    """SHA-256 of the canonical form, in hex."""
+    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def pretty(value: JSON) -> str:
+    """For people: as it was ordered, two spaces, short lists of scalars on one line."""
+    return _pretty(value, 0) + "\n"
+
+
+def _pretty(value: JSON, depth: int) -> str:
+    pad, inner = "  " * depth, "  " * (depth + 1)
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    scalars = not isinstance(value, dict | list) or not any(isinstance(v, dict | list) for v in _items(value))
+    if not isinstance(value, dict | list) or not value or (scalars and len(flat) + len(pad) <= 100):
+        return flat
+    if isinstance(value, dict):
+        lines = [
+            f"{inner}{json.dumps(key, ensure_ascii=False)}: {_pretty(item, depth + 1)}" for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{pad}}}"
+    return "[\n" + ",\n".join(f"{inner}{_pretty(item, depth + 1)}" for item in value) + f"\n{pad}]"
+
+
+def _items(value: JSON) -> list[JSON]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []

@@ -1,0 +1,33 @@
+"""What validation needs to know of agents: a plain value, so that it needs neither tables nor a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """JSON Schemas of one version of an agent."""
+
+    inputs: Mapping[str, JSON]
+    outputs: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentContract:
+    slug: str
+    name: str = ""
+    status: str = "active"
+    """active | beta | deprecated | offline"""
+    current: int | None = None
+    """Number of the published version; None: nothing published yet."""
+    versions: Mapping[int, Contract] = field(default_factory=dict)
+    replaced_by: str = ""
+
+    def contract(self, version: int | None) -> Contract | None:
+        number = self.current if version is None else version
+        return self.versions.get(number) if number is not None else None

@@ -1,0 +1,251 @@
+"""Expressions and what they refer to: they can be read, and every name in them is there, upstream, and has that field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.definition import agents as agent_checks
+from orchestration.definition.contracts import AgentContract
+from orchestration.definition.ids import ROOTS
+from orchestration.definition.paths import gap
+from orchestration.definition.problems import Code, Place, Problem, did_you_mean
+from orchestration.definition.view import NodeView, View
+from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.names import Reference, path_text
+from orchestration.expressions.program import Program, compile
+from orchestration.expressions.settings import Reading, Text, place_text, texts
+from orchestration.expressions.templates import bare, is_template, template
+from orchestration.nodes.base import NodeType
+
+JSON = Any
+Schema = Mapping[str, JSON]
+LOOP_FIELDS = ("item", "index")
+_CODES = {
+    "expression_syntax": Code.EXPRESSION_SYNTAX,
+    "template_syntax": Code.TEMPLATE_SYNTAX,
+    "unknown_function": Code.UNKNOWN_FUNCTION,
+    "limit": Code.EXPRESSION_LIMIT,
+}
+_KIND_WORDS = {
+    "string": "a text",
+    "number": "a number",
+    "integer": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "null": "null",
+    "object": "an object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an expression may refer to where it stands."""
+
+    nodes: frozenset[str]
+    loop: bool
+    error: bool
+    at: NodeView | None = None
+    """The node it belongs to; None: the workflow's outputs."""
+
+
+def check(view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentContract]) -> Iterator[Problem]:
+    checker = _Checker(view, types, agents)
+    for node in view.nodes.values():
+        if node.type in types:
+            yield from checker.node(node)
+    yield from checker.outputs()
+
+
+class _Checker:
+    def __init__(self, view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentContract]) -> None:
+        self.view, self.types, self.agents = view, types, agents
+        inputs = view.raw.get("inputs")
+        self.inputs: Schema = inputs if isinstance(inputs, Mapping) else {}
+        self.variables = self._variables()
+        self._schemas: dict[str, Schema | None] = {}
+
+    def _variables(self) -> dict[str, Schema]:
+        declared = self.view.raw.get("variables")
+        found = {name: raw for name, raw in declared.items() if isinstance(raw, Mapping)} if isinstance(
+            declared, Mapping
+        ) else {}
+        for node in self.view.nodes.values():
+            if node.type == "set" and isinstance(node.settings.get("variables"), Mapping):
+                found |= {name: {} for name in node.settings["variables"] if name not in found}
+        return found
+
+    # Where expressions stand
+
+    def node(self, node: NodeView) -> Iterator[Problem]:
+        seen, late = self._seen(node), self._seen_late(node)
+        for text in texts(self.types[node.type].Settings, node.settings):
+            place = (*node.place, "settings", *text.path)
+            where = late if text.reading is Reading.LATE else seen
+            yield from self.text(text, where, place)
+
+    def outputs(self) -> Iterator[Problem]:
+        outputs = self.view.raw.get("outputs")
+        if isinstance(outputs, Mapping):
+            top = frozenset(node.id for node in self.view.bodies[None])
+            seen = Seen(top, loop=False, error=False)
+            for path, value in _strings(outputs):
+                yield from self.text(Text(path, value, Reading.TEMPLATE), seen, ("outputs", *path))
+
+    def _seen(self, node: NodeView) -> Seen:
+        nodes = set(self.view.ancestors[node.id])
+        around = self.view.parents(node)
+        for loop in around:
+            nodes |= self.view.ancestors[loop.id]
+        error = any(
+            edge.port == "error"
+            for inner in (node, *around)
+            for name in (inner.id, *self.view.ancestors[inner.id])
+            for edge in self.view.incoming[name]
+        )
+        return Seen(frozenset(nodes), loop=bool(around), error=error, at=node)
+
+    def _seen_late(self, node: NodeView) -> Seen:
+        """A loop's own later expressions are evaluated in its body, when an iteration has ended."""
+        seen = self._seen(node)
+        body = frozenset(item.id for item in self.view.bodies.get(node.id, ()))
+        container = node.type in self.types and self.types[node.type].container
+        return Seen(seen.nodes | body, loop=seen.loop or container, error=seen.error, at=node)
+
+    # Reading them
+
+    def text(self, text: Text, seen: Seen, place: Place) -> Iterator[Problem]:
+        if text.reading is Reading.LITERAL:
+            return
+        node = seen.at.id if seen.at else None
+        try:
+            programs = _programs(text)
+        except ExpressionError as error:
+            yield Problem(
+                _CODES.get(error.code, Code.EXPRESSION_SYNTAX), _placed_message(error, text.path), node, place
+            )
+            return
+        for program in programs:
+            for reference in program.references:
+                problem = self.reference(reference, seen)
+                if problem is not None:
+                    code, message = problem
+                    yield Problem(code, f"{place_text(text.path)}: {message}", node, place)
+
+    def reference(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        match reference.root:
+            case "inputs":
+                return self._field(reference, self.inputs, ())
+            case "vars":
+                return self._variable(reference)
+            case "loop":
+                return self._loop(reference, seen)
+            case "error" if not seen.error:
+                return Code.NOT_UPSTREAM, "error is known only behind the port error of a node."
+            case root if root in ROOTS:
+                return None
+        if reference.root not in self.view.nodes:
+            known = seen.nodes | ROOTS
+            message = f"There is nothing called {reference.root} here.{did_you_mean(reference.root, known)}"
+            return Code.UNKNOWN_REFERENCE, message
+        return self._node(reference, seen)
+
+    def _variable(self, reference: Reference) -> tuple[Code, str] | None:
+        if not reference.path or reference.optional:
+            return None
+        name = str(reference.path[0])
+        if name not in self.variables:
+            message = f"There is no variable {name}.{did_you_mean(name, self.variables)}"
+            return Code.UNKNOWN_VARIABLE, message
+        return self._field(reference, self.variables[name], reference.path[:1])
+
+    def _loop(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        if not seen.loop:
+            return Code.OUTSIDE_LOOP, "loop is known only inside of a loop."
+        if reference.path and reference.path[0] not in LOOP_FIELDS and not reference.optional:
+            name = str(reference.path[0])
+            return Code.UNKNOWN_FIELD, f"loop has no {name}; it has item and index.{did_you_mean(name, LOOP_FIELDS)}"
+        return None
+
+    def _node(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        target = self.view.nodes[reference.root]
+        if target.id not in seen.nodes:
+            return self._not_upstream(target, seen)
+        if not reference.path:
+            return None
+        if reference.path[0] != "outputs":
+            name = target.id
+            return Code.UNKNOWN_FIELD, f"{name} has no {reference.path[0]}; its results are in {name}.outputs."
+        schema = self._output_schema(target)
+        return self._field(reference, schema, reference.path[:1]) if schema is not None else None
+
+    def _not_upstream(self, target: NodeView, seen: Seen) -> tuple[Code, str]:
+        at, name = seen.at, target.id
+        around = [loop.id for loop in self.view.parents(target)]
+        here = [loop.id for loop in self.view.parents(at)] if at else []
+        if at is not None and name == at.id:
+            return Code.NOT_UPSTREAM, f"{name} cannot refer to itself."
+        if name in here:
+            return Code.NOT_UPSTREAM, f"The loop {name} has no results before it has ended; loop.item is its item."
+        hidden = next((loop for loop in around if loop not in here), None)
+        if hidden is not None and (at is None or hidden != at.id):
+            message = f"{name} is inside of the loop {hidden}: refer to {hidden}.outputs.items instead."
+            return Code.OUTSIDE_LOOP, message
+        if at is not None and (at.id in self.view.ancestors[name] or at.id in around):
+            return Code.NOT_UPSTREAM, f"{name} runs after {at.id}, so its results are not there yet."
+        return Code.NOT_UPSTREAM, f"{name} is not upstream: no path leads from it to {at.id if at else 'the end'}."
+
+    def _output_schema(self, node: NodeView) -> Schema | None:
+        if node.id not in self._schemas:
+            contract = agent_checks.contract_of(node, self.agents)
+            self._schemas[node.id] = contract.outputs if contract is not None else self._own_schema(node)
+        return self._schemas[node.id]
+
+    def _own_schema(self, node: NodeView) -> Schema | None:
+        if node.type not in self.types:
+            return None
+        try:
+            return self.types[node.type].output_schema(node.settings)
+        except (TypeError, KeyError, AttributeError, ValueError):
+            return None  # settings too broken to tell; settings.py says so
+
+    def _field(self, reference: Reference, schema: Schema, before: tuple[str | int, ...]) -> tuple[Code, str] | None:
+        path = reference.path[len(before) :]
+        missing = gap(schema, path[:-1] if reference.optional else path)
+        if missing is None:
+            return None
+        so_far = path_text(reference.root, (*before, *path[: missing.depth]))
+        step = path[missing.depth]
+        if missing.kind != "object":
+            return Code.UNKNOWN_FIELD, f"{so_far} is {_KIND_WORDS.get(missing.kind, missing.kind)} and has no {step}."
+        there = f" It has {', '.join(missing.known[:12])}." if missing.known else ""
+        message = f"There is no {step} in {so_far}.{did_you_mean(str(step), missing.known)}{there}"
+        return Code.UNKNOWN_FIELD, message
+
+
+def _programs(text: Text) -> list[Program]:
+    """The compiled expressions of a string. Raises ExpressionError, placed in the string."""
+    if text.reading is Reading.EXPRESSION or (text.reading is Reading.LATE and not is_template(text.value)):
+        return [compile(bare(text.value))] if text.value.strip() or text.reading is Reading.EXPRESSION else []
+    if not is_template(text.value):
+        return []
+    parsed = template(text.value)
+    return [parsed.program(hole) for hole in parsed.holes]
+
+
+def _placed_message(error: ExpressionError, path: tuple[str | int, ...]) -> str:
+    where = "" if error.column is None else f" (line {error.line}, column {error.column})"
+    return f"{place_text(path)}{where}: {error.message}"
+
+
+def _strings(value: JSON, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    match value:
+        case str():
+            yield path, value
+        case Mapping():
+            for key, item in value.items():
+                yield from _strings(item, (*path, key))
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from _strings(item, (*path, index))
