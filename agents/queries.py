@@ -69,6 +69,7 @@ class Facet:
     name: str
     label: str
     options: list[tuple[str, str]]
+    selected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Facets:
     facets: list[Facet]
 
 
-def facets(organisation: Organisation) -> Facets:
+def facets(organisation: Organisation, chosen: CatalogueFilter) -> Facets:
     """How many agents there are of each domain, skill, type, status and kind. One query."""
     rows = list(
         Agent.objects.filter(organisation=organisation).values_list(
@@ -98,7 +99,7 @@ def facets(organisation: Organisation) -> Facets:
     for name, label in labels.items():
         counts = Counter(value for row in rows for value in _several(row[places[name]]))
         options = [(value, f"{words.get(name, {}).get(value, value)} ({count})") for value, count in counts.items()]
-        found.append(Facet(name, label, sorted(options, key=lambda option: option[1].lower())))
+        found.append(Facet(name, label, sorted(options, key=lambda option: option[1].lower()), getattr(chosen, name)))
     return Facets(len(rows), found)
 
 

@@ -11,12 +11,15 @@ OBJECT: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 def organisation(slug: str = "acme") -> Organisation:
-    return organisations.create_organisation(slug=slug, name=slug.title(), by=Actor.command())
+    """With its first administrator, whom every organisation must have."""
+    org = organisations.create_organisation(slug=slug, name=slug.title(), by=Actor.command())
+    member(org, "admin", username=f"{slug}-founder")
+    return org
 
 
 def member(org: Organisation, role: str = "viewer", username: str = "") -> User:
     user = User(username=username or f"{org.slug}-{role}")
-    user.set_password("correct horse battery")
+    user.set_unusable_password()  # tests sign in without one, and hashing is slow by design
     organisations.save_user(user=user, by=Actor.command())
     given = Role.objects.get(organisation=org, slug=role)
     organisations.add_member(organisation=org, user=user, roles=[given], by=Actor.command())

@@ -42,7 +42,8 @@ def test_every_kind_of_value_comes_back_with_its_type():
         EVERYTHING,
         files={"scan": SimpleUploadedFile("a.pdf", b"%PDF")},
         document="first\r\nsecond ", title="T", size='"large"', level="3", amount="5", count="2", urgent="on",
-        due="2026-05-31", at="2026-05-31T12:00", mail="a@example.org", words="one\n\ntwo", parts=['"a"', '"c"'], lines='[{"price": 1.5}]',
+        due="2026-05-31", at="2026-05-31T12:00", mail="a@example.org",
+        words="one\n\ntwo", parts=['"a"', '"c"'], lines='[{"price": 1.5}]',
     )  # fmt: skip
     assert form.is_valid(), form.errors
     assert form.values() == {

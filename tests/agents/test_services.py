@@ -1,4 +1,4 @@
-"""Agents are created, versioned, replaced, exported; each change is in the ledger, a published version never changes."""
+"""Agents are created, versioned, replaced, exported; each change is in the ledger; a version never changes."""
 
 from decimal import Decimal
 
