@@ -114,6 +114,9 @@ _FILTER_WORDS = re.compile(r"content_filter|content_policy|safety system", re.I)
 
 def meaning_of(error: BaseException) -> Meaning:
     """Which row of the table `error` is. Anything unknown counts as an unreadable answer: worth one more try."""
+    original = getattr(error, "original_exception", None)
+    if isinstance(original, Exception) and "MidStreamFallbackError" in _names(error):
+        return meaning_of(original)  # litellm's wrapper for whatever happens after the first piece of a stream
     chain = list(_chain(error))
     causes = [BY_CAUSE[name] for one in chain for name in _names(one) if name in BY_CAUSE]
     if ADDRESS in causes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import threading
 import time
@@ -301,6 +302,8 @@ class _Raw:
     finish_reason: str = ""
     model: str = ""
     usage: Any = None
+    counted: bool = False
+    """The usage figures are litellm's own count, the provider sent none."""
 
 
 def _whole(reply: Any) -> _Raw:
@@ -332,13 +335,14 @@ async def _stream(reply: Any, request: ModelRequest) -> _Raw:
             if request.on_text is not None:
                 request.on_text(text)
     raw.text = "".join(parts)
+    raw.counted = not any(getattr(chunk, "usage", None) for chunk in getattr(reply, "chunks", []))
     return raw
 
 
 def _priced(litellm: Any, target: Target, raw: _Raw, messages: list[dict[str, str]]) -> Answer:
     input_tokens = int(getattr(raw.usage, "prompt_tokens", 0) or 0)
     output_tokens = int(getattr(raw.usage, "completion_tokens", 0) or 0)
-    estimated = set[str]()
+    estimated = {"tokens"} if raw.counted and not target.offline else set()
     if not input_tokens:
         input_tokens = sum(prices.count_tokens(message["content"]) for message in messages)
         output_tokens = output_tokens or prices.count_tokens(raw.text)
@@ -435,6 +439,9 @@ def _load() -> Any:
             module.telemetry = False
             module.suppress_debug_info = True
             module.set_verbose = False
+            for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+                logging.getLogger(name).handlers.clear()  # it prints a line a call, beside our own log
+                logging.getLogger(name).setLevel(logging.ERROR)
             module.disable_hf_tokenizer_download = True  # counting tokens must not open connections
             module.custom_provider_map = [{"provider": "offline", "custom_handler": _OfflineHandler()}]
             _litellm = module

@@ -1,5 +1,6 @@
 """What the gateway makes of everything a provider can do: one table, with time limits."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -103,7 +104,7 @@ async def test_deadline_holds_whatever_the_server_does(ask: Any, provider: Provi
     assert (caught.value.code, caught.value.retryable) == ("timeout", True)
     assert len(provider.of(model)) - before == 1
     if model == "drip":
-        assert provider.of(model)[-1].cut.wait(3), "the connection is given up, not left behind"
+        assert await asyncio.to_thread(provider.of(model)[-1].cut.wait, 3), "the connection is given up, not left behind"
 
 
 async def test_deadline_in_the_past_asks_nobody(ask: Any, provider: Provider) -> None:
