@@ -10,6 +10,7 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from portal.core import checks  # noqa: F401  registers them
         from portal.core.services import sessions
 
         sessions.connect()

@@ -162,7 +162,7 @@ def parse_entry(text: str) -> _Entry:
     number = int(port) if port else None
     with contextlib.suppress(ValueError):
         return _Entry("", ipaddress.ip_network(host.strip("[]"), strict=False), number)
-    if "/" in host or not host:
+    if "/" in host or ":" in host or not host:
         raise ValueError(f"{text!r} is neither a host, a host:port nor a network")
     return _Entry(host.rstrip(".").lower(), None, number)
 

@@ -1,0 +1,120 @@
+"""Redaction: known values in any clothes, patterns of keys, and no damage to prose."""
+
+import base64
+import io
+import json
+import logging
+from urllib.parse import quote
+
+import pytest
+import structlog
+
+from portal.core import logs, redaction
+from portal.core.actors import Actor
+from portal.core.models import AuditEntry
+from portal.core.services import audit, secrets
+from tests.cast import Cast
+
+VALUE = "p@ss/wörd+42"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key sk-proj-abcdefghijklmnop0123 end",
+        "sk-ant-" + "api03-abcdefghijklmnop-q_r",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+        "xoxb-123456789012-abcdefghijkl",
+        "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc123",
+        "authorization: basic dXNlcjpwYXNzd29yZDEyMw==",
+        "https://user:hunter22@example.com/path",
+        "postgresql://ensemble:s3cr3t@db/ensemble",
+        "GET /v1/models?api_key=AbCdEf123456&x=1",
+        "password=hunter22",
+        '{"password": "hunter22"}',
+        "{'api_key': 'hunter22'}",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----",
+        "ens_0123abcd_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ",
+    ],
+)
+def test_patterns_of_keys_are_taken_out(text: str):
+    found = redaction.redact(text)
+    assert "[redacted]" in found
+    for word in ("abcdefghijklmnop", "hunter22", "s3cr3t", "eyJhbG", "dXNlcj", "AbCdEf", "MIIB", "IOSFODNN7"):
+        assert word not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The bearer of this letter shall be granted entry to understanding.",
+        "Basic understanding of passwords: a password must have eight characters.",
+        "The secret of good soup is time. Token count: 5123.",
+        "+    password = form.cleaned_data[\"password\"]",
+        "task-force, desk-research and risk-assessment-framework-overview",
+        "see https://example.com:8080/a@b",
+    ],
+)
+def test_prose_and_code_survive(text: str):
+    assert redaction.redact(text) == text
+
+
+def test_known_values_are_found_in_any_clothes(cast: Cast):
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    clothes = [VALUE, quote(VALUE, safe=""), base64.b64encode(VALUE.encode()).decode()]
+    document = {"list": [f"a {one} b" for one in clothes], VALUE: {"deep": (VALUE,)}, "bytes": VALUE.encode(), "n": 7}
+    found = redaction.redact(document, cast.organisation)
+    assert found["list"] == ["a [redacted] b"] * 3
+    assert found["[redacted]"] == {"deep": ["[redacted]"]}
+    assert found["bytes"] == "[redacted]" and found["n"] == 7
+
+
+def test_one_organisation_cannot_guess_the_secrets_of_another_by_what_is_redacted(cast: Cast):
+    secrets.set_secret(organisation=cast.organisation, name="S", value="guess-me-if-you-can", by=Actor.command())
+    assert redaction.redact("guess-me-if-you-can", cast.elsewhere) == "guess-me-if-you-can"
+
+
+def test_values_under_telling_keys_are_taken_out():
+    document = {"Authorization": "abc", "client_secret": "abc", "tokens": 12, "password": "", "note": "abc"}
+    assert redaction.redact(document) == {
+        "Authorization": "[redacted]", "client_secret": "[redacted]", "tokens": 12, "password": "", "note": "abc",
+    }  # fmt: skip
+
+
+def test_the_ledger_is_redacted(cast: Cast):
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    audit.record(
+        organisation=cast.organisation, actor=Actor.command(), verb="test.thing.happened", data={"error": f"bad {VALUE}"}
+    )
+    assert AuditEntry.objects.get(verb="test.thing.happened").data == {"error": "bad [redacted]"}
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("logger", [structlog.get_logger("test.lib"), logging.getLogger("test.lib")], ids=["ours", "library"])
+def test_logs_are_redacted_tracebacks_included(cast: Cast, form: str, logger):
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(_formatter(form))
+    logging.getLogger("test.lib").addHandler(handler)
+    try:
+        with structlog.contextvars.bound_contextvars(request_id="r-1234", organisation="acme"):
+            raise RuntimeError(f"provider said: key {VALUE} is wrong")
+    except RuntimeError:
+        with structlog.contextvars.bound_contextvars(request_id="r-1234", organisation="acme"):
+            logger.exception("failed with %s", VALUE)
+    finally:
+        logging.getLogger("test.lib").removeHandler(handler)
+    text = output.getvalue()
+    assert VALUE not in text and json.dumps(VALUE)[1:-1] not in text
+    for word in ("RuntimeError", "failed with [redacted]", "key [redacted] is wrong", "r-1234", "acme", "test.lib"):
+        assert word in text
+    if form == "json":
+        assert json.loads(text)["level"] == "error"
+
+
+def _formatter(form: str) -> logging.Formatter:
+    described = dict(logs.configure(form=form, level="INFO")["formatters"]["line"])
+    return described.pop("()")(**described)
