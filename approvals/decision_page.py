@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.datastructures import MultiValueDict
 
+from agents import contracts
 from approvals import queries
 from approvals.eligibility import Eligibility
 from approvals.models import ApprovalRequest
@@ -30,7 +31,9 @@ class DecisionForm(forms.Form):
         super().__init__(data, files)
         self.asked = asked
         schema = asked.fields_schema
-        self.fields_form = schema_forms.form_for(schema, data=data, files=files) if schema else None
+        self.fields_form = (
+            schema_forms.form_for(schema, data=data, files=files, check=contracts.data_faults) if schema else None
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -44,7 +47,7 @@ class DecisionForm(forms.Form):
 
     @property
     def values(self) -> dict[str, Any] | None:
-        return self.fields_form.value() if self.fields_form is not None else None
+        return self.fields_form.values() if self.fields_form is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,4 @@ _WHY = {
 
 def _withdraw(connection: psycopg.Connection[Any], run: RunFacts, event: NodeEvent) -> None:
     reason = getattr(event, "reason", "")
-    connection.execute(
-        _WITHDRAW, (_WHY.get(reason, "the node failed"), run.id, event.node, path_text(event.path))
-    )
+    connection.execute(_WITHDRAW, (_WHY.get(reason, "the node failed"), run.id, event.node, path_text(event.path)))

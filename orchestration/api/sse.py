@@ -46,7 +46,11 @@ def run_events(run_id: UUID, *, after: int) -> AsyncIterator[bytes]:
 
 
 async def follow(
-    run_id: UUID, *, after: int, translate: Callable[[RunEvent], list[Frame]], last: Callable[[Run], list[Frame]] | None = None
+    run_id: UUID,
+    *,
+    after: int,
+    translate: Callable[[RunEvent], list[Frame]],
+    last: Callable[[Run], list[Frame]] | None = None,
 ) -> AsyncIterator[bytes]:
     """Read the log from `after`, translate each event into frames, and go on until the run has ended."""
     async with _hints(run_id) as hinted:
@@ -61,7 +65,9 @@ async def follow(
                 spoke = time.monotonic()
                 continue
             if run is None or ended(run.status):
-                for frame in last(run) if last and run else [(None, "end", {"status": run.status if run else "deleted"})]:
+                for frame in (
+                    last(run) if last and run else [(None, "end", {"status": run.status if run else "deleted"})]
+                ):
                     yield encode(*frame)
                 return
             if time.monotonic() - spoke > KEEP_ALIVE_SECONDS:

@@ -103,9 +103,7 @@ class StepRow:
 def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
     """All nodes in the order of the definition's drawing, bodies under their loop. Two queries however long the loops."""
     nodes = {node["id"]: node for node in definition["nodes"]}
-    single = {
-        row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")
-    }
+    single = {row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")}
     tallies: dict[str, dict[str, int]] = {}
     inner = NodeRun.objects.filter(run=run).exclude(path="").values("node", "status").annotate(n=Count("id"))
     for row in inner:
@@ -172,7 +170,9 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
     tries: list[dict[str, Any]] = []
     for event in events:
         if event.type == "NodeStarted":
-            tries.append({"number": event.data.get("attempt", len(tries) + 1), "started_at": event.at, "outcome": "running"})
+            tries.append(
+                {"number": event.data.get("attempt", len(tries) + 1), "started_at": event.at, "outcome": "running"}
+            )
         elif tries and event.type in _OUTCOMES:
             tries[-1] |= {"ended_at": event.at, "outcome": _OUTCOMES[event.type]}
             if "error" in event.data:
@@ -206,7 +206,9 @@ def reasons(run: Run) -> list[Reason]:
     if run.ended:
         return []
     now = clock.now()
-    under_way = NodeRun.objects.filter(run=run, status__in=["running", "waiting", "retrying"]).defer("inputs", "outputs")
+    under_way = NodeRun.objects.filter(run=run, status__in=["running", "waiting", "retrying"]).defer(
+        "inputs", "outputs"
+    )
     rows = list(under_way.order_by("id")[:50])
     facts = Facts(
         status=run.status,

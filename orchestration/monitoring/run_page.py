@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from orchestration import graph_svg, live
@@ -58,9 +59,7 @@ class RunPage:
     can_start_again: bool
 
 
-def build(
-    run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool
-) -> RunPage:
+def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool) -> RunPage:
     """About eight queries, whatever the size of the run."""
     definition = run.definition.body
     rows = queries.steps(run, definition)
@@ -68,7 +67,7 @@ def build(
     return RunPage(
         definition=definition,
         steps=rows,
-        graph=graph_svg.render(definition, statuses=queries.statuses(rows)),
+        graph=_drawing(run, definition, rows),
         reasons=queries.reasons(run),
         outputs=[(name, run.outputs[name]) for name in output_names(run)],
         cost_by_agent=queries.cost_by_agent(run),
@@ -80,6 +79,16 @@ def build(
         can_resume=may_control and status is RunStatus.PAUSED,
         can_retry=may_control and (status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.incident is not None),
         can_start_again=may_start and run.workflow_id is not None,
+    )
+
+
+def _drawing(run: Run, definition: dict[str, Any], rows: list[StepRow]) -> SafeString:
+    address = reverse("runs:detail", args=[run.organisation.slug, run.pk])
+    return graph_svg.render(
+        definition,
+        statuses=queries.statuses(rows),
+        ports={row.node: row.node_run.port for row in rows if row.node_run},
+        link=f"{address}?step={{}}#step",
     )
 
 

@@ -70,7 +70,10 @@ def _waiting(node: WaitingNode, now: datetime) -> Reason:
     if node.status == "retrying":
         error = (node.error or {}).get("message", "an error")
         return Reason(
-            "retry", f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.", until=node.until, **where
+            "retry",
+            f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.",
+            until=node.until,
+            **where,
         )
     if node.reason in ("approval", "human_input"):
         return Reason("person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", **where)

@@ -46,7 +46,12 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         "counts": queries.counts(request.organisation),
         "workflows": workflows.choices(request.organisation),
         "status_options": [("unfinished", "Under way"), *((s.value, s.value.capitalize()) for s in RunStatus)],
-        "period_options": [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"), ("month", "Last 30 days")],
+        "period_options": [
+            ("hour", "Last hour"),
+            ("day", "Last 24 hours"),
+            ("week", "Last 7 days"),
+            ("month", "Last 30 days"),
+        ],
         "kind_options": [("workflow", "Workflows"), ("trial", "Trials of agents")],
         "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period),
     }
@@ -143,4 +148,3 @@ def _one_of(value: str, known: Any) -> str:
 
 def _whole_number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
-

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--input", action="append", default=[], metavar="KEY=VALUE", help="Value: JSON, or text.")
         parser.add_argument("--input-file", action="append", default=[], metavar="KEY=PATH", help="- reads stdin.")
         parser.add_argument("--inputs", metavar="PATH", help="All inputs as one JSON object; - reads stdin.")
-        parser.add_argument("--version-number", type=int, default=None, help="A published version; the newest if left out.")
+        parser.add_argument(
+            "--version-number", type=int, default=None, help="A published version; the newest if left out."
+        )
         parser.add_argument("--user", default=None, help="Who starts it, by user name.")
         parser.add_argument("--key", default=None, help="Idempotency key: the same key starts once.")
         parser.add_argument("--priority", type=int, default=5, choices=range(1, 11), metavar="1-10")
@@ -131,7 +133,9 @@ def _line(event: RunEvent, names: dict[str, str]) -> str:
 def _awaited(data: dict[str, Any]) -> str:
     assignee = (data.get("data") or {}).get("assignee") or {}
     whom = assignee.get("user") or (f"role {assignee['role']}" if assignee.get("role") else "")
-    reason = {"approval": "a decision", "human_input": "an answer", "timer": "its time"}.get(data["reason"], data["reason"])
+    reason = {"approval": "a decision", "human_input": "an answer", "timer": "its time"}.get(
+        data["reason"], data["reason"]
+    )
     return f"{reason} ({whom})" if whom else str(reason)
 
 

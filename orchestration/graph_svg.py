@@ -1,0 +1,200 @@
+"""A definition as an SVG drawing, made on the server: readable without scripts, painted by classes and data attributes.
+
+`static/css/graph.css` colours it by `data-status` of nodes and `data-state` of edges; `static/js/graph.js` pans and zooms.
+Nodes are links, so that the drawing can be walked by keyboard. No inline styles (the content security policy forbids them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from orchestration.definition.layout import Box, EdgeKey, Layout, Point, layout
+from orchestration.nodes.base import node_types
+from portal.core.ui import icons, statuses
+
+MARGIN = 24.0
+_LONGEST_NAME, _LONGEST_NOTE = 24, 30
+_ENDED_WELL = {"succeeded", "skipped", "failed"}
+
+
+def render(
+    definition: Mapping[str, Any],
+    *,
+    statuses: Mapping[str, str] | None = None,
+    ports: Mapping[str, str] | None = None,
+    link: str = "#node-{}",
+) -> SafeString:
+    """statuses: {node: status of its node run}; ports: {node: port it ended with}; link: address of a node's row.
+
+    Raises what `layout` raises on a definition that is not valid.
+    """
+    drawing = layout(definition)
+    nodes = {node["id"]: node for node in definition["nodes"]}
+    state, taken = statuses or {}, ports or {}
+    edges = [(edge["source"], edge.get("port", "out"), edge["target"]) for edge in definition["edges"]]
+    exits = _exits(edges, drawing)
+    parents = {node.get("parent") for node in nodes.values()}
+    # Loops first: their bodies are drawn on top of them.
+    ordered = sorted(nodes, key=lambda name: (_depth(nodes, name), name not in parents))
+    return format_html(
+        '<svg class="graph" viewBox="{} {} {} {}" role="group" aria-label="{}">'
+        '<defs><marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<path class="graph-arrow" d="M0 0 8 4 0 8z"/></marker></defs>{}{}{}</svg>',
+        _n(-MARGIN),
+        _n(-MARGIN),
+        _n(drawing.width + 2 * MARGIN),
+        _n(drawing.height + 2 * MARGIN),
+        f"{definition.get('name', 'Workflow')}: {len(nodes)} steps",
+        format_html_join(
+            "", "{}", ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n in parents)
+        ),
+        format_html_join("", "{}", ((_edge(edge, drawing, exits, state, taken),) for edge in edges)),
+        format_html_join(
+            "",
+            "{}",
+            ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n not in parents),
+        ),
+    )
+
+
+def _node(node: Mapping[str, Any], box: Box, status: str, link: str) -> SafeString:
+    name = node.get("name") or node["id"]
+    known = node_types().get(node["type"])
+    label = known.label if known else node["type"]
+    note = _note(node, str(label))
+    container = bool(known and known.container)
+    said = f"{name}, {label}" + (f", {statuses.look(status).label}" if status else "")
+    middle = box.y + 20 if container else box.middle
+    return format_html(
+        '<a class="graph-link" href="{}" data-node="{}"><g class="graph-node graph-{}{}" data-status="{}">'
+        '<title>{}</title><rect class="graph-box" x="{}" y="{}" width="{}" height="{}" rx="10"/>'
+        '<svg class="graph-icon" x="{}" y="{}" width="20" height="20" viewBox="0 0 24 24" aria-hidden="true">{}</svg>'
+        '<text x="{}" y="{}">{}</text><text class="graph-sub" x="{}" y="{}">{}</text>{}</g></a>',
+        link.format(node["id"]),
+        node["id"],
+        node["type"],
+        " graph-container" if container else "",
+        status,
+        said,
+        _n(box.x),
+        _n(box.y),
+        _n(box.width),
+        _n(box.height),
+        _n(box.x + 14),
+        _n(middle - 10),
+        SafeString(icons.shapes(known.icon if known else "help")),
+        _n(box.x + 44),
+        _n(middle + 4 if container else middle - 3),
+        _cut(name, _LONGEST_NAME),
+        _n(box.x + 44 if not container else box.x + box.width - 14),
+        _n(middle + 4 if container else middle + 14),
+        "" if container else _cut(note, _LONGEST_NOTE),
+        _mark(box, status),
+    )
+
+
+def _mark(box: Box, status: str) -> SafeString:
+    """The state's icon in the corner, so that colour is never alone."""
+    if not status or status == "pending":
+        return SafeString("")
+    return format_html(
+        '<circle class="graph-mark-ground" cx="{}" cy="{}" r="10"/>'
+        '<svg class="graph-mark" x="{}" y="{}" width="14" height="14" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',
+        _n(box.x + box.width - 4),
+        _n(box.y + 4),
+        _n(box.x + box.width - 11),
+        _n(box.y - 3),
+        SafeString(icons.shapes(statuses.look(status).icon)),
+    )
+
+
+def _note(node: Mapping[str, Any], label: str) -> str:
+    agent = node.get("settings", {}).get("agent")
+    return str(agent) if node["type"] == "agent" and agent else label
+
+
+def _edge(
+    edge: EdgeKey,
+    drawing: Layout,
+    exits: Mapping[tuple[str, str], tuple[int, int]],
+    state: Mapping[str, str],
+    taken: Mapping[str, str],
+) -> SafeString:
+    source, port, target = edge
+    start, end = drawing.boxes[source], drawing.boxes[target]
+    place, count = exits[source, port]
+    leave = (start.x + start.width, start.y + start.height * (place + 1) / (count + 1))
+    points = [leave, *drawing.bends.get(edge, ()), (end.x - 3, end.middle)]
+    label = SafeString("")
+    if port != "out":
+        label = format_html(
+            '<text class="graph-label" x="{}" y="{}">{}</text>', _n(leave[0] + 7), _n(leave[1] - 5), port
+        )
+    return format_html(
+        '<path class="graph-edge" data-edge="{}" data-port="{}" data-state="{}" d="{}" marker-end="url(#graph-arrow)"/>{}',
+        f"{source}:{port}:{target}",
+        port,
+        _edge_state(state.get(source, ""), port, taken.get(source)),
+        _path(points),
+        label,
+    )
+
+
+def _edge_state(source: str, port: str, taken: str | None) -> str:
+    """live, dead, or empty while it is open."""
+    if source not in _ENDED_WELL:
+        return "dead" if source == "cancelled" else ""
+    if source == "skipped":
+        return "live" if taken == "out" and port == "out" else "dead"
+    if source == "failed":
+        return "live" if taken == port == "error" else "dead"
+    return "live" if (taken or "out") == port else "dead"
+
+
+def _path(points: Sequence[Point]) -> str:
+    """Smooth between columns: each stretch leaves and arrives level."""
+    (x, y), rest = points[0], points[1:]
+    parts = [f"M{_n(x)} {_n(y)}"]
+    for nx, ny in rest:
+        if abs(ny - y) < 0.5:
+            parts.append(f"L{_n(nx)} {_n(ny)}")
+        else:
+            bend = max(24.0, (nx - x) / 2)
+            parts.append(f"C{_n(x + bend)} {_n(y)} {_n(nx - bend)} {_n(ny)} {_n(nx)} {_n(ny)}")
+        x, y = nx, ny
+    return "".join(parts)
+
+
+def _exits(edges: Sequence[EdgeKey], drawing: Layout) -> dict[tuple[str, str], tuple[int, int]]:
+    """For each (node, port): its place among the node's ports, the one that leads highest first, and how many there are."""
+    heights: dict[str, dict[str, float]] = {}
+    for edge in edges:
+        source, port, target = edge
+        bends = drawing.bends.get(edge)
+        height = bends[0][1] if bends else drawing.boxes[target].middle
+        ports = heights.setdefault(source, {})
+        ports[port] = min(height, ports.get(port, height))
+    return {
+        (node, port): (place, len(ports))
+        for node, ports in heights.items()
+        for place, port in enumerate(sorted(ports, key=lambda port: (ports[port], port)))
+    }
+
+
+def _depth(nodes: Mapping[str, Any], name: str) -> int:
+    depth, parent = 0, nodes[name].get("parent")
+    while parent is not None:
+        depth, parent = depth + 1, nodes[parent].get("parent")
+    return depth
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

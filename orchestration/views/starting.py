@@ -1,0 +1,87 @@
+"""The start form of a workflow, made from its inputs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from agents.contracts import data_faults
+from orchestration import access
+from orchestration.queries import workflows as queries
+from orchestration.services import starting
+from portal.core import htmx, schema_forms
+from portal.core.access import member
+from portal.core.actors import Actor
+from portal.core.errors import UserError
+from portal.core.htmx import HtmxRequest
+from portal.core.permissions import Permission
+
+
+class AdvancedForm(forms.Form):
+    """What every workflow takes besides its inputs."""
+
+    priority = forms.IntegerField(
+        min_value=1, max_value=10, initial=5, required=False, help_text="10 is served first, 1 last."
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@member(Permission.RUNS_START)
+def start(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
+    """GET: the form; `?from=<run>` fills in that run's inputs, `?example=<n>` an example of the workflow. POST: start."""
+    workflow = access.workflow_for(request.organisation, slug)
+    version = queries.newest(workflow)
+    if version is None:
+        return render(request, "workflows/not_published.html", {"workflow": workflow}, status=409)
+    schema: dict[str, Any] = version.body.get("inputs") or {"type": "object"}
+    examples = [example for example in schema.get("examples", []) if isinstance(example, dict)]
+    if request.method == "POST":
+        form = schema_forms.form_for(schema, data=request.POST, files=request.FILES, check=data_faults)
+        advanced = AdvancedForm(request.POST)
+        if form.is_valid() and advanced.is_valid():
+            try:
+                run, _ = starting.start_workflow(
+                    workflow=workflow,
+                    inputs=form.values(),
+                    actor=Actor.of(request),
+                    source="web",
+                    idempotency_key=_form_key(request),
+                    priority=advanced.cleaned_data["priority"] or 5,
+                )
+                return htmx.redirect(request, reverse("runs:detail", args=[org, run.pk]))
+            except UserError as error:
+                form.add_error(None, error.message)
+    else:
+        form = schema_forms.form_for(schema, initial=_initial(request, workflow.pk, examples))
+        advanced = AdvancedForm()
+    context = {
+        "workflow": workflow,
+        "version": version,
+        "form": form,
+        "advanced": advanced,
+        "examples": range(len(examples)),
+        "form_key": request.POST.get("form_key") or uuid.uuid4().hex,
+    }
+    return render(request, "workflows/start.html", context, status=422 if form.is_bound else 200)
+
+
+def _form_key(request: HtmxRequest) -> str | None:
+    """One form starts one run, however often its button is pressed or the page is sent again."""
+    key = request.POST.get("form_key", "")
+    return f"form:{key}"[:200] if key else None
+
+
+def _initial(request: HtmxRequest, workflow_id: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    chosen = request.GET.get("example", "")
+    if chosen.isdecimal() and int(chosen) < len(examples):
+        return examples[int(chosen)]
+    if "from" in request.GET:
+        run = access.run_for(request.organisation, request.GET["from"])
+        return run.inputs if run.workflow_id == workflow_id else {}
+    return {}
