@@ -3,5 +3,6 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("o/<slug:org>/workflows/", include("orchestration.urls.workflows")),
     path("o/<slug:org>/runs/", include("orchestration.urls.runs")),
 ]

@@ -1,0 +1,112 @@
+"""Pages of workflows: the list and one workflow with its drawing, versions, runs and definition."""
+
+from __future__ import annotations
+
+import json
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from orchestration import access, graph_svg
+from orchestration.models import Workflow, WorkflowVersion
+from orchestration.monitoring import queries as run_queries
+from orchestration.queries import workflows as queries
+from portal.core import htmx
+from portal.core.access import member
+from portal.core.htmx import HtmxRequest
+from portal.core.permissions import Permission
+
+PAGE_SIZE = 40
+TABS = ("overview", "versions", "runs", "definition")
+
+
+@require_GET
+@member(Permission.WORKFLOWS_VIEW)
+def workflow_list(request: HtmxRequest, org: str) -> HttpResponse:
+    state = request.GET.get("state", "")
+    chosen = queries.WorkflowFilter(
+        q=request.GET.get("q", "").strip(),
+        category=request.GET.get("category", ""),
+        state=state if state in ("published", "draft", "archived") else "",
+    )
+    context = {
+        "page": Paginator(queries.workflows(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page")),
+        "chosen": chosen,
+        "categories": queries.categories(request.organisation),
+        "states": [("published", "Published"), ("draft", "Not published"), ("archived", "Archived")],
+        "filtered": bool(chosen.q or chosen.category or chosen.state),
+    }
+    return render(request, "workflows/_list.html" if htmx.is_partial(request) else "workflows/list.html", context)
+
+
+@require_GET
+@member(Permission.WORKFLOWS_VIEW)
+def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
+    """`?tab=` picks a tab, `?version=` an older version; without one the published, else the draft."""
+    workflow = access.workflow_for(request.organisation, slug)
+    published = queries.newest(workflow)
+    shown = _shown(workflow, published, request.GET.get("version", ""))
+    definition = shown.body if shown else workflow.draft
+    tab = request.GET.get("tab", "overview")
+    context = {
+        "workflow": workflow,
+        "published": published,
+        "shown": shown,
+        "ahead": queries.ahead(workflow, published),
+        "definition": definition,
+        "tab": tab if tab in TABS else "overview",
+    }
+    match context["tab"]:
+        case "versions":
+            context["versions"] = Paginator(queries.versions(workflow), PAGE_SIZE).get_page(request.GET.get("page"))
+        case "runs":
+            chosen = run_queries.RunFilter(workflow=workflow.slug)
+            found = run_queries.runs(request.organisation, chosen)
+            context["page"] = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+        case "definition":
+            context["text"] = json.dumps(definition, indent=2, ensure_ascii=False)
+        case _:
+            context["graph"] = graph_svg.render(definition, link=_node_link(workflow))
+            context["inputs"] = _inputs(definition)
+            context["agents"] = queries.agents_used(definition)
+    return render(request, "workflows/detail.html", context)
+
+
+def _shown(workflow: Workflow, published: WorkflowVersion | None, number: str) -> WorkflowVersion | None:
+    """None stands for the draft. Raises Http404 for a version that is not there."""
+    if number == "draft":
+        return None
+    if not number:
+        return published
+    found = queries.version(workflow, int(number)) if number.isdecimal() else None
+    if found is None:
+        raise Http404("There is no such version.")
+    return found
+
+
+def _node_link(workflow: Workflow) -> str:
+    address = reverse("workflows:detail", args=[workflow.organisation.slug, workflow.slug])
+    return f"{address}?tab=definition#node-{{}}"
+
+
+def _inputs(definition: dict[str, object]) -> list[dict[str, object]]:
+    """Rows of a table: {"name", "type", "required", "description", "default"}."""
+    schema = definition.get("inputs")
+    if not isinstance(schema, dict):
+        return []
+    required = schema.get("required", [])
+    return [
+        {
+            "name": name,
+            "title": raw.get("title", name),
+            "type": raw.get("type", "any"),
+            "required": name in required,
+            "description": raw.get("description", ""),
+            "default": raw.get("default"),
+        }
+        for name, raw in schema.get("properties", {}).items()
+        if isinstance(raw, dict)
+    ]
