@@ -166,6 +166,13 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
 ENGINE_WORKERS = env.integer("ENGINE_WORKERS", 2)
+# A host works one shift in a worker, whose memory is then given back. The limit is django-q2's, which kills.
+ENGINE_SHIFT_SECONDS = env.integer("ENGINE_SHIFT_SECONDS", 1800)
+ENGINE_SHIFT_LIMIT_SECONDS = ENGINE_SHIFT_SECONDS + 600
+ENGINE_RUNS_PER_HOST = env.integer("ENGINE_RUNS_PER_HOST", 500)
+# When a host is asked to end, what is at work gets so long; `up` allows 15 seconds for everything.
+ENGINE_DRAIN_SECONDS = 8.0
+ENGINE_HEARTBEAT_STALE_SECONDS = 15
 JOBS_WORKERS = env.integer("JOBS_WORKERS", 1)
 # django-q2 with its ORM broker: its insert joins the caller's transaction and a killed worker loses nothing.
 # bulk=1 and queue_limit=workers, because a task's lease runs from its fetch, not from its start.
@@ -186,10 +193,12 @@ Q_CLUSTER = {
     "ALT_CLUSTERS": {
         "engine": {
             "workers": ENGINE_WORKERS,
-            "queue_limit": ENGINE_WORKERS,
+            # Never full: the pusher could not be stopped while it waits for room. It holds a few spare rings at most,
+            # and a host takes its ring out of the queue as it begins (orchestration/tasks.py).
+            "queue_limit": 100,
             "bulk": 1,
-            "timeout": 2400,
-            "retry": 2700,
+            "timeout": ENGINE_SHIFT_LIMIT_SECONDS,
+            "retry": ENGINE_SHIFT_LIMIT_SECONDS + 300,
             "recycle": 1,
             "max_attempts": 0,
             "poll": 0.5,

@@ -82,6 +82,11 @@ class Run(models.Model):
                 name="run_due",
                 condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True),
             ),
+            models.Index(
+                fields=["due_at"],
+                name="run_next_due",
+                condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True),
+            ),
             models.Index(fields=["host"], name="run_host", condition=models.Q(host__isnull=False)),
             models.Index(fields=["organisation", "-created_at"], name="run_recent"),
             models.Index(fields=["organisation", "status", "-created_at"], name="run_status"),

@@ -28,10 +28,10 @@ class LoopSettings(NodeSettings):
         title="Result of an iteration",
         description="An expression over the nodes inside, such as {{ judge.outputs.verdict }}. Empty: nothing is kept.",
     )
-    on_error: OneOf["stop", "continue"] = Field(
+    on_error: OneOf["stop", "gap", "leave_out"] = Field(
         "stop",
         title="When an iteration fails",
-        description="stop: the loop fails. continue: the others go on, and the error is kept beside the results.",
+        description="stop: the loop fails. gap: its result is null. leave_out: it has no result. The errors are kept.",
     )
 
 
@@ -39,8 +39,8 @@ class LoopSettings(NodeSettings):
 class Loop(NodeType):
     """For each: the nodes whose `parent` this is run once an item.
 
-    Inside, `loop.item` and `loop.index` are the item and its number from 0. Outputs: {"results": [...], "errors": [...],
-    "count": int}, both lists in the order of the items.
+    Inside, `loop.item` and `loop.index` are the item and its number from 0. Outputs: see `engine/loops.py`: {"items": [what
+    the iterations yield], "count": int, "errors": [...]}.
     """
 
     kind, label, icon, category = "loop", "Loop", "repeat", "logic"
@@ -49,8 +49,9 @@ class Loop(NodeType):
     inline = True
     container = True
 
-    def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:
-        return None
+    def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON]:
+        properties = {"items": {"type": "array"}, "count": {"type": "integer"}, "errors": {"type": "array"}}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
 
     async def execute(self, ctx: Context) -> Result:
         settings: LoopSettings = ctx.settings

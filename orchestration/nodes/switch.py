@@ -18,9 +18,7 @@ DEFAULT = "default"
 class Case(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    port: Literal = Field(
-        title="Port", description="Name of this way out.", pattern=r"^[a-z][a-z0-9_]{0,62}$"
-    )
+    port: Literal = Field(title="Port", description="Name of this way out.", pattern=r"^[a-z][a-z0-9_]{0,62}$")
     when: Expression = Field(title="When", description="An expression that is true or false.")
 
 

@@ -31,7 +31,7 @@ _LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
     SignalKind.CANCEL: _OPEN,
     SignalKind.PAUSE: _OPEN - {RunStatus.PAUSED, RunStatus.COMPENSATING},
     SignalKind.RESUME: frozenset({RunStatus.PAUSED}),
-    SignalKind.RETRY: frozenset({RunStatus.FAILED}),
+    SignalKind.RETRY: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
 _DONE_WORDS = {
     SignalKind.CANCEL: "cancelled",
@@ -174,7 +174,7 @@ def resume_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
 
 @transaction.atomic
 def retry_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
-    """Go on with a failed run from what failed, or release a run from quarantine."""
+    """Go on with a failed or cancelled run from what was cut short, or release a run from quarantine."""
     locked = _locked(run.pk)
     if locked.incident is None:
         return _control(run, actor, SignalKind.RETRY, reason)

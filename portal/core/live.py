@@ -34,14 +34,18 @@ def send_now(group: str, message: dict[str, Any]) -> bool:
     global _silent_until
     if time.monotonic() < _silent_until:
         return False
-    layer = get_channel_layer()
     try:
-        _client().publish(f"{_prefix()}__group__{group}", layer.serialize(message))
+        _client().publish(*on_the_wire(group, message))
     except (redis.RedisError, OSError) as error:
         _silent_until = time.monotonic() + _REST_SECONDS
         log.warning("live hint not sent", group=group, error=str(error))
         return False
     return True
+
+
+def on_the_wire(group: str, message: dict[str, Any]) -> tuple[str, bytes]:
+    """Redis channel and payload of a message to a group, as channels_redis' PubSub layer writes them."""
+    return f"{_prefix()}__group__{group}", get_channel_layer().serialize(message)
 
 
 def organisation_group(organisation_id: int) -> str:

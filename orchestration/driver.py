@@ -1,0 +1,117 @@
+"""Driving one run: *ask the planner; write down what is begun; do it; write down what happened; ask again.*
+
+There is no barrier: a branch goes on as soon as its own inputs are there. What an older lease began and never ended is an
+abandoned attempt; the planner decides about it as about any failure. A lost lease is an exception: stop, write nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.running import Running
+from orchestration.driving.steps import Steps
+from orchestration.driving.turn import Turn
+from orchestration.engine.events import NodeResumed, RunStarted
+from orchestration.engine.planner import abandon, next_due, plan
+from orchestration.engine.signals import interpret
+from orchestration.live import Live
+from orchestration.store import Desk, Lease, LetGo, Writer
+from orchestration.store.desk import Signals
+
+HOLD_SECONDS = 1.0
+"""A run that goes on so soon is kept in hand: letting go and claiming it again would cost more."""
+MOST_EVENTS = 500
+"""After so many events in one go (a long loop of quick nodes) they are written before it goes on."""
+
+
+class Draining(Protocol):
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every driver of a host shares."""
+
+    desk: Desk
+    writer: Writer
+    clock: DatabaseClock
+    live: Live
+    draining: Draining
+
+
+async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None:
+    """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost when it is in other hands.
+
+    When the host drains, what is at work may end, nothing new begins, and the run stays the host's to give back.
+    """
+    loaded = await tools.desk.load(lease)
+    turn = Turn(lease, loaded.state)
+    steps = Steps(turn, lease.facts, running, tools.clock, tools.live)
+    seen = loaded.signals.seen
+    _take_over(turn, lease, tools.clock)
+    await _take_in(loaded.signals, steps)
+    while True:
+        settled = await _settle(steps, tools)
+        let_go = _let_go(steps, seen) if settled and not tools.draining.is_set() else None
+        if not turn.empty or let_go:
+            written = await tools.writer.write(turn.checkpoint(lease.facts, let_go))
+            tools.clock.heard(written.at)
+            if let_go and written.gone:
+                return let_go.due_at
+            running.poked = running.poked or written.signals_posted > seen
+        running.start(steps.take_begun())
+        if tools.draining.is_set() and not running:
+            return None
+        if settled and not running.poked:
+            turn.apply(await running.next(_seconds_to_next(steps)))
+        if running.poked or let_go:
+            running.poked = False
+            signals = await tools.desk.signals(lease)
+            seen = signals.seen
+            await _take_in(signals, steps)
+
+
+def _take_over(turn: Turn, lease: Lease, clock: DatabaseClock) -> None:
+    """The first events of a new run; of one taken over, that its attempts were cut off."""
+    if turn.state.seq == 0:
+        turn.apply([RunStarted(at=clock.now(), inputs=lease.inputs)])
+    else:
+        turn.apply(abandon(turn.state, clock.now()))
+
+
+async def _take_in(signals: Signals, steps: Steps) -> None:
+    for signal in signals.open:
+        for event in interpret(steps.state, signal, steps.clock.now()):
+            if isinstance(event, NodeResumed):
+                await steps.resume(event)
+            else:
+                steps.turn.apply([event])
+        steps.turn.signals.append(signal.id)
+
+
+async def _settle(steps: Steps, tools: Tools) -> bool:
+    """Carry out plans until only running work, a signal or time can move the run on. False: write first, there is more."""
+    while not tools.draining.is_set() and (commands := plan(steps.state, steps.clock.now())):
+        for command in commands:
+            await steps.carry_out(command)
+        if len(steps.turn.events) >= MOST_EVENTS:
+            return False
+    return True
+
+
+def _let_go(steps: Steps, seen: int) -> LetGo | None:
+    """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run."""
+    if steps.running or steps.begun or steps.running.poked:
+        return None
+    due = next_due(steps.state)
+    if due is not None and steps.clock.seconds_until(due) < HOLD_SECONDS:
+        return None
+    return LetGo(due_at=due, seen=seen)
+
+
+def _seconds_to_next(steps: Steps) -> float | None:
+    due = next_due(steps.state)
+    return None if due is None else max(0.0, steps.clock.seconds_until(due))

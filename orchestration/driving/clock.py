@@ -1,0 +1,32 @@
+"""The database's time, without asking for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+_JUMP = timedelta(seconds=0.5)
+
+
+class DatabaseClock:
+    """Every answer of the store carries the database's time; in between this process' monotonic clock counts on.
+
+    An answer is always a little old when it arrives, so the latest time any of them implies is the nearest to the truth;
+    only a jump (the server's clock was set) is believed backwards too.
+    """
+
+    def __init__(self, at: datetime, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._zero = at - timedelta(seconds=monotonic())
+
+    def heard(self, at: datetime) -> None:
+        zero = at - timedelta(seconds=self._monotonic())
+        if zero > self._zero or self._zero - zero > _JUMP:
+            self._zero = zero
+
+    def now(self) -> datetime:
+        return self._zero + timedelta(seconds=self._monotonic())
+
+    def seconds_until(self, moment: datetime) -> float:
+        return (moment - self.now()).total_seconds()

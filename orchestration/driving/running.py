@@ -1,0 +1,89 @@
+"""The attempts of a run that are at work in this process, and the waiting for what comes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from orchestration.engine.events import NodeEvent
+from orchestration.engine.graph import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that has been written down as begun; `work` ends with the event that says how it went."""
+
+    key: Key
+    work: Coroutine[Any, Any, NodeEvent]
+
+
+class Running:
+    """An async context: leaving it cancels what is still at work."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Key, asyncio.Task[NodeEvent]] = {}
+        self._ended: list[NodeEvent] = []
+        self._wake = asyncio.Event()
+        self._bug: BaseException | None = None
+        self.poked = False
+
+    def __len__(self) -> int:
+        """Attempts at work, and such that have ended and were not asked for yet."""
+        return len(self._tasks) + len(self._ended)
+
+    def start(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            task = asyncio.get_running_loop().create_task(attempt.work, name=f"node {attempt.key[0]}")
+            self._tasks[attempt.key] = task
+            task.add_done_callback(lambda done, key=attempt.key: self._done(key, done))  # type: ignore[misc]
+
+    def stop(self, key: Key) -> None:
+        """Cancel an attempt; whatever it still says is not listened to."""
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+        self._ended = [event for event in self._ended if event.key != key]
+
+    def poke(self) -> None:
+        """Something outside wants the driver's attention: a signal, or the host that drains."""
+        self.poked = True
+        self._wake.set()
+
+    async def next(self, seconds: float | None) -> list[NodeEvent]:
+        """What has ended, as soon as anything has; empty after a poke or when the time is up."""
+        if not self._ended and not self.poked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+        self._wake.clear()
+        if self._bug is not None:
+            raise self._bug
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _done(self, key: Key, task: asyncio.Task[NodeEvent]) -> None:
+        if self._tasks.get(key) is not task:
+            return  # stopped
+        del self._tasks[key]
+        if task.cancelled():
+            return
+        if task.exception() is None:
+            self._ended.append(task.result())
+        else:  # what nodes do wrong is an event; this is the engine's own, and the driver's to raise
+            self._bug = task.exception()
+        self._wake.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks, self._tasks = list(self._tasks.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,136 @@
+"""The names an expression may use at one place of a run.
+
+    inputs, vars          of the run
+    <node id>             {"outputs", "status", "error"} of a node in the same body or in one around it
+    context               {node id: outputs} of all of these that have succeeded
+    loop                  {"item", "index", "parent"} of the loop around; parent is that of the next loop outwards
+    error                 what failed on the way here (through an `error` port), with `node`; else null
+    run                   {"id", "workflow", "started_at"}
+
+Worked out only as far as an expression asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestration.engine.graph import Key, NodeId, Path
+from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey
+from orchestration.nodes.base import RunFacts
+
+JSON = Any
+_OWN_NAMES = ("inputs", "vars", "context", "loop", "error", "run")
+
+
+class Scope(Mapping[str, JSON]):
+    """Of the body `scope_key`; `node` is whose settings are read, None for what a body or the run yields."""
+
+    def __init__(self, state: RunState, facts: RunFacts, scope_key: ScopeKey, node: NodeId | None = None) -> None:
+        self._state, self._facts, self._scope_key, self._node = state, facts, scope_key, node
+        self._paths = _paths(state, scope_key)
+
+    def __getitem__(self, name: str) -> JSON:
+        match name:
+            case "inputs":
+                return self._state.inputs
+            case "vars":
+                return self._state.variables
+            case "context":
+                return self._context()
+            case "loop":
+                return self._loop(*self._scope_key)
+            case "error":
+                return self._error()
+            case "run":
+                return self._run()
+        return self._view(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from _OWN_NAMES
+        yield from self._visible()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _OWN_NAMES or (name in self._state.graph.nodes and self._key(str(name)) is not None)
+
+    def _visible(self) -> Iterator[NodeId]:
+        for parent in self._paths:
+            yield from self._state.graph.bodies.get(parent, ())
+
+    def _key(self, node: NodeId) -> Key | None:
+        path = self._paths.get(self._state.graph.nodes[node].parent)
+        return None if path is None else (node, path)
+
+    def _view(self, node: str) -> JSON:
+        key = self._key(node) if node in self._state.graph.nodes else None
+        if key is None:
+            raise KeyError(node)
+        found = self._state.node(key)
+        outputs = found.outputs if found.outputs is not None else {}
+        return {"outputs": outputs, "status": str(found.status), "error": found.error}
+
+    def _context(self) -> JSON:
+        keys = ((node, self._key(node)) for node in self._visible())
+        found = {node: self._state.nodes.get(key) for node, key in keys if key is not None}
+        return {node: run.outputs for node, run in found.items() if run and run.status is NodeStatus.SUCCEEDED}
+
+    def _loop(self, loop: NodeId | None, path: Path) -> JSON:
+        if loop is None:
+            return None
+        opened = self._state.nodes[loop, path[:-1]].loop
+        index = path[-1]
+        outer = self._state.graph.nodes[loop].parent
+        return {
+            "item": opened.items[index] if opened else None,
+            "index": index,
+            "parent": self._loop(outer, path[:-1]),
+        }
+
+    def _error(self) -> JSON:
+        """Of the nearest node upstream, in the same body, whose failure led on through its `error` port."""
+        graph, path = self._state.graph, self._scope_key[1]
+        frontier, seen = [self._node] if self._node else [], set[NodeId]()
+        while frontier:
+            sources = [edge for node in frontier for edge in graph.incoming[node] if edge.source not in seen]
+            for edge in sources:
+                source = self._state.nodes.get((edge.source, path))
+                if edge.port == "error" and source and _failed_softly(source):
+                    return {**source.error, "node": edge.source}
+            frontier = list(dict.fromkeys(edge.source for edge in sources))
+            seen.update(frontier)
+        return None
+
+    def _run(self) -> JSON:
+        begun = self._state.started_at
+        return {
+            "id": str(self._facts.id),
+            "workflow": self._facts.workflow_slug,
+            "started_at": begun.isoformat() if begun else None,
+        }
+
+
+def incoming_outputs(state: RunState, node: NodeId, path: Path) -> dict[NodeId, JSON]:
+    """Outputs of the nodes whose live edges lead to this one, in the order of the edges."""
+    found: dict[NodeId, JSON] = {}
+    for edge in state.graph.incoming[node]:
+        source = state.nodes.get((edge.source, path))
+        if source and source.status is NodeStatus.SUCCEEDED and source.port == edge.port:
+            found[edge.source] = source.outputs
+    return found
+
+
+def _paths(state: RunState, scope_key: ScopeKey) -> dict[NodeId | None, Path]:
+    """The body and those around it, with the path its nodes have."""
+    parent, path = scope_key
+    found: dict[NodeId | None, Path] = {}
+    while parent is not None:
+        found[parent] = path
+        parent, path = state.graph.nodes[parent].parent, path[:-1]
+    return {None: (), **found}
+
+
+def _failed_softly(source: NodeRunState) -> bool:
+    return source.status is NodeStatus.FAILED and source.handled

@@ -1,0 +1,261 @@
+"""Carrying out the planner's commands: each becomes events, and some become attempts that go to work once they are written.
+
+Types that say they are `inline` (and every `resume`) run here, between two commits, so that their beginning and their end
+are one commit. Whatever a node does wrong comes out as an event; only bugs of the engine itself are exceptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.running import Attempt, Running
+from orchestration.driving.scope import Scope, incoming_outputs
+from orchestration.driving.turn import Turn
+from orchestration.engine import errors
+from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine.events import (
+    AttemptFailed,
+    IterationEnded,
+    LoopOpened,
+    NodeCancelled,
+    NodeEvent,
+    NodeResumed,
+    NodeStarted,
+    NodeSucceeded,
+    NodeWaiting,
+    RunCompleted,
+    RunFailed,
+    path_text,
+)
+from orchestration.engine.graph import Key, Node
+from orchestration.expressions import ExpressionError, evaluate_late, resolve, resolve_settings
+from orchestration.live import Live
+from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, OpenLoop, Result, RunFacts, Wait, node_type
+from orchestration.store.values import NotStorable, storable
+from portal.core.redaction import redact
+
+log = structlog.get_logger(__name__)
+
+JSON = Any
+
+
+class Steps:
+    """Of one run. `begun` collects attempts that must not start before the turn is written."""
+
+    def __init__(self, turn: Turn, facts: RunFacts, running: Running, clock: DatabaseClock, live: Live) -> None:
+        self.turn, self.state, self.facts = turn, turn.state, facts
+        self.running, self.clock, self.live = running, clock, live
+        self.begun: dict[Key, Attempt] = {}
+
+    async def carry_out(self, command: Command) -> None:
+        match command:
+            case Record(event):
+                self.turn.apply([event])
+            case StartNode(node, path, attempt):
+                await self._start((node, path), attempt)
+            case ResumeNode(node, path, signal):
+                await self.resume(NodeResumed(at=self.clock.now(), node=node, path=path, signal=signal))
+            case StopNode(node, path, reason):
+                self._stop((node, path), reason)
+            case EndIteration(node, path, index):
+                self.turn.apply([self._end_iteration(node, path, index)])
+            case CompleteRun():
+                self.turn.apply([self._complete()])
+
+    def take_begun(self) -> list[Attempt]:
+        begun, self.begun = list(self.begun.values()), {}
+        return begun
+
+    # -- nodes --------------------------------------------------------------------------------------------------------
+
+    async def _start(self, key: Key, attempt: int) -> None:
+        node, path = key
+        spec, now = self.state.graph.nodes[node], self.clock.now()
+        try:
+            kind = node_type(spec.type)
+            settings = self._settings(kind, spec, key)
+        except (NodeFailure, KeyError) as error:
+            failure = error if isinstance(error, NodeFailure) else _unknown_type(spec)
+            self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=_shown(spec.settings))])
+            self.turn.apply([self._failed(key, attempt, failure)])
+            return
+        shown = _shown(settings.model_dump(mode="json"))
+        self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=shown)])
+        context = self._context(spec, key, attempt, settings, now)
+        if kind.inline:
+            self.turn.apply([await self._outcome(kind, spec, context, partial(kind.execute, context))])
+        else:
+            self.begun[key] = Attempt(key, self._outcome(kind, spec, context, partial(kind.execute, context)))
+
+    async def resume(self, resumed: NodeResumed) -> None:
+        """Hand a waiting node its signal, or tell it that its time has come."""
+        key = resumed.key
+        node_run, spec = self.state.node(key), self.state.graph.nodes[resumed.node]
+        data, attempt = node_run.wait_data, node_run.attempt
+        self.turn.apply([resumed])
+        kind = node_type(spec.type)
+        try:
+            settings = self._settings(kind, spec, key)
+        except NodeFailure as failure:
+            self.turn.apply([self._failed(key, attempt, failure)])
+            return
+        context = self._context(spec, key, attempt, settings, node_run.attempt_started_at or resumed.at, data)
+        self.turn.apply([await self._outcome(kind, spec, context, partial(kind.resume, context, resumed.signal))])
+
+    def _stop(self, key: Key, reason: str) -> None:
+        waiting = self.begun.pop(key, None)
+        if waiting is not None:
+            waiting.work.close()
+        self.running.stop(key)
+        self.turn.apply([NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason)])
+
+    def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
+        """Raises NodeFailure."""
+        scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
+        try:
+            return resolve_settings(kind, spec.settings, scope)
+        except ExpressionError as error:
+            raise _failure_of(error) from None
+
+    def _context(
+        self, spec: Node, key: Key, attempt: int, settings: Any, begun_at: datetime, wait_data: JSON = None
+    ) -> Context:
+        node, path = key
+        seconds = spec.timeout_seconds
+        where = f"/{path_text(path)}" if path else ""
+        return Context(
+            run=self.facts,
+            node=node,
+            path=path,
+            name=spec.name,
+            attempt=attempt,
+            settings=settings,
+            started_at=begun_at,
+            deadline=begun_at + timedelta(seconds=seconds) if seconds else None,
+            idempotency_key=f"{self.facts.id}/{node}{where}",
+            emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
+            wait_data=wait_data,
+            incoming=incoming_outputs(self.state, node, path),
+        )
+
+    async def _outcome(
+        self, kind: NodeType, spec: Node, context: Context, work: Callable[[], Awaitable[Result]]
+    ) -> NodeEvent:
+        """Let the node work, and say in an event what came of it."""
+        key = (context.node, context.path)
+        try:
+            async with asyncio.timeout(spec.timeout_seconds) as limit:
+                result = await work()
+            return self._event(kind, key, result)
+        except TimeoutError as error:
+            if limit.expired():
+                return AttemptFailed(
+                    at=self.clock.now(),
+                    node=context.node,
+                    path=context.path,
+                    attempt=context.attempt,
+                    error=errors.timeout(spec.timeout_seconds or 0),
+                )
+            return self._failed(key, context.attempt, _bug(kind, error))
+        except NodeFailure as failure:
+            return self._failed(key, context.attempt, failure)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._failed(key, context.attempt, _bug(kind, error))  # the node cancelled itself
+        except Exception as error:  # noqa: BLE001  a node's bug must not take its run along, nor its host
+            log.error(
+                "a node type has a bug", kind=kind.kind, run=str(self.facts.id), node=context.node, exc_info=error
+            )
+            return self._failed(key, context.attempt, _bug(kind, error))
+
+    def _event(self, kind: NodeType, key: Key, result: Result) -> NodeEvent:
+        """Raises NodeFailure for what is not JSON."""
+        node, path = key
+        now = self.clock.now()
+        match result:
+            case Done(outputs=outputs, port=port, usage=usage, variables=variables):
+                return NodeSucceeded(
+                    at=now,
+                    node=node,
+                    path=path,
+                    outputs=_kept(outputs),
+                    port=port,
+                    usage=_kept(usage),
+                    variables=_kept(dict(variables)) if variables else None,
+                )
+            case Wait(reason=reason, until=until, data=data):
+                return NodeWaiting(at=now, node=node, path=path, reason=reason, until=until, data=_kept(data))
+            case OpenLoop(items=items, limit=limit) if kind.container:
+                return LoopOpened(at=now, node=node, path=path, items=_kept(list(items)), limit=limit)
+        raise TypeError(f"{kind.kind} answered {type(result).__name__}, which is not for it to answer")
+
+    def _failed(self, key: Key, attempt: int, failure: NodeFailure) -> AttemptFailed:
+        node, path = key
+        error = _kept(failure.as_json())
+        return AttemptFailed(
+            at=self.clock.now(), node=node, path=path, attempt=attempt, error=error, usage=failure.usage
+        )
+
+    # -- what bodies and the run yield ---------------------------------------------------------------------------------
+
+    def _end_iteration(self, node: str, path: tuple[int, ...], index: int) -> IterationEnded:
+        scope = Scope(self.state, self.facts, (node, (*path, index)))
+        output = self.state.graph.nodes[node].settings.get("output") or ""
+        result: JSON = None
+        error: JSON = None
+        try:
+            result = _kept(evaluate_late(output, scope)) if output else None
+        except (ExpressionError, NodeFailure) as found:
+            error = _error_json(found, "The result of the iteration: ")
+        return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, error=error)
+
+    def _complete(self) -> RunCompleted | RunFailed:
+        now = self.clock.now()
+        try:
+            outputs = _kept(resolve(dict(self.state.graph.outputs), Scope(self.state, self.facts, (None, ()))))
+        except (ExpressionError, NodeFailure) as found:
+            return RunFailed(at=now, error=_error_json(found, "The outputs of the workflow: "))
+        return RunCompleted(at=now, outputs=outputs)
+
+
+def _kept(value: JSON) -> JSON:
+    """As it is stored: without secrets, and as JSON. Raises NodeFailure."""
+    try:
+        return storable(redact(value)) if value is not None else None
+    except NotStorable as error:
+        raise NodeFailure(f"The node's answer cannot be kept. {error}", code="invalid_output") from error
+
+
+def _shown(settings: JSON) -> JSON:
+    try:
+        return storable(redact(dict(settings)))
+    except NotStorable:
+        return None
+
+
+def _failure_of(error: ExpressionError) -> NodeFailure:
+    detail = {"reason": error.code, "source": error.source, "position": error.position}
+    return NodeFailure(error.message, code="expression", detail=detail)
+
+
+def _error_json(error: ExpressionError | NodeFailure, what: str) -> JSON:
+    failure = _failure_of(error) if isinstance(error, ExpressionError) else error
+    return {**failure.as_json(), "message": f"{what}{failure.message}"}
+
+
+def _unknown_type(spec: Node) -> NodeFailure:
+    return NodeFailure(f"There is no node type {spec.type!r} in this installation.", code="unknown_type")
+
+
+def _bug(kind: NodeType, error: BaseException) -> NodeFailure:
+    message = f"The node type {kind.kind} failed unexpectedly: {type(error).__name__}: {error}"
+    return NodeFailure(message[:1000], code="bug")

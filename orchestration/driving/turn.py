@@ -1,0 +1,167 @@
+"""One turn of a run: the events that have come to be true and are not written yet, and the rows that follow from them.
+
+Each event is applied to the state at once; `checkpoint` turns all of them into one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from orchestration.engine.apply import apply, reopened_by_retry
+from orchestration.engine.events import (
+    AttemptFailed,
+    Event,
+    LoopOpened,
+    NodeEvent,
+    NodeStarted,
+    NodeSucceeded,
+    RunRetried,
+    path_text,
+)
+from orchestration.engine.graph import Key
+from orchestration.engine.states import NodeRunState, NodeStatus, RunState
+from orchestration.nodes.base import NodeType, RunFacts, node_type
+from orchestration.store.checkpoints import Checkpoint, LetGo, NodeRunRow, RunRow
+from orchestration.store.desk import Lease
+
+JSON = Any
+
+# An attempt that begins, or is found cut off, is no progress: a node that kills its host would make it for ever.
+_NO_PROGRESS = frozenset(
+    {"RunStarted", "NodeStarted", "AttemptAbandoned", "NodeResumed", "RetryScheduled", "SignalIgnored"}
+)
+_SUMMED = ("cost_usd", "input_tokens", "output_tokens")
+
+
+class Turn:
+    """`state` is shared with the driver. Counts of nodes go on from what the run's row says."""
+
+    def __init__(self, lease: Lease, state: RunState) -> None:
+        self.state = state
+        self._lease = lease
+        self._total, self._ended = lease.nodes_total, lease.nodes_ended
+        self._clear()
+
+    def _clear(self) -> None:
+        self._before = self.state.seq
+        self.events: list[Event] = []
+        self.signals: list[int] = []
+        self._progress = False
+        self._rows: dict[Key, NodeRunRow] = {}
+        self._inputs: dict[Key, JSON] = {}
+        self._usage: dict[Key, dict[str, JSON]] = {}
+        self._spent: dict[str, float] = dict.fromkeys(_SUMMED, 0)
+
+    @property
+    def empty(self) -> bool:
+        return not self.events and not self.signals
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Raises IllegalEvent, which is a bug of the driver."""
+        for event in events:
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, NodeEvent):
+            was = self.state.node(event.key).status.ended
+            apply(self.state, event)
+            self._note(event, was)
+        elif isinstance(event, RunRetried):
+            self._reopen(event)
+        else:
+            apply(self.state, event)
+        self.events.append(event)
+        self._progress = self._progress or type(event).__name__ not in _NO_PROGRESS
+
+    def _note(self, event: NodeEvent, was_ended: bool) -> None:
+        key = event.key
+        node_run = self.state.node(key)
+        self._ended += node_run.status.ended - was_ended
+        if isinstance(event, NodeStarted):
+            self._inputs[key] = event.inputs
+        if isinstance(event, LoopOpened):
+            self._total += len(self.state.graph.bodies.get(event.node, ())) * len(event.items)
+        if isinstance(event, NodeSucceeded | AttemptFailed) and event.usage:
+            self._spend(key, event.usage)
+        self._rows[key] = self._row(key, node_run)
+
+    def _reopen(self, event: RunRetried) -> None:
+        opened = reopened_by_retry(self.state)
+        self._ended -= sum(self.state.nodes[key].status.ended for key in opened)
+        apply(self.state, event)
+        for key in opened:
+            self._rows[key] = self._row(key, self.state.node(key))
+
+    def _spend(self, key: Key, usage: dict[str, JSON]) -> None:
+        sums = self._usage.setdefault(key, {})
+        for name, value in usage.items():
+            sums[name] = (sums.get(name) or 0) + (value or 0) if name in _SUMMED and value is not None else value
+        for name in _SUMMED:
+            self._spent[name] += usage.get(name) or 0
+
+    def _row(self, key: Key, node_run: NodeRunState) -> NodeRunRow:
+        node, path = key
+        spec = self.state.graph.nodes[node]
+        waiting = node_run.status in (NodeStatus.WAITING, NodeStatus.RETRYING)
+        return NodeRunRow(
+            node=node,
+            path=path_text(path),
+            type=spec.type,
+            name=spec.name,
+            status=str(node_run.status),
+            attempts=node_run.attempt,
+            port=node_run.port,
+            inputs=self._inputs.get(key),
+            outputs=node_run.outputs,
+            error=node_run.error,
+            waiting=_waiting(node_run) if waiting else None,
+            usage=self._usage.get(key),
+            started_at=node_run.started_at,
+            ended_at=node_run.ended_at,
+        )
+
+    def checkpoint(self, facts: RunFacts, let_go: LetGo | None = None) -> Checkpoint:
+        """Everything since the last one. The turn begins anew."""
+        state = self.state
+        made = Checkpoint(
+            lease=self._lease,
+            before=self._before,
+            run=RunRow(
+                status=str(state.status),
+                outputs=state.outputs,
+                error=state.error,
+                nodes_total=self._total,
+                nodes_ended=self._ended,
+                cost_usd=self._spent["cost_usd"],
+                input_tokens=int(self._spent["input_tokens"]),
+                output_tokens=int(self._spent["output_tokens"]),
+                started_at=state.started_at,
+                ended_at=state.ended_at,
+            ),
+            events=self.events,
+            node_runs=list(self._rows.values()),
+            signals=self.signals,
+            progress=self._progress,
+            let_go=let_go,
+            hooks=self._hooks(facts),
+        )
+        self._clear()
+        return made
+
+    def _hooks(self, facts: RunFacts) -> list[tuple[NodeType, RunFacts, list[NodeEvent]]]:
+        found: dict[str, list[NodeEvent]] = {}
+        for event in self.events:
+            if isinstance(event, NodeEvent):
+                kind = self.state.graph.nodes[event.node].type
+                if type(node_type(kind)).in_commit is not NodeType.in_commit:
+                    found.setdefault(kind, []).append(event)
+        return [(node_type(kind), facts, events) for kind, events in found.items()]
+
+
+def _waiting(node_run: NodeRunState) -> JSON:
+    return {
+        "reason": node_run.waiting_for or "retry",
+        "until": node_run.until.isoformat() if node_run.until else None,
+        "data": node_run.wait_data,
+    }

@@ -1,0 +1,77 @@
+"""One shift of a host, as the task of a django-q2 worker."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from django.conf import settings
+from django.db import connections
+
+from orchestration import tasks
+from orchestration.hosting import cluster
+from orchestration.host import Host, Plan, work_on
+
+log = structlog.get_logger(__name__)
+
+THREADS = 32
+"""For agents that block; the event loop's own default would be a handful on a small machine."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while the writer waits for it; the default of 5 ms would be each step's delay."""
+
+
+def work() -> str:
+    around = cluster.current()
+    cluster.take_ring()
+    if around is not None and around.stopping():
+        return "not begun: the cluster is being stopped"
+    _keep_spare(around)
+    connections.close_all()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with asyncio.Runner() as runner:
+        driven = runner.run(_work(around))
+    return f"drove {driven} runs"
+
+
+async def _work(around: cluster.Cluster | None) -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="engine"))
+    asked = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+
+    async def keep_spare() -> None:
+        if around is not None and around.spares() < 1 and not around.stopping():
+            await asyncio.to_thread(_keep_spare, around)
+
+    plan = Plan(
+        runs=settings.ENGINE_RUNS_PER_HOST,
+        shift_seconds=settings.ENGINE_SHIFT_SECONDS,
+        drain_seconds=settings.ENGINE_DRAIN_SECONDS,
+        asked_to_stop=_asked_to_stop(asked, around),
+        each_beat=keep_spare,
+    )
+    try:
+        return await work_on(plan)
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _asked_to_stop(asked: asyncio.Event, around: cluster.Cluster | None) -> Callable[[], bool]:
+    def answer() -> bool:
+        return asked.is_set() or cluster.orphaned() or (around is not None and around.stopping())
+
+    return answer
+
+
+def _keep_spare(around: cluster.Cluster | None) -> None:
+    """The next worker of this cluster must not wait: killing a worker that waits can freeze the cluster."""
+    if around is None or around.spares() >= 1:
+        return
+    try:
+        tasks.ring()
+    finally:
+        connections.close_all()

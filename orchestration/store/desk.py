@@ -1,0 +1,206 @@
+"""What a host asks of the database besides writing: runs to take, what is known of them, what is due next.
+
+One connection in the host's loop, used by one coroutine at a time. Claims are committed without waiting for the disk: one
+that a crash forgets was never followed by a write (a later commit would have carried it to the disk), and writes name the
+host besides the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from orchestration.engine.apply import apply_all, begin
+from orchestration.engine.events import Row, from_row, path_of
+from orchestration.engine.graph import Graph
+from orchestration.engine.signals import Signal, SignalKind
+from orchestration.engine.states import RunState
+from orchestration.nodes.base import RunFacts, node_types
+from orchestration.store import statements
+from orchestration.store.connecting import connect_async
+
+log = structlog.get_logger(__name__)
+
+JSON = Any
+_GRAPHS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a run, and the run's row as it was when it was claimed."""
+
+    run_id: UUID
+    token: int
+    last_seq: int
+    signals_posted: int
+    organisation_id: int
+    workflow_id: UUID | None
+    started_by_id: int | None
+    priority: int
+    definition: str
+    inputs: JSON
+    nodes_total: int
+    nodes_ended: int
+    claims: int
+    workflow_slug: str
+    at: datetime
+    """The database's time of the claim."""
+
+    @property
+    def facts(self) -> RunFacts:
+        return RunFacts(
+            id=self.run_id,
+            organisation_id=self.organisation_id,
+            workflow_slug=self.workflow_slug or "",
+            started_by_id=self.started_by_id,
+            priority=self.priority,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Open signals in the order they were posted; `seen` is how many had been posted when this was read."""
+
+    seen: int
+    open: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    state: RunState
+    signals: Signals
+
+
+class Desk:
+    """Open with `await Desk.open(host_id)`.
+
+    What drivers ask (load, signals) waits until the database is there. Everything else raises psycopg.Error when it is
+    not; `reopen` then mends the connection.
+    """
+
+    def __init__(self, host_id: int, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.host_id = host_id
+        self._connection = connection
+        self._lock = asyncio.Lock()
+        self._graphs: dict[str, Graph] = {}
+
+    @classmethod
+    async def open(cls, host_id: int) -> Desk:
+        return cls(host_id, await _connect())
+
+    async def reopen(self) -> None:
+        """Does nothing when the connection works (somebody else was first)."""
+        async with self._lock:
+            if self.broken:
+                self._connection = await _connect()
+
+    @property
+    def broken(self) -> bool:
+        return self._connection.closed
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def claim(self, limit: int, *, suspect: bool = False) -> list[Lease]:
+        """Take due runs, the most urgent first; other hosts' claims at the same moment take others."""
+        statement = statements.CLAIM_SUSPECT if suspect else statements.CLAIM
+        arguments = {"host": self.host_id, "limit": limit, "lease": statements.LEASE_SECONDS}
+        return [Lease(*row) for row in await self._fetch(statement, arguments)]
+
+    async def load(self, lease: Lease) -> Loaded:
+        """Fold the run's events. A run that has none yet and no signals costs no query once its definition is known."""
+        graph = await self._graph(lease.definition)
+        state = begin(graph, str(lease.run_id))
+        if lease.last_seq:
+            rows = await self._patiently(statements.EVENTS, [lease.run_id])
+            apply_all(state, [from_row(Row(*row)) for row in rows])
+        signals = await self.signals(lease) if lease.signals_posted else Signals(0)
+        return Loaded(state, signals)
+
+    async def signals(self, lease: Lease) -> Signals:
+        rows = await self._patiently(statements.SIGNALS, [lease.run_id])
+        found = [
+            Signal(id, SignalKind(kind), posted_at, by=by, reason=reason, node=node, path=path_of(path), data=data)
+            for _, id, kind, posted_at, by, reason, node, path, data in rows
+            if id is not None
+        ]
+        return Signals(rows[0][0] if rows else 0, tuple(found))
+
+    async def signals_posted(self) -> dict[UUID, int]:
+        """Of all runs in hand that ever had a signal: for finding one whose notification got lost."""
+        return dict(await self._fetch(statements.SIGNALS_POSTED, [self.host_id]))
+
+    async def seconds_to_next(self) -> float | None:
+        """Until the next run is due that nobody has in hand; negative if one is."""
+        rows = await self._fetch(statements.NEXT_DUE)
+        return rows[0][0]
+
+    async def set_aside(self, lease: Lease, error: JSON) -> bool:
+        """The driver failed. Says whether the run is now in quarantine."""
+        arguments = {"run": lease.run_id, "host": self.host_id, "token": lease.token, "incident": json.dumps(error)}
+        rows = await self._fetch(statements.SET_ASIDE, arguments)
+        return bool(rows and rows[0][0])
+
+    async def give_back(self, runs: Sequence[UUID] | None = None) -> list[UUID]:
+        """Let others have these runs, or all, at once."""
+        rows = await self._fetch(statements.GIVE_BACK, {"host": self.host_id, "runs": list(runs) if runs else None})
+        return [row[0] for row in rows]
+
+    async def quarantine(self) -> list[tuple[UUID, int]]:
+        """Runs that have cost too many hosts their life: [(run, organisation)]."""
+        return await self._fetch(statements.QUARANTINE)
+
+    async def execute(self, statement: str, arguments: Any = None) -> list[Any]:
+        return await self._fetch(statement, arguments)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        async with self._lock, self._connection.transaction():
+            yield self._connection
+
+    async def _graph(self, digest: str) -> Graph:
+        if digest not in self._graphs:
+            rows = await self._patiently(statements.DEFINITION, [digest])
+            if len(self._graphs) >= _GRAPHS_KEPT:
+                del self._graphs[next(iter(self._graphs))]
+            self._graphs[digest] = graph_of(rows[0][0])
+        return self._graphs[digest]
+
+    async def _patiently(self, statement: str, arguments: Any) -> list[Any]:
+        while True:
+            try:
+                return await self._fetch(statement, arguments)
+            except psycopg.OperationalError as error:
+                if not self.broken:
+                    raise
+                log.info("a driver waits for the database", error=str(error).strip())
+            await asyncio.sleep(0.2)
+            with suppress(psycopg.Error, OSError):
+                await self.reopen()
+
+    async def _fetch(self, statement: str, arguments: Any = None) -> list[Any]:
+        async with self._lock:
+            cursor = await self._connection.execute(statement, arguments)
+            return await cursor.fetchall() if cursor.description else []
+
+
+def graph_of(body: dict[str, JSON]) -> Graph:
+    types = node_types()
+    inline = frozenset(kind for kind, found in types.items() if found.inline)
+    containers = frozenset(kind for kind, found in types.items() if found.container)
+    return Graph.of(body, inline=inline, containers=containers)
+
+
+async def _connect() -> psycopg.AsyncConnection[Any]:
+    connection = await connect_async("desk")
+    await connection.execute("SET synchronous_commit = off")
+    return connection

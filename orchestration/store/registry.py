@@ -1,0 +1,175 @@
+"""Hosts that live: a row each, and an advisory lock that PostgreSQL frees the moment the process is gone.
+
+Whoever gets a host's lock knows that it is dead, and frees its runs in the same transaction (`bury`). A host whose own
+connection broke tries to get its lock back (`Registration.renew`); if somebody was faster it is buried and must begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from orchestration.store.connecting import connect_async
+from orchestration.store.desk import Desk
+from orchestration.store.errors import StoreError
+from orchestration.wakeups import CHANNEL
+
+log = structlog.get_logger(__name__)
+
+LOCK_CLASS = 0x454E53  # "ENS"
+
+_REGISTER = """
+INSERT INTO orchestration_enginehost (hostname, pid, started_at, heartbeat_at, draining)
+VALUES (%s, %s, clock_timestamp(), clock_timestamp(), false) RETURNING id, clock_timestamp()
+"""
+_STILL_MINE = "SELECT ended_at IS NULL FROM orchestration_enginehost WHERE id = %s FOR UPDATE"
+_BEAT = """
+UPDATE orchestration_enginehost SET heartbeat_at = clock_timestamp(), draining = draining OR %s
+WHERE id = %s AND ended_at IS NULL RETURNING draining, clock_timestamp()
+"""
+_END = "UPDATE orchestration_enginehost SET ended_at = clock_timestamp() WHERE id = %s AND ended_at IS NULL"
+_UNLOCKED = f"""
+SELECT host.id FROM orchestration_enginehost AS host
+WHERE host.ended_at IS NULL AND host.id <> %s AND NOT EXISTS (
+    SELECT 1 FROM pg_locks AS lock
+    WHERE lock.locktype = 'advisory' AND lock.classid = {LOCK_CLASS} AND lock.objsubid = 2 AND lock.granted
+      AND lock.objid::bigint = host.id
+      AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+_FREE = """
+UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp())
+WHERE host_id = %s RETURNING id
+"""
+_FREE_EXPIRED = """
+UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp())
+WHERE id IN (SELECT id FROM orchestration_run
+             WHERE host_id IS NOT NULL AND lease_expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+_OTHERS = """
+SELECT count(*) FROM orchestration_enginehost
+WHERE id <> %s AND ended_at IS NULL AND NOT draining AND heartbeat_at > clock_timestamp() - interval '15 seconds'
+"""
+_FORGET = "DELETE FROM orchestration_enginehost WHERE ended_at < clock_timestamp() - interval '1 day'"
+
+
+class Buried(StoreError):
+    """Others hold this host for dead and have its runs."""
+
+
+class Registration:
+    """This host's row, lock and ear. The connection does nothing but hold the lock and listen."""
+
+    def __init__(self, host_id: int, at: datetime, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.host_id, self.at = host_id, at
+        self._connection = connection
+
+    @classmethod
+    async def begin(cls) -> Registration:
+        connection = await connect_async("host")
+        async with connection.transaction():
+            cursor = await connection.execute(_REGISTER, [socket.gethostname(), os.getpid()])
+            host_id, at = await _one(cursor)
+            # before the commit: nobody ever sees the row without its lock
+            await connection.execute("SELECT pg_advisory_lock(%s, %s::int)", [LOCK_CLASS, host_id])
+        await connection.execute(f"LISTEN {CHANNEL}")
+        return cls(host_id, at, connection)
+
+    async def heard(self) -> AsyncIterator[str]:
+        """Payloads of the doorbell. Raises psycopg.Error when the connection is gone: then `renew`."""
+        async for notification in self._connection.notifies():
+            yield notification.payload
+        raise psycopg.OperationalError("the connection that listens has ended")
+
+    async def renew(self) -> None:
+        """Get the lock back after the connection broke. Raises Buried, or psycopg.Error while the server is away."""
+        with suppress(psycopg.Error):
+            await self._connection.close()
+        connection = await connect_async("host")
+        try:
+            await self._relock(connection)
+            await connection.execute(f"LISTEN {CHANNEL}")
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+
+    async def _relock(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        while True:
+            async with connection.transaction():
+                cursor = await connection.execute(_STILL_MINE, [self.host_id])
+                row = await cursor.fetchone()
+                if row is None or not row[0]:
+                    raise Buried(f"Host {self.host_id} was held for dead.")
+                cursor = await connection.execute(
+                    "SELECT pg_try_advisory_lock(%s, %s::int)", [LOCK_CLASS, self.host_id]
+                )
+                if (await _one(cursor))[0]:
+                    return
+            await asyncio.sleep(
+                0.1
+            )  # the server has not noticed the end of the old connection yet, which holds the lock
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+async def beat(desk: Desk, *, draining: bool) -> tuple[bool, datetime]:
+    """A sign of life. Says whether somebody wants the host to drain, and the database's time. Raises Buried."""
+    rows = await desk.execute(_BEAT, [draining, desk.host_id])
+    if not rows:
+        raise Buried(f"Host {desk.host_id} was held for dead.")
+    return rows[0]
+
+
+async def end(desk: Desk) -> None:
+    """The host has given everything back. Others look for what is due."""
+    await desk.execute(_END, [desk.host_id])
+    await desk.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+
+
+async def dead_hosts(desk: Desk) -> list[int]:
+    """Hosts whose lock is free; cheap enough to ask several times a second."""
+    return [row[0] for row in await desk.execute(_UNLOCKED, [desk.host_id])]
+
+
+async def bury(desk: Desk, host_id: int) -> list[UUID]:
+    """End a dead host and free its runs. Empty if it turns out to live, or another host buries it at this moment."""
+    async with desk.transaction() as connection:
+        cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s::int)", [LOCK_CLASS, host_id])
+        if not (await _one(cursor))[0]:
+            return []
+        await connection.execute(_END, [host_id])
+        freed = await (await connection.execute(_FREE, [host_id])).fetchall()
+        if freed:
+            await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        return [row[0] for row in freed]
+
+
+async def free_expired(desk: Desk) -> list[UUID]:
+    """Runs whose holder hangs or is cut off. It may still think that it holds them; its token says that it does not."""
+    return [row[0] for row in await desk.execute(_FREE_EXPIRED)]
+
+
+async def other_hosts(desk: Desk) -> int:
+    return int((await desk.execute(_OTHERS, [desk.host_id]))[0][0])
+
+
+async def forget_old_hosts(desk: Desk) -> None:
+    await desk.execute(_FORGET)
+
+
+async def _one(cursor: psycopg.AsyncCursor[Any]) -> Any:
+    row = await cursor.fetchone()
+    if row is None:
+        raise psycopg.DataError("a query that always has one row had none")
+    return row

@@ -1,0 +1,258 @@
+"""The writer of one host: a thread, a connection, and a commit for everything that was handed in meanwhile.
+
+    loop:    hand in a checkpoint, await its answer          (any number of drivers)
+    thread:  take all that was handed in; one statement; answer each
+
+Failures. A row that PostgreSQL refuses fails the whole statement, so the batch is then written one by one and only the
+guilty waiter gets the error. A broken connection is made anew, with growing pauses, and the batch is written again: a
+checkpoint that had gone through is recognised by the run's last event number. A row that somebody else holds for long
+(lock timeout, deadlock) makes its own checkpoint wait and not the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from orchestration.store import statements
+from orchestration.store.checkpoints import Checkpoint, Written
+from orchestration.store.connecting import connect
+from orchestration.store.errors import LeaseLost, StoreClosed
+
+log = structlog.get_logger(__name__)
+
+LOCK_TIMEOUT_MS = 1000
+_BATCH_MOST = 500
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+_TRANSIENT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    checkpoint: Checkpoint
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Written]
+    answer: Written | BaseException | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """Asks for a sign of life of these runs' leases."""
+
+    runs: tuple[UUID, ...]
+
+
+_Item = _Waiter | _Beat | None
+
+
+class Writer:
+    """`committed` is called in the loop with the checkpoints of each commit, before their waiters go on."""
+
+    def __init__(self, host_id: int, *, committed: Callable[[Sequence[Checkpoint]], None] = lambda done: None) -> None:
+        self.host_id = host_id
+        self._committed = committed
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
+        self._connection: psycopg.Connection[Any] | None = None
+        self._closed = False
+        self.commits = 0
+        self.checkpoints = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def write(self, checkpoint: Checkpoint) -> Written:
+        """Raises LeaseLost when the run is not the host's any more, and whatever PostgreSQL says of a wrong row."""
+        return await self.hand_in(checkpoint)
+
+    def hand_in(self, checkpoint: Checkpoint) -> asyncio.Future[Written]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Written] = loop.create_future()
+        if self._closed:
+            future.set_exception(StoreClosed("The writer has ended."))
+        else:
+            self._queue.put(_Waiter(checkpoint, loop, future))
+        return future
+
+    def beat(self, runs: Iterable[UUID]) -> None:
+        """Extend the leases of quiet runs. Called by the host's loop: a loop that hangs lets its leases expire."""
+        self._queue.put(_Beat(tuple(runs)))
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Write what is handed in, then end. Blocks; call from outside of the loop or at its very end."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join(seconds)
+
+    # -- the thread ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                waiters = [item for item in batch if isinstance(item, _Waiter)]
+                if waiters:
+                    self._write(waiters)
+                    self._answer(waiters)
+                for beat in (item for item in batch if isinstance(item, _Beat)):
+                    self._extend(beat)
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _next_batch(self) -> list[_Waiter | _Beat] | None:
+        """All that was handed in, at least one; None when the writer is to end."""
+        item = self._queue.get()
+        batch: list[_Waiter | _Beat] = []
+        while item is not None:
+            batch.append(item)
+            if len(batch) >= _BATCH_MOST:
+                return batch
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return batch
+        if batch:
+            self._queue.put(None)  # end after this one
+            return batch
+        return None
+
+    def _write(self, waiters: Sequence[_Waiter]) -> None:
+        """Fill in every waiter's answer, however long it takes."""
+        try:
+            self._through(waiters)
+        except (psycopg.Error, TypeError, ValueError) as error:
+            if len(waiters) == 1:
+                waiters[0].answer = error
+                return
+            log.warning("a checkpoint spoils its batch", error=str(error), batch=len(waiters))
+            for waiter in waiters:
+                self._write([waiter])
+        except Exception as error:  # noqa: BLE001  a hook's bug must reach its own waiter, and leave the thread alive
+            if len(waiters) == 1:
+                waiters[0].answer = error
+                return
+            for waiter in waiters:
+                self._write([waiter])
+
+    def _through(self, waiters: Sequence[_Waiter]) -> None:
+        attempt = 0
+        while True:
+            try:
+                self._commit(waiters)
+                return
+            except _TRANSIENT as error:
+                if len(waiters) > 1:
+                    raise
+                log.info("a checkpoint waits for a lock", run=str(waiters[0].checkpoint.lease.run_id), error=str(error))
+            except psycopg.OperationalError as error:
+                if self._connection is not None and not self._connection.broken and not _went_away(error):
+                    raise
+                log.warning("the store has lost its database", error=str(error).strip(), attempt=attempt)
+                self._disconnect()
+            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            attempt += 1
+
+    def _commit(self, waiters: Sequence[_Waiter]) -> None:
+        checkpoints = [waiter.checkpoint for waiter in waiters]
+        connection = self._connected()
+        arguments = _arguments(checkpoints, self.host_id)
+        if any(checkpoint.hooks for checkpoint in checkpoints):
+            with connection.transaction():
+                written = self._execute(connection, arguments)
+                for checkpoint in checkpoints:
+                    if checkpoint.lease.run_id in written:
+                        _call_hooks(connection, checkpoint)
+        else:
+            written = self._execute(connection, arguments)
+        self.commits += 1
+        self.checkpoints += len(checkpoints)
+        missing = [waiter for waiter in waiters if waiter.checkpoint.lease.run_id not in written]
+        standing = self._standing(connection, missing) if missing else {}
+        for waiter in waiters:
+            run = waiter.checkpoint.lease.run_id
+            waiter.answer = written.get(run) or standing.get(run) or LeaseLost(f"Run {run} is in other hands.")
+
+    def _execute(self, connection: psycopg.Connection[Any], arguments: dict[str, Any]) -> dict[UUID, Written]:
+        rows = connection.execute(statements.COMMIT, arguments).fetchall()
+        return {run: Written(signals_posted=posted, gone=gone, at=at) for run, posted, gone, at in rows}
+
+    def _standing(self, connection: psycopg.Connection[Any], missing: Sequence[_Waiter]) -> dict[UUID, Written]:
+        """Those that were not matched because an earlier try, whose answer got lost, had written them."""
+        wanted = {waiter.checkpoint.lease.run_id: waiter.checkpoint for waiter in missing}
+        found: dict[UUID, Written] = {}
+        for run, last_seq, token, host, posted, at in connection.execute(statements.STANDING, [list(wanted)]):
+            checkpoint = wanted[run]
+            held = host == self.host_id or (host is None and checkpoint.let_go is not None)
+            if held and token == checkpoint.lease.token and last_seq == checkpoint.after:
+                found[run] = Written(signals_posted=posted, gone=host is None, at=at)
+        return found
+
+    def _extend(self, beat: _Beat) -> None:
+        arguments = {"host": self.host_id, "lease": statements.LEASE_SECONDS, "runs": list(beat.runs)}
+        try:
+            self._connected().execute(statements.EXTEND, arguments)
+        except psycopg.Error as error:  # the next beat tries again, long before a lease ends
+            log.warning("leases not extended", error=str(error).strip())
+            if self._connection is not None and self._connection.broken:
+                self._disconnect()
+
+    def _answer(self, waiters: Sequence[_Waiter]) -> None:
+        """One call into each loop for the whole batch: waking a loop is what costs."""
+        for loop in {waiter.loop for waiter in waiters}:
+            mine = [waiter for waiter in waiters if waiter.loop is loop]
+            with suppress(RuntimeError):  # the loop has ended; nobody waits any more
+                loop.call_soon_threadsafe(self._resolve, mine)
+
+    def _resolve(self, waiters: Sequence[_Waiter]) -> None:
+        self._committed([waiter.checkpoint for waiter in waiters if isinstance(waiter.answer, Written)])
+        for waiter in waiters:
+            if waiter.future.done():
+                continue
+            if isinstance(waiter.answer, Written):
+                waiter.future.set_result(waiter.answer)
+            else:
+                waiter.future.set_exception(waiter.answer or StoreClosed("The writer has ended."))
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect("writer")
+            self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+        self._connection = None
+
+
+def _arguments(checkpoints: Sequence[Checkpoint], host_id: int) -> dict[str, Any]:
+    return {
+        "host": host_id,
+        "lease": statements.LEASE_SECONDS,
+        "runs": json.dumps([checkpoint.run_record() for checkpoint in checkpoints]),
+        "events": json.dumps([record for checkpoint in checkpoints for record in checkpoint.event_records()]),
+        "node_runs": json.dumps([record for checkpoint in checkpoints for record in checkpoint.node_run_records()]),
+        "signals": json.dumps([record for checkpoint in checkpoints for record in checkpoint.signal_records()]),
+    }
+
+
+def _call_hooks(connection: psycopg.Connection[Any], checkpoint: Checkpoint) -> None:
+    for node_type, facts, events in checkpoint.hooks:
+        node_type.in_commit(connection, facts, events)
+
+
+def _went_away(error: psycopg.OperationalError) -> bool:
+    """Connection failures carry no SQLSTATE, or one of class 08 or 57 (the server is going down or not up yet)."""
+    return error.sqlstate is None or error.sqlstate[:2] in {"08", "57", "53"}
