@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestration.models import Run, Workflow, WorkflowVersion
-from orchestration.services import runs, workflows
+from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
-from portal.core.models import Organisation
 
 
 class NotPublished(Conflict):
@@ -51,11 +50,6 @@ def start_workflow(
         priority=priority,
     )
     return run, not known
-
-
-def checked_definition(organisation: Organisation, definition: Any) -> dict[str, Any]:
-    """A definition that belongs to no workflow, validated like a published one. Raises workflows.InvalidDefinition."""
-    return workflows.checked(organisation=organisation, definition=definition)
 
 
 def _version(workflow: Workflow, number: int | None) -> WorkflowVersion:

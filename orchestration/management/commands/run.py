@@ -16,7 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from orchestration.models import Run, RunEvent, Workflow
-from orchestration.services import runs, starting
+from orchestration.services import runs, starting, workflows
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.models import Organisation, User
@@ -73,11 +73,11 @@ class Command(BaseCommand):
         wanted = options["workflow"]
         common = {"inputs": inputs, "actor": actor, "source": "cli", "priority": options["priority"]}
         if wanted.endswith(".json") or Path(wanted).is_file():
-            definition = starting.checked_definition(organisation, _json(_read(wanted), wanted))
+            definition = workflows.checked(organisation=organisation, body=_json(_read(wanted), wanted))
             return runs.start_run(
                 organisation=organisation,
                 definition=definition,
-                name=definition["name"],
+                
                 idempotency_key=options["key"],
                 **common,
             )
