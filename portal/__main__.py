@@ -6,8 +6,15 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    try:
+        settings._setup()
+    except ImproperlyConfigured as error:
+        # Django would go on without settings and complain of an unknown command.
+        sys.exit(f"Cannot start: {error}")
     execute_from_command_line(sys.argv)
 
 

@@ -53,6 +53,8 @@ class PortalProcess:
     def launch(self, *arguments: str, typed: str = "", folder: Path | None = None) -> None:
         """Start it and return at once. `typed` is what its standard input holds."""
         command = [sys.executable, str(MANAGE), "up", "--data", str(self.data), "--port", str(self.port), *arguments]
+        if self._process:
+            self._forget()
         self.lines = []
         self._process = subprocess.Popen(
             command,
@@ -79,10 +81,15 @@ class PortalProcess:
 
     def wait_for_line(self, text: str, *, seconds: float = 30) -> str:
         """The first line that holds the text."""
-        found = wait_for(lambda: next((line for line in list(self.lines) if text in line), None), seconds, self._tail)
-        if found is None:
-            raise AssertionError(f"{text!r} was not printed within {seconds:g} s:\n{self._tail()}")
-        return found
+        end = time.monotonic() + seconds
+        while True:
+            over = time.monotonic() > end or not (self._reader and self._reader.is_alive())
+            found = next((line for line in list(self.lines) if text in line), None)
+            if found:
+                return found
+            if over:
+                raise AssertionError(f"{text!r} was not printed within {seconds:g} s:\n{self._tail()}")
+            time.sleep(0.05)
 
     @property
     def supervisor(self) -> int:
@@ -132,7 +139,7 @@ class PortalProcess:
         )
 
     def kill_all(self) -> None:
-        """kill -9 of everything, PostgreSQL and Redis included."""
+        """kill -9 of everything, PostgreSQL and Redis included; the supervisor first, so that it cannot react."""
         for process in self.everything():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -160,19 +167,19 @@ class PortalProcess:
 
     def close(self) -> None:
         """Whatever state it is in: end it."""
-        if self._process and self._process.poll() is None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
             self.stop()
-        for process in self.everything() if self._process else []:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        self.kill_all()
 
     def _forget(self) -> None:
-        if self._process:
-            self._process.wait(timeout=10)
-            if self._reader:
-                self._reader.join(timeout=5)
-            if self._process.stdout:
-                self._process.stdout.close()
+        assert self._process
+        self._process.wait(timeout=10)
+        if self._reader:
+            self._reader.join(timeout=5)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def _read(self, process: subprocess.Popen[str], lines: list[str]) -> None:
         assert process.stdout
@@ -190,7 +197,7 @@ class PortalProcess:
         return "\n".join(self.lines[-60:])
 
 
-def wait_for(ask: Callable[[], object], seconds: float, explain: Callable[[], str] = str) -> object:
+def wait_for(ask: Callable[[], object], seconds: float) -> object:
     """Ask until the answer is true, and return it; the last answer when time is up."""
     end = time.monotonic() + seconds
     while True:

@@ -1,7 +1,8 @@
 """The one log stream of `up`: each line with the name of the process it came from."""
 
+import asyncio
+import os
 import sys
-from asyncio import StreamReader
 from collections.abc import Callable
 
 LONGEST_LINE = 1_000_000
@@ -37,8 +38,11 @@ class Console:
             sys.stdout.write(text.encode("ascii", "backslashreplace").decode("ascii") + "\n")
 
     @staticmethod
-    async def follow(stream: StreamReader, hear: Callable[[str], None]) -> None:
-        """Hand a process's lines to `hear` until it closes its output."""
+    async def follow(pipe: int, hear: Callable[[str], None]) -> None:
+        """Hand a process's lines to `hear` until its output is closed. Takes over the pipe's reading end."""
+        stream = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(pipe, "rb", 0))
         rest = b""
         while chunk := await stream.read(65_536):
             *lines, rest = (rest + chunk).split(b"\n")

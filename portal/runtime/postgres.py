@@ -72,10 +72,17 @@ class PostgresServer:
         return self._program(*arguments)
 
     def prepare(self) -> None:
-        """Make the data folder if there is none, and write who may connect. Idempotent; the server must be down."""
+        """Make the data folder if there is none, and write who may connect. Idempotent.
+
+        The server must be down: `leftovers` is empty.
+        """
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.account:
             self.account.own(self.data)
+        # PostgreSQL refuses to start while the process named in them exists, and a killed one may stay for ever as a
+        # zombie where nobody collects it. That nobody works here has been seen by `leftovers`.
+        for stale in (self.data / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            stale.unlink(missing_ok=True)
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         _require_version(self.data)

@@ -63,19 +63,23 @@ class Service:
     async def start(self) -> None:
         if self._before:
             await asyncio.to_thread(self._before)
-        self._process = await asyncio.create_subprocess_exec(
-            *self._program.command,
-            env=self._program.variables,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=self._program.keep_open,
-            start_new_session=True,
-        )
+        # A pipe of our own: asyncio's would make wait() wait for orphans that hold the other end.
+        read, write = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._program.command,
+                env=self._program.variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write,
+                stderr=write,
+                pass_fds=self._program.keep_open,
+                start_new_session=True,
+            )
+        finally:
+            os.close(write)
         self.started_at = time.monotonic()
         self._register.add(self.name, self._process.pid)
-        assert self._process.stdout  # noqa: S101  asked for above
-        self._follower = asyncio.create_task(self._console.follow(self._process.stdout, self._hear))
+        self._follower = asyncio.create_task(self._console.follow(read, self._hear))
 
     async def wait(self) -> int:
         """The exit status of the running process; what it left behind of its session is killed."""

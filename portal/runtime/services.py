@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from portal import env
@@ -28,7 +30,12 @@ def redis_url() -> str:
 
 def database_settings(*, process: str) -> dict[str, Any]:
     """Django's DATABASES entry. Only the web process pools: a pool inherited by forked workers crosses connections."""
-    parts: dict[str, Any] = conninfo_to_dict(database_url())
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(database_url())
+    except psycopg.Error as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. It looks like postgresql://user:password@host:5432/database."
+        ) from error
     options = {key: value for key, value in parts.items() if key not in {"dbname", "user", "password", "host", "port"}}
     settings: dict[str, Any] = {
         "ENGINE": "django.db.backends.postgresql",
