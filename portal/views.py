@@ -2,10 +2,12 @@
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from portal.core import access, context, health, htmx
+from portal.home import home_page
 
 
 @require_safe
@@ -15,13 +17,15 @@ def start(request: HttpRequest) -> HttpResponseBase:
     organisation = context.current(request)
     if organisation is None:
         return render(request, "core/no_organisation.html", status=403)
-    return htmx.redirect(request, f"/o/{organisation.slug}/")
+    return htmx.redirect(request, reverse("home", args=[organisation.slug]))
 
 
 @require_safe
 @access.member()
 def home(request: htmx.HtmxRequest, org: str) -> HttpResponse:
-    return render(request, "home.html", {})
+    """One view for page and partial; live hints of runs and inbox ask for the partial."""
+    template = "_home.html" if htmx.is_partial(request) else "home.html"
+    return render(request, template, {"page": home_page(request.user, request.organisation)})
 
 
 @never_cache
