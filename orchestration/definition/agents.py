@@ -70,7 +70,9 @@ def _inputs(node: NodeView, agent: AgentContract, contract: Contract) -> Iterato
             hint = f" ({text})" if text else ""
             message = f"{agent.slug} needs the input {name}{hint}."
             yield Problem(Code.MISSING_INPUT, message, node.id, (*place, name))
-    open_ended = contract.inputs.get("additionalProperties", True) is not False or "patternProperties" in contract.inputs
+    open_ended = (
+        contract.inputs.get("additionalProperties", True) is not False or "patternProperties" in contract.inputs
+    )
     for name, value in given.items():
         if name not in properties:
             if properties or not open_ended:
@@ -79,9 +81,13 @@ def _inputs(node: NodeView, agent: AgentContract, contract: Contract) -> Iterato
                 message = f"{agent.slug} has no input {name}.{did_you_mean(name, properties)}{there}"
                 yield Problem(Code.UNKNOWN_INPUT, message, node.id, (*place, name), severity)
         elif not holds_template(value):
-            schema = {**properties[name], "$defs": contract.inputs.get("$defs", {})} if isinstance(
-                properties[name], Mapping
-            ) else {}
+            schema = (
+                {**properties[name], "$defs": contract.inputs.get("$defs", {})}
+                if isinstance(properties[name], Mapping)
+                else {}
+            )
             for fault in data_faults(schema, value)[:3]:
-                message = f"{agent.slug} does not take this {name}: {fault.path} {fault.message}.".replace(": $ ", ": it ")
+                message = f"{agent.slug} does not take this {name}: {fault.path} {fault.message}.".replace(
+                    ": $ ", ": it "
+                )
                 yield Problem(Code.INVALID_INPUT, message, node.id, (*place, name))

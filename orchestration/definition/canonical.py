@@ -10,11 +10,11 @@ JSON = Any
 
 
 def canonical(value: JSON) -> str:
-    """Keys in order, no white space, text as UTF-8: equal values, equal text. After RFC 8785, with Python's numbers.
+    """No white space, text as UTF-8, keys as they were written: their order says how forms and lists are ordered.
 
     Raises ValueError on a number that JSON does not have.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(value: JSON) -> str:

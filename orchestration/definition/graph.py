@@ -160,9 +160,7 @@ def _cycle(view: View, cycle: list[str]) -> Problem:
 # What can be reached
 
 
-def _reach(
-    view: View, ports: Mapping[str, tuple[str, ...] | None], on_cycle: set[str]
-) -> Iterator[Problem]:
+def _reach(view: View, ports: Mapping[str, tuple[str, ...] | None], on_cycle: set[str]) -> Iterator[Problem]:
     """A node starts by itself if no edge leads to it; else an edge must come alive: from a port there is, of a node that
     can be reached."""
     unreachable: set[str] = set()

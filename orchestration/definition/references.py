@@ -21,7 +21,8 @@ from orchestration.nodes.base import NodeType
 
 JSON = Any
 Schema = Mapping[str, JSON]
-LOOP_FIELDS = ("item", "index")
+LOOP_FIELDS = ("item", "index", "parent")
+NODE_FIELDS = ("outputs", "status", "error")
 _CODES = {
     "expression_syntax": Code.EXPRESSION_SYNTAX,
     "template_syntax": Code.TEMPLATE_SYNTAX,
@@ -68,9 +69,11 @@ class _Checker:
 
     def _variables(self) -> dict[str, Schema]:
         declared = self.view.raw.get("variables")
-        found = {name: raw for name, raw in declared.items() if isinstance(raw, Mapping)} if isinstance(
-            declared, Mapping
-        ) else {}
+        found = (
+            {name: raw for name, raw in declared.items() if isinstance(raw, Mapping)}
+            if isinstance(declared, Mapping)
+            else {}
+        )
         for node in self.view.nodes.values():
             if node.type == "set" and isinstance(node.settings.get("variables"), Mapping):
                 found |= {name: {} for name in node.settings["variables"] if name not in found}
@@ -165,7 +168,7 @@ class _Checker:
             return Code.OUTSIDE_LOOP, "loop is known only inside of a loop."
         if reference.path and reference.path[0] not in LOOP_FIELDS and not reference.optional:
             name = str(reference.path[0])
-            return Code.UNKNOWN_FIELD, f"loop has no {name}; it has item and index.{did_you_mean(name, LOOP_FIELDS)}"
+            return Code.UNKNOWN_FIELD, f"loop has no {name}; it has item, index and parent (the loop around it)."
         return None
 
     def _node(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
@@ -174,9 +177,11 @@ class _Checker:
             return self._not_upstream(target, seen)
         if not reference.path:
             return None
-        if reference.path[0] != "outputs":
+        if reference.path[0] not in NODE_FIELDS:
             name = target.id
             return Code.UNKNOWN_FIELD, f"{name} has no {reference.path[0]}; its results are in {name}.outputs."
+        if reference.path[0] != "outputs":
+            return None
         schema = self._output_schema(target)
         return self._field(reference, schema, reference.path[:1]) if schema is not None else None
 

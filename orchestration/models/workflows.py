@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from orchestration.models.fields import OrderedJSONField
 from portal.core.models import Organisation
 
 
@@ -17,7 +18,7 @@ class Definition(models.Model):
     """A definition's JSON, kept once by the SHA-256 of its canonical form. Never changed, so hosts may cache by digest."""
 
     digest = models.CharField(max_length=64, primary_key=True)
-    body = models.JSONField()
+    body = OrderedJSONField()
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -35,10 +36,14 @@ class Workflow(models.Model):
     description = models.TextField(blank=True)
     category = models.CharField(max_length=60, blank=True)
     tags = models.JSONField(default=list, blank=True)
-    draft = models.JSONField(help_text="The definition being edited, in the format ensemble.workflow/1.")
+    draft = OrderedJSONField(help_text="The definition being edited, in the format ensemble.workflow/1.")
     draft_revision = models.PositiveIntegerField(
         default=1, help_text="Counts saves of the draft, so that no edit overwrites another unseen."
     )
+    draft_saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    draft_saved_at = models.DateTimeField(db_default=Now())
     published = models.ForeignKey("WorkflowVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

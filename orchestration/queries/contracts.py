@@ -15,20 +15,13 @@ JSON = Any
 def contracts(organisation: Organisation, definition: JSON) -> dict[str, AgentContract]:
     """Every agent by slug; schemas only of those (and those versions) that the definition names. Three queries."""
     wanted = _named(definition)
-    found = {
-        slug: AgentContract(slug, name, status, number, {}, replaced_by or "")
-        for slug, name, status, number, replaced_by in registry.overview(organisation)
-    }
-    known = registry.known(organisation.pk, wanted)
-    versions: dict[str, dict[int, Contract]] = {}
-    for (slug, _), agent in known.items():
+    found = {slug: AgentContract(slug) for slug in registry.slugs(organisation.pk)}
+    for (slug, pinned), agent in registry.known(organisation.pk, wanted).items():
+        versions = dict(found[slug].versions)
         if agent.version is not None:
-            versions.setdefault(slug, {})[agent.version] = Contract(agent.input_schema, agent.output_schema)
-    for slug, contracts_by_number in versions.items():
-        agent_found = found[slug]
-        found[slug] = AgentContract(
-            slug, agent_found.name, agent_found.status, agent_found.current, contracts_by_number, agent_found.replaced_by
-        )
+            versions[agent.version] = Contract(agent.input_schema, agent.output_schema)
+        current = agent.version if pinned is None else found[slug].current
+        found[slug] = AgentContract(slug, agent.name, agent.status, current, versions, agent.replaced_by or "")
     return found
 
 
