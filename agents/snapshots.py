@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import connections
 
 from agents.errors import AgentError
 from agents.models import Agent, AgentVersion, Status
@@ -99,14 +99,14 @@ def forget(organisation_id: int, slug: str) -> None:
 
 
 async def in_thread(read: Callable[[], T]) -> T:
-    """Run a query in a thread of its own, for coroutines of the engine; stale connections are closed around it."""
+    """Run a query in a thread of its own, for coroutines of the engine. Its connection is closed afterwards: the
+    threads of an executor come and go, and what they leave open nobody closes."""
 
     def guarded() -> T:
-        close_old_connections()
         try:
             return read()
         finally:
-            close_old_connections()
+            connections.close_all()
 
     return await sync_to_async(guarded, thread_sensitive=False)()
 
