@@ -96,18 +96,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='RunEvent',
-            fields=[
-                ('pk', models.CompositePrimaryKey('run_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('type', models.CharField(max_length=40)),
-                ('node', models.CharField(blank=True, max_length=64)),
-                ('path', models.CharField(blank=True, max_length=200)),
-                ('data', models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
             name='RunSignal',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
@@ -174,11 +162,6 @@ class Migration(migrations.Migration):
             model_name='noderun',
             name='run',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='node_runs', to='orchestration.run'),
-        ),
-        migrations.AddField(
-            model_name='runevent',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='orchestration.run'),
         ),
         migrations.AddField(
             model_name='runsignal',
@@ -276,5 +259,19 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='run',
             constraint=models.UniqueConstraint(fields=('organisation', 'idempotency_key'), name='run_idempotency_key_once'),
+        ),
+        # By hand: a composite primary key needs its foreign key in the very statement that creates the table.
+        migrations.CreateModel(
+            name='RunEvent',
+            fields=[
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='orchestration.run')),
+                ('pk', models.CompositePrimaryKey('run_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('seq', models.BigIntegerField()),
+                ('at', models.DateTimeField()),
+                ('type', models.CharField(max_length=40)),
+                ('node', models.CharField(blank=True, max_length=64)),
+                ('path', models.CharField(blank=True, max_length=200)),
+                ('data', models.JSONField(default=dict)),
+            ],
         ),
     ]
