@@ -6,6 +6,7 @@ import orchestration.engine.states
 import pgtrigger.compiler
 import pgtrigger.migrations
 import uuid
+import orchestration.models.fields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -24,7 +25,7 @@ class Migration(migrations.Migration):
             name='Definition',
             fields=[
                 ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('body', models.JSONField()),
+                ('body', orchestration.models.fields.OrderedJSONField()),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
@@ -118,8 +119,9 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True)),
                 ('category', models.CharField(blank=True, max_length=60)),
                 ('tags', models.JSONField(blank=True, default=list)),
-                ('draft', models.JSONField(help_text='The definition being edited, in the format ensemble.workflow/1.')),
+                ('draft', orchestration.models.fields.OrderedJSONField(help_text='The definition being edited, in the format ensemble.workflow/1.')),
                 ('draft_revision', models.PositiveIntegerField(default=1, help_text='Counts saves of the draft, so that no edit overwrites another unseen.')),
+                ('draft_saved_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
@@ -167,6 +169,11 @@ class Migration(migrations.Migration):
             model_name='runsignal',
             name='run',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='signals', to='orchestration.run'),
+        ),
+        migrations.AddField(
+            model_name='workflow',
+            name='draft_saved_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
             model_name='workflow',
