@@ -108,3 +108,17 @@ def cast(db: None) -> Any:
     from tests.cast import make_cast
 
     return make_cast()
+
+
+@pytest.fixture
+def start_engine(transactional_db: None) -> Any:
+    """`start_engine(plan)`: a host in a thread (tests/engine_host.py); the test needs `django_db(transaction=True)`."""
+    from tests.engine_host import starting
+
+    yield from starting()
+
+
+@pytest.fixture
+def engine(start_engine: Any) -> Any:
+    """One such host."""
+    return start_engine()
