@@ -113,7 +113,7 @@ class PostgresServer:
             time.sleep(0.02)
 
     def _says_ready(self) -> bool:
-        """The last line of its pid file is its state. A connection made earlier would be refused, and logged as fatal."""
+        """The last line of its pid file is its state. An earlier connection would be refused and logged as fatal."""
         try:
             return (self.data / "postmaster.pid").read_text(encoding="utf-8").rstrip().endswith("ready")
         except FileNotFoundError:

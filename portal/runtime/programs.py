@@ -12,20 +12,15 @@ from portal.runtime.program import Program
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def command(*arguments: str, environment: Mapping[str, str], process: str, keep_open: tuple[int, ...] = ()) -> Program:
+def command(*arguments: str, environment: Mapping[str, str], keep_open: tuple[int, ...] = ()) -> Program:
     """`python -m portal ...` of the very code that runs now, in whatever folder. -P: nothing is imported from there."""
-    return _python("-P", "-m", "portal", *arguments, environment=environment, process=process, keep_open=keep_open)
+    variables = {**environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PORTAL_PROCESS": "command"}
+    return Program((sys.executable, "-P", "-m", "portal", *arguments), environment=variables, keep_open=keep_open)
 
 
 def web(listener: socket.socket, *, environment: Mapping[str, str]) -> Program:
     descriptor = listener.fileno()
-    arguments = ("-P", "-m", "portal.runtime.web", "--fd", str(descriptor))
-    return _python(*arguments, environment=environment, process="web", keep_open=(descriptor,))
-
-
-def cluster(name: str, *, environment: Mapping[str, str]) -> Program:
-    """A django-q2 cluster; its name is also its queue's."""
-    return command("qcluster", environment={**environment, "Q_CLUSTER_NAME": name}, process=name)
+    return command("web", "--fd", str(descriptor), environment=environment, keep_open=(descriptor,))
 
 
 def host_names(host: str) -> list[str]:
@@ -39,14 +34,3 @@ def host_names(host: str) -> list[str]:
     else:
         names.append(f"[{host}]" if ":" in host else host)
     return list(dict.fromkeys(names))
-
-
-def _python(*arguments: str, environment: Mapping[str, str], process: str, keep_open: tuple[int, ...]) -> Program:
-    variables = {
-        **environment,
-        "PORTAL_PROCESS": process,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-    }
-    return Program((sys.executable, *arguments), environment=variables, keep_open=keep_open)

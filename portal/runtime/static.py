@@ -13,7 +13,7 @@ PACKAGES = ("django", "django-htmx", "django-ninja", "django-unfold")
 
 
 def mark(folder: Path) -> str:
-    """Ten hex digits over our own files, the stamp of static/vendor/ and the packages' versions; the same on every host."""
+    """Ten hex digits over our files, static/vendor/'s stamp and the packages' versions; the same on every host."""
     digest = hashlib.sha256(" ".join(version(package) for package in PACKAGES).encode())
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)

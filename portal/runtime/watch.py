@@ -14,7 +14,6 @@ The remedy is always to kill the session and start it anew: the database knows a
 import asyncio
 import os
 import re
-import socket
 from contextlib import suppress
 
 import psutil
@@ -25,7 +24,7 @@ from portal.runtime.service import Service
 
 EVERY = 5.0  # seconds between looks
 STALE = 20  # seconds after which a heartbeat is old
-GRACE = 30.0  # seconds a fresh cluster gets before it is judged
+GRACE = 45.0  # seconds a fresh cluster gets before it is judged
 JOBS_LONGEST = 360  # seconds: Q_CLUSTER's timeout of a job, and a minute
 WEB_SILENT = 12  # looks without an answer: a minute
 
@@ -100,11 +99,3 @@ def _collect_orphans(known: set[int | None]) -> None:
         with suppress(psutil.NoSuchProcess, ChildProcessError):
             if child.pid not in known and child.status() == psutil.STATUS_ZOMBIE and child.ppid() == os.getpid():
                 os.waitpid(child.pid, os.WNOHANG)
-
-
-def host_pids_query() -> tuple[str, dict[str, str]]:
-    """The processes on this machine that drive runs now."""
-    return (
-        "SELECT pid FROM orchestration_enginehost WHERE ended_at IS NULL AND hostname = %(hostname)s",
-        {"hostname": socket.gethostname()},
-    )

@@ -1,12 +1,10 @@
 """The web process: Daphne, which on SIGTERM first finishes the requests under way.
 
 Daphne alone drops them. Here it stops listening, tells sockets to come back later (close code 1001) and gives requests
-some seconds. Run as `python -m portal.runtime.web --host H --port P`, or `--fd N` for a listening socket handed down.
+some seconds. `manage.py web` runs it.
 """
 
-import argparse
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +14,7 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer, reactor
 
-from portal.runtime.listener import listen
-
-GRACE = 3.0  # seconds for requests under way
+GRACE = 2.5  # seconds for requests under way
 LARGEST_MESSAGE = 64 * 1024  # bytes; pages send tiny messages over their sockets
 
 
@@ -74,20 +70,3 @@ class DrainingServer(Server):
             if isinstance(protocol, kind)
         ]
         return [task for task in tasks if task and not task.done()]
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(prog="python -m portal.runtime.web")
-    options.add_argument("--host", default="127.0.0.1")
-    options.add_argument("--port", type=int, default=8000)
-    options.add_argument("--fd", type=int, help="A listening socket handed down by the starter.")
-    given = options.parse_args()
-    listener = listen(given.host, given.port) if given.fd is None else socket.socket(fileno=given.fd)
-    os.environ.setdefault("PORTAL_PROCESS", "web")
-    from portal.asgi import application
-
-    DrainingServer(application, listener).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 import redis
 
-from portal.runtime.supervisor import CLUSTERS_STOP, POSTGRES_STOP, REDIS_STOP, WEB_STOP
 from tests.portal_process import MANAGE, PortalProcess, StartPortal, data_folder, free_port, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
@@ -63,7 +62,6 @@ def test_starts_from_nothing_and_prints_the_logins_once(start_portal: StartPorta
 
 
 def test_stops_within_fifteen_seconds_web_first_database_last(start_portal: StartPortal) -> None:
-    assert WEB_STOP + CLUSTERS_STOP + REDIS_STOP + POSTGRES_STOP < 15
     portal = start_portal()
     web, postgres = psutil.Process(portal.pid("web")), psutil.Process(portal.pid("postgres"))
     everything = portal.everything()
@@ -158,7 +156,7 @@ def test_a_port_in_use_is_one_clear_line(start_portal: StartPortal) -> None:
         (
             "DATABASE_URL",
             "postgresql://me:hidden@127.0.0.1:1/shop",
-            "PostgreSQL at 127.0.0.1:1/shop (DATABASE_URL) cannot",
+            "at 127.0.0.1:1/shop (DATABASE_URL) cannot be used",
         ),
         ("DATABASE_URL", "no url at all", "DATABASE_URL cannot be read"),
         ("REDIS_URL", "redis://:hidden@127.0.0.1:1/0", "Redis at 127.0.0.1:1 (REDIS_URL) cannot be used"),
