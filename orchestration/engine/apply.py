@@ -57,9 +57,11 @@ def apply_all(state: RunState, log: Iterable[Event]) -> RunState:
 
 
 def _status_under_way(state: RunState) -> RunStatus:
+    if state.cancel_requested:
+        return RunStatus.RUNNING
     if state.paused:
         return RunStatus.PAUSED
-    only_waits = state.frontier.waiting and not state.frontier.moves and not state.cancel_requested
+    only_waits = state.frontier.waiting and not state.frontier.moves
     return RunStatus.WAITING if only_waits else RunStatus.RUNNING
 
 

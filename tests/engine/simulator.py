@@ -126,6 +126,10 @@ class Simulation:
         for event in abandon(self.state, self.now):
             self.record(event)
 
+    def take_over(self) -> None:
+        self.crash()
+        self.settle()
+
     def refolded(self) -> RunState:
         return apply_all(begin(self.graph, self.seed), map(from_row, self.log))
 

@@ -1,0 +1,105 @@
+"""Trying again: how often, when, and that it competes for places like everything else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestration.engine.graph import RetryPolicy
+from orchestration.engine.planner import next_due
+from orchestration.engine.retry import MOST_ABANDONMENTS, chance, delay_seconds
+from orchestration.engine.states import RunStatus
+from tests.engine.definitions import define, node
+from tests.engine.simulator import BEGINNING
+from tests.engine.words import Story, error
+
+TWICE = {"max_attempts": 2, "jitter": False}
+
+
+@pytest.mark.parametrize(
+    ("backoff", "delays"),
+    [
+        ("fixed", [2, 2, 2, 2, 2]),
+        ("linear", [2, 4, 6, 8, 10]),
+        ("exponential", [2, 4, 8, 10, 10]),
+    ],
+)
+def test_delays_grow_as_the_policy_says_and_no_further_than_its_limit(backoff: str, delays: list[float]) -> None:
+    policy = RetryPolicy(max_attempts=9, backoff=backoff, initial_seconds=2, max_seconds=10, jitter=False)
+    assert [delay_seconds(policy, failures, {}, 0.5) for failures in range(1, 6)] == delays
+
+
+def test_a_hundredth_attempt_still_has_a_delay() -> None:
+    assert delay_seconds(RetryPolicy(jitter=False), 5_000, {}, 0.5) == 60
+
+
+def test_jitter_takes_up_to_half() -> None:
+    policy = RetryPolicy(initial_seconds=8)
+    assert [delay_seconds(policy, 1, {}, by) for by in (0.0, 0.5)] == [4, 6]
+
+
+def test_chance_is_the_same_for_the_same_attempt_and_spread_over_others() -> None:
+    drawn = [chance("run", ("a", (index,)), 1) for index in range(1_000)]
+    assert drawn == [chance("run", ("a", (index,)), 1) for index in range(1_000)]
+    assert 0 <= min(drawn) < 0.05 and 0.95 < max(drawn) < 1
+    assert 0.45 < sum(drawn) / len(drawn) < 0.55
+
+
+def test_what_the_other_side_asked_for_is_the_least() -> None:
+    policy = RetryPolicy(initial_seconds=2, max_seconds=10, jitter=False)
+    assert delay_seconds(policy, 1, error("busy", retry_after=30), 0.5) == 30
+    assert delay_seconds(policy, 1, error("busy", retry_after=0.5), 0.5) == 2
+
+
+def test_a_delay_counts_from_the_failure_even_if_the_plan_is_made_late() -> None:
+    story = Story(define(node("a", retry=TWICE)), "a failed busy", "0.75 seconds later")
+    assert story.carry_out() == ["a is tried again in 0.25 s"]
+
+
+def test_a_retry_starts_when_it_is_due_and_the_run_waits_until_then() -> None:
+    story = Story(define(node("a", retry=TWICE)), "a failed busy")
+    story.carry_out()
+
+    assert story.state.status is RunStatus.WAITING
+    assert next_due(story.state) == BEGINNING + timedelta(seconds=1)
+    assert story.tell("1 seconds later").plan() == ["start a again (2)"]
+
+
+def test_a_due_retry_competes_for_a_place_with_what_has_not_begun() -> None:
+    story = Story(
+        define(node("a", retry=TWICE), node("urgent", priority=9), node("idle", priority=1), max_parallel=2),
+        "a failed busy",
+    )
+    assert story.carry_out() == ["a is tried again in 1 s", "start urgent", "start idle"]
+    assert story.tell("1 seconds later").plan() == ["start urgent", "start a again (2)"]
+
+
+def test_a_due_retry_without_a_free_place_is_no_reason_to_wake_up() -> None:
+    story = Story(define(node("a", retry=TWICE), node("b"), max_parallel=1), "a failed busy")
+    story.carry_out()
+    story.tell("b started", "5 seconds later")
+
+    assert story.plan() == []
+    assert next_due(story.state) is None
+    assert story.tell("b succeeded").plan() == ["start a again (2)"]
+
+
+def test_an_attempt_that_was_cut_off_is_begun_again_at_once_and_is_no_try() -> None:
+    story = Story(define(node("a", retry=TWICE)), "a abandoned", "a abandoned")
+    assert story.plan() == ["start a again (3)"]
+    assert story.tell("a failed busy").plan() == ["a is tried again in 1 s"]
+
+
+def test_a_node_that_keeps_losing_its_host_fails() -> None:
+    story = Story(define(node("a", retry={"max_attempts": 9})), *["a abandoned"] * MOST_ABANDONMENTS)
+    assert story.plan() == [f"start a again ({MOST_ABANDONMENTS + 1})"]
+    assert story.tell("a abandoned").plan() == ["a fails (abandoned)"]
+
+
+def test_an_at_most_once_node_that_was_cut_off_is_for_a_person_to_decide() -> None:
+    story = Story(define(node("a", delivery="at_most_once", retry={"max_attempts": 9})), "a abandoned")
+    assert story.plan() == ["a fails (outcome_unknown)"]
+
+    handled = Story(define(node("a", delivery="at_most_once"), "a:error > ask"), "a abandoned")
+    assert handled.carry_out() == ["a fails (outcome_unknown) handled", "start ask"]
