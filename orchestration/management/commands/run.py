@@ -1,7 +1,7 @@
 """`manage.py run WORKFLOW_OR_FILE --org demo --input k=v --input-file k=path --follow`
 
-Starts a run of a published workflow, or of a definition in a JSON file. With --follow it prints progress to stderr and the outputs
-as JSON to stdout. Exit status: 0 completed, 1 failed or cancelled, 2 bad input, 3 not ended (interrupted while following).
+Starts a run of a published workflow, or of a definition in a JSON file. With --follow it prints progress to stderr and
+the outputs as JSON to stdout. Exit status: 0 completed, 1 failed or cancelled, 2 bad input, 3 not followed to the end.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class Command(BaseCommand):
         wanted = options["workflow"]
         common = {"inputs": inputs, "actor": actor, "source": "cli", "priority": options["priority"]}
         if wanted.endswith(".json") or Path(wanted).is_file():
-            definition = workflows.checked(organisation=organisation, body=_json(_read(wanted), wanted))
+            body = workflows.checked(organisation=organisation, definition=_json(_read(wanted), wanted))
             return runs.start_run(
                 organisation=organisation,
-                definition=definition,
+                definition=workflows.kept(body),
                 
                 idempotency_key=options["key"],
                 **common,

@@ -53,8 +53,8 @@ def seed(demo: bool) -> list[Login]:
         by = Actor.command()
         organisation = organisations.create_organisation(slug=DEMO_SLUG, name="Demo", by=by)
         logins = [
-            _add("admin", "Ada", "Minister", organisation, "admin", by, superuser=True),
-            _add("approver", "Pat", "Prover", organisation, "approver", by),
+            _add("admin", organisation, "admin", by, superuser=True),
+            _add("approver", organisation, "approver", by),
         ]
         fill(organisation, demo)
     return logins
@@ -66,11 +66,9 @@ def fill(organisation: Organisation, demo: bool) -> None:
         step.run(organisation, demo)
 
 
-def _add(
-    username: str, first: str, last: str, organisation: Organisation, role: str, by: Actor, superuser: bool = False
-) -> Login:
+def _add(username: str, organisation: Organisation, role: str, by: Actor, superuser: bool = False) -> Login:
     password = secrets.token_urlsafe(12)
-    user = User(username=username, first_name=first, last_name=last, is_superuser=superuser, is_staff=superuser)
+    user = User(username=username, is_superuser=superuser, is_staff=superuser)
     user.set_password(password)
     organisations.save_user(user=user, by=by)
     given = Role.objects.get(organisation=organisation, slug=role)
