@@ -122,3 +122,13 @@ def start_engine(transactional_db: None) -> Any:
 def engine(start_engine: Any) -> Any:
     """One such host."""
     return start_engine()
+
+
+@pytest.fixture(autouse=True)
+def thread_of_coroutines_lets_go() -> Any:
+    """Close the connections of the thread that `sync_to_async` uses, or the test database could not be dropped."""
+    yield
+    from asgiref.sync import SyncToAsync
+    from django.db import connections
+
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
