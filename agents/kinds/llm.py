@@ -12,6 +12,7 @@ from agents.errors import AgentError
 from agents.kinds.base import AgentKind, KindCall, KindConfig, KindReply, register
 from agents.llm.types import ModelReply, ModelRequest
 from agents.models import ModelProfile
+from agents.models.profiles import BUILT_IN_PROFILES
 from portal.core.models import Organisation
 
 # The one text output of an agent without structure: the model's whole answer.
@@ -117,7 +118,7 @@ def _structured(reply: ModelReply) -> Any:
 
 
 def _profile_faults(organisation: Organisation, name: str) -> Iterator[Fault]:
-    names = list(ModelProfile.objects.filter(organisation=organisation).values_list("name", flat=True))
-    # With no profile at all the gateway's built-in ones answer; a name can then not be judged.
-    if names and name not in names:
-        yield Fault("$.profile", f"names no model profile of this organisation; there are: {', '.join(sorted(names))}")
+    names = set(ModelProfile.objects.filter(organisation=organisation).values_list("name", flat=True))
+    known = sorted(names.union(BUILT_IN_PROFILES))
+    if name not in known:
+        yield Fault("$.profile", f"names no model profile of this organisation; there are: {', '.join(known)}")

@@ -6,6 +6,9 @@ from portal.core.models import Organisation
 
 _NAME = RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Use lower-case letters, digits and hyphens."))
 
+# Names that answer without a row too, with the best model that is found (`agents.llm.router`).
+BUILT_IN_PROFILES = ("fast", "quality", "code", "auto", "offline")
+
 
 class ModelProfile(models.Model):
     """A named way to reach a model. Agents name a profile, never a model, so one change here moves them all.
@@ -23,7 +26,10 @@ class ModelProfile(models.Model):
     description = models.CharField(max_length=200, blank=True, help_text=_("When to choose it, in a few words."))
     model = models.CharField(
         max_length=160,
-        help_text=_("Provider and model as litellm writes them, e.g. openai/gpt-4.1-mini or ollama_chat/llama3.2."),
+        help_text=_(
+            "Provider and model as litellm writes them: openai/gpt-4.1-mini, ollama_chat/llama3.2. "
+            "“auto” takes the best that a key or a local server is found for."
+        ),
     )
     api_base = models.CharField(
         _("address"),

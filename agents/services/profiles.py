@@ -13,7 +13,7 @@ from portal.core.errors import Conflict, UserError
 from portal.core.models import Organisation
 from portal.core.services import audit
 
-_FIELDS = (
+PROFILE_FIELDS = (
     "description", "model", "api_base", "api_key_secret", "temperature", "max_tokens", "timeout_seconds",
     "input_price_usd", "output_price_usd", "fallbacks", "enabled", "is_default",
 )  # fmt: skip
@@ -35,7 +35,7 @@ def save_profile(*, organisation: Organisation, name: str, by: Actor, **values: 
     values: fields of `ModelProfile` besides organisation and name. Raises InvalidProfile. Locks all profiles of the
     organisation.
     """
-    if unknown := values.keys() - set(_FIELDS):
+    if unknown := values.keys() - set(PROFILE_FIELDS):
         raise TypeError(f"ModelProfile has no fields {sorted(unknown)}")
     others = {row.name: row for row in ModelProfile.objects.select_for_update().filter(organisation=organisation)}
     profile = others.pop(name, None) or ModelProfile(organisation=organisation, name=name)
@@ -89,7 +89,7 @@ def _named_by(profile: ModelProfile) -> list[str]:
 
 
 def _values(profile: ModelProfile) -> dict[str, Any]:
-    return {field: getattr(profile, field) for field in _FIELDS}
+    return {field: getattr(profile, field) for field in PROFILE_FIELDS}
 
 
 def _check(profile: ModelProfile, others: dict[str, ModelProfile]) -> None:

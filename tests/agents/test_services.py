@@ -98,9 +98,9 @@ def test_a_prompt_that_names_no_input_is_refused(org):
         factories.agent(org, "bad", factories.llm_draft(config={"user": "{{ input.documnet }}"}))
 
 
-def test_an_unknown_profile_is_refused_where_profiles_exist(org):
-    services.save_profile(organisation=org, name="fast", by=BY, model="openai/gpt-4.1-mini")
-    with pytest.raises(InvalidAgent, match="there are: fast"):
+def test_an_unknown_profile_is_refused_with_those_that_exist(org):
+    services.save_profile(organisation=org, name="cheap", by=BY, model="openai/gpt-4.1-mini")
+    with pytest.raises(InvalidAgent, match="there are: auto, cheap, code, fast, offline, quality"):
         factories.agent(org, "bad", factories.llm_draft(config={"profile": "quick"}))
 
 
