@@ -25,6 +25,8 @@ POLL_SECONDS = 0.2
 
 
 class BadInput(CommandError):
+    """What was given cannot be run; exit status 2."""
+
     def __init__(self, message: str) -> None:
         super().__init__(message, returncode=2)
 
@@ -200,6 +202,5 @@ def _read(path: str) -> str:
 
 
 def _with_problems(error: UserError) -> str:
-    problems = getattr(error, "problems", [])
-    lines = [f"  {getattr(p, 'path', '') or '/'}: {getattr(p, 'message', p)}" for p in problems]
-    return "\n".join([error.message, *lines])
+    problems: list[dict[str, Any]] = getattr(error, "problems", [])
+    return "\n".join([error.message, *(f"  {problem['path']}: {problem['message']}" for problem in problems)])
