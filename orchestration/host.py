@@ -351,11 +351,12 @@ class Host:
         await asyncio.to_thread(self._writer.close)
         try:
             await self._desk.give_back()
+            await registration.close()  # it must not be rung for by what comes next
             await registry.end(self._desk)
         except (psycopg.Error, OSError) as error:  # then the others bury this host
             log.warning("host could not say good-bye", host=self.host_id, error=str(error).strip())
+            await registration.close()
         await self._desk.close()
-        await registration.close()
         log.info("host ends", host=self.host_id, driven=self.driven)
 
 

@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import connections
 
+from agents.llm import gateway
 from orchestration import tasks
 from orchestration.hosting import cluster
 from orchestration.host import Host, Plan, work_on
@@ -58,6 +59,7 @@ async def _work(around: cluster.Cluster | None) -> int:
         return await work_on(plan)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+        await gateway.close()
 
 
 def _asked_to_stop(asked: asyncio.Event, around: cluster.Cluster | None) -> Callable[[], bool]:

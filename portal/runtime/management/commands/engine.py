@@ -1,5 +1,7 @@
 """`engine`: this machine's cluster of hosts that drive runs."""
 
+import os
+from multiprocessing import active_children
 from typing import Any
 
 from django.core.management import call_command
@@ -18,3 +20,6 @@ class Command(BaseCommand):
         ring_anew()
         connection.close()  # the cluster forks
         call_command("qcluster")
+        for sentinel in active_children():
+            sentinel.join()
+        os._exit(0)  # the interpreter would take litellm apart for seconds, while `up` waits
