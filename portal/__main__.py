@@ -14,13 +14,21 @@ def main() -> None:
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError, connection
 
     try:
-        settings._setup()
+        bool(settings.INSTALLED_APPS)  # loads them; Django would go on without, and complain of an unknown command
+        execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        # Django would go on without settings and complain of an unknown command.
         sys.exit(f"Cannot start: {error}")
-    execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if connection.connection is not None:  # a query failed: that is a bug or the server's trouble, told in full
+            raise
+        reason = str(error).strip().splitlines()[0]
+        sys.exit(
+            f"PostgreSQL cannot be reached: {reason}\n"
+            "Start the portal with `up` (if it was given --data, set PORTAL_DATA to that folder), or set DATABASE_URL."
+        )
 
 
 if __name__ == "__main__":

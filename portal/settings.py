@@ -1,7 +1,5 @@
 """Settings of the portal. Everything that differs between installations comes from the environment (`portal.env`)."""
 
-from pathlib import Path
-
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
@@ -9,9 +7,7 @@ from portal.admin_theme import UNFOLD as UNFOLD
 from portal.core import logs
 from portal.runtime import keys, services, static
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-# A wheel carries templates and static files under portal/share; a checkout has them at its top level.
-SHARE_DIR = BASE_DIR / "portal" / "share" if (BASE_DIR / "portal" / "share").is_dir() else BASE_DIR
+BASE_DIR, SHARE_DIR = services.BASE_DIR, services.SHARE_DIR
 DATA_DIR = services.data_dir()
 
 DEBUG = env.boolean("DEBUG", False)

@@ -7,6 +7,7 @@ Production sets SECRET_KEY and SECRETS_KEYS (comma-separated Fernet keys, newest
 import json
 import os
 from pathlib import Path
+from typing import TypedDict, cast
 
 from cryptography.fernet import Fernet
 from django.core.management.utils import get_random_secret_key
@@ -15,19 +16,24 @@ from portal import env
 from portal.runtime import services
 
 
+class _Keys(TypedDict):
+    secret_key: str
+    secrets_keys: list[str]
+
+
 def secret_key() -> str:
-    return env.text("SECRET_KEY") or str(_stored()["secret_key"])
+    return env.text("SECRET_KEY") or _stored()["secret_key"]
 
 
 def secrets_keys() -> list[str]:
-    return env.words("SECRETS_KEYS") or list(_stored()["secrets_keys"])
+    return env.words("SECRETS_KEYS") or _stored()["secrets_keys"]
 
 
-def _stored() -> dict[str, object]:
+def _stored() -> _Keys:
     path = services.data_dir() / "keys.json"
     if not path.exists():
         _create(path)
-    return json.loads(path.read_text(encoding="utf-8"))
+    return cast(_Keys, json.loads(path.read_text(encoding="utf-8")))
 
 
 def _create(path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+SERVERS = {"postgres", "redis"}
 CLOCK_STEP = 2.0  # seconds by which start times may differ that are read before and after the clock was set
 
 
@@ -67,8 +68,11 @@ def members(session: int, *, since: float = 0.0) -> list[psutil.Process]:
 
 
 def of_register(register: Register) -> list[psutil.Process]:
+    """Programs with their descendants. Not the private servers: those know best who works on their data."""
     found = []
     for entry in register.read():
+        if entry.name in SERVERS:
+            continue
         leader = next((p for p in members(entry.pid) if p.pid == entry.pid), None)
         if leader and abs(leader.info["create_time"] - entry.created) > CLOCK_STEP:
             continue  # the number has been given to a stranger, and its session with it

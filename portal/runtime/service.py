@@ -46,6 +46,7 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
         self._follower: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._turn = asyncio.Lock()  # a stop waits for a start under way, lest it miss the process
         self._reason = ""
         self.started_at = 0.0
         self.ends = 0
@@ -61,8 +62,14 @@ class Service:
         return time.monotonic() - self.started_at
 
     async def start(self) -> None:
-        if self._before:
-            await asyncio.to_thread(self._before)
+        """Start it, unless a stop has been asked for meanwhile."""
+        async with self._turn:
+            if self._before:
+                await asyncio.to_thread(self._before)
+            if not self._stopping.is_set():
+                await self._start()
+
+    async def _start(self) -> None:
         # A pipe of our own: asyncio's would make wait() wait for orphans that hold the other end.
         read, write = os.pipe()
         try:
@@ -133,14 +140,14 @@ class Service:
     def dead(self) -> bool:
         return self._process is None or self._process.returncode is not None
 
-    async def stop(self, *, seconds: float, also: tuple[int, ...] = ()) -> bool:
-        """Ask it (and the processes `also`) to stop; kill its session after `seconds`. False if it had to be killed."""
+    async def stop(self, *, seconds: float) -> bool:
+        """Ask it to stop; kill its session after `seconds`. False if it had to be killed."""
         self._stopping.set()
-        if self._process is None or self._process.returncode is not None:
-            return True
-        for pid in (self._process.pid, *also):
+        async with self._turn:
+            if self._process is None or self._process.returncode is not None:
+                return True
             with suppress(ProcessLookupError):
-                os.kill(pid, self._stop_signal)
+                os.kill(self._process.pid, self._stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), timeout=seconds)
         except TimeoutError:

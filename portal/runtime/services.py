@@ -11,13 +11,22 @@ from psycopg.conninfo import conninfo_to_dict
 
 from portal import env
 
+BASE_DIR = Path(__file__).resolve().parents[2]
+# A wheel carries templates and static files under portal/share; a checkout has them at its top level.
+SHARE_DIR = BASE_DIR / "portal" / "share" if (BASE_DIR / "portal" / "share").is_dir() else BASE_DIR
+
 # Used until a database is known, so that commands that need none (check, makemigrations) work; nothing listens there.
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
 def data_dir() -> Path:
-    """The folder of all that the portal writes: PORTAL_DATA, or `var` beside the code."""
-    return Path(os.environ.get("PORTAL_DATA") or Path(__file__).resolve().parents[2] / "var").resolve()
+    """The folder of all that the portal writes: PORTAL_DATA, else `var` in a checkout, else a folder of the user's."""
+    named = os.environ.get("PORTAL_DATA")
+    if named:
+        return Path(named).expanduser().resolve()
+    if SHARE_DIR == BASE_DIR:
+        return BASE_DIR / "var"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ensemble"
 
 
 def database_url() -> str:

@@ -16,17 +16,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from functools import partial
 
-from portal.runtime import given, health, leftovers, lock, programs, reset, services
-from portal.runtime.accounts import server_account
+from portal.runtime import folder, given, health, programs, services
+from portal.runtime.announce import Announcer
 from portal.runtime.console import Console
 from portal.runtime.errors import CannotStart
 from portal.runtime.leftovers import Register
 from portal.runtime.listener import address_of, listen
 from portal.runtime.options import Options
 from portal.runtime.postgres import PostgresServer
+from portal.runtime.program import Program
 from portal.runtime.redis import RedisServer
 from portal.runtime.service import Service, describe
 from portal.runtime.watch import Watch
@@ -40,35 +40,27 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._console = Console()
+        self._announcer = Announcer(self._console)
         self._register = Register(options.data)
         self._stop = asyncio.Event()
         self._servers: list[Service] = []
         self._web: Service | None = None
         self._clusters: list[Service] = []
         self._keepers: list[asyncio.Task[None]] = []
-        self._logins: list[dict[str, str]] = []
         self._database_url = self._redis_url = ""
 
-    async def run(self) -> None:
-        """Returns after an orderly stop. Raises CannotStart."""
-        _open_data_folder(self._options)
+    async def run(self, listener: socket.socket) -> None:
+        """Returns after an orderly stop. Raises CannotStart. The folder is taken by the caller."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
-        with ExitStack() as stack:
-            stack.enter_context(lock.held(self._options.data, address=_wished_address(self._options)))
-            await asyncio.to_thread(self._end_leftovers)
-            if self._options.reset:
-                reset.empty(self._options.data)
-            listener = stack.enter_context(listen(self._options.host, self._options.port))
-            try:
-                await self._until_stopped(self._start(listener))
-                if not self._stop.is_set():
-                    await self._stop.wait()
-            finally:
-                self._tell_logins()
-                listener.close()
-                await self._end()
+        try:
+            await self._until_stopped(self._start(listener))
+            await self._stop.wait()
+        finally:
+            self._announcer.logins()
+            listener.close()
+            await self._end()
 
     async def _until_stopped(self, work: Coroutine[None, None, None]) -> None:
         """Do the work, and drop it when a stop is asked for meanwhile."""
@@ -105,7 +97,7 @@ class Supervisor:
             self._keep(service)
         await self._wait_for_web(address)
         self._keepers.append(asyncio.create_task(watch.run()))
-        self._tell_ready(address)
+        self._announcer.ready(address)
 
     async def _start_servers(self) -> None:
         """The private servers for those not given by the environment. Redis and PostgreSQL start side by side."""
@@ -127,7 +119,7 @@ class Supervisor:
 
     async def _start_server(self, name: str, server: PostgresServer | RedisServer, stop: signal.Signals) -> None:
         def make_way() -> None:
-            _end_server(server)
+            folder.end_server(server)
             server.prepare()
 
         # Redis has no way to keep its start-up lines to itself.
@@ -149,7 +141,7 @@ class Supervisor:
             await service.start()
             os.close(write)
             status = await service.wait()
-            self._logins = json.loads(os.read(read, 65_536) or "[]")  # its writer has ended: this does not wait
+            self._announcer.keep(json.loads(os.read(read, 65_536) or "[]"))  # its writer has ended: no wait
         finally:
             os.close(read)
             self._servers.remove(service)
@@ -167,7 +159,7 @@ class Supervisor:
     def _service(
         self,
         name: str,
-        program: programs.Program,
+        program: Program,
         *,
         stop_signal: signal.Signals = signal.SIGTERM,
         before: Callable[[], None] | None = None,
@@ -190,18 +182,6 @@ class Supervisor:
 
     def _all(self) -> list[Service]:
         return [*([self._web] if self._web else []), *self._clusters, *self._servers]
-
-    def _end_leftovers(self) -> None:
-        """End processes of a predecessor that was killed: its web and clusters, then its servers."""
-        programs_left = leftovers.of_register(self._register)
-        if programs_left:
-            self._console.say(f"Ending {len(programs_left)} processes left behind by an earlier start that was killed.")
-        stubborn = leftovers.end(programs_left, (signal.SIGTERM, 4), (signal.SIGKILL, 4))
-        if stubborn:
-            numbers = ", ".join(str(process.pid) for process in stubborn)
-            raise CannotStart(
-                f"Processes left behind by an earlier start cannot be ended: {numbers}. End them by hand."
-            )
 
     async def _end(self) -> None:
         """Stop in order: nobody loses what it still needs."""
@@ -226,56 +206,13 @@ class Supervisor:
                 f"{service.name} did not stop within {seconds:.1f} s and was killed; nothing recorded is lost."
             )
 
-    def _tell_ready(self, address: str) -> None:
-        self._console.plain("")
-        self._console.plain(f"  Ensemble is ready at {address}/")
-        self._tell_logins()
-        self._console.plain("")
-        self._console.plain("  Stop with Ctrl-C.")
-        self._console.plain("")
-
-    def _tell_logins(self) -> None:
-        """Passwords exist nowhere else; they are printed once, also when the start fails after they were made."""
-        if not self._logins:
-            return
-        width = max(len(login["username"]) for login in self._logins)
-        self._console.plain("")
-        for login in self._logins:
-            self._console.plain(f"  login {login['username']:<{width}}   password {login['password']}")
-        self._console.plain("  The passwords are shown this once. `manage.py changepassword NAME` sets a new one.")
-        self._logins = []
-
-
-def _end_server(server: PostgresServer | RedisServer) -> None:
-    """Stop a private server that is still running, whoever started it."""
-    stubborn = leftovers.end(server.leftovers(), (signal.SIGINT, 8), (signal.SIGQUIT, 3), (signal.SIGKILL, 3))
-    if stubborn:
-        raise CannotStart(f"An earlier server, process {stubborn[0].pid}, cannot be ended. End it by hand.")
-
-
-def _open_data_folder(options: Options) -> None:
-    """Make the folder. Its way must be open to the account of the servers, which is another than root's."""
-    data = options.data
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotStart(
-            f"The data folder {data} cannot be made: {error.strerror}. Choose another with --data."
-        ) from error
-    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        raise CannotStart(f"{data} may not be written by this user. Choose another folder with --data.")
-    server_account(data / "postgres")
-
-
-def _wished_address(options: Options) -> str:
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    return f"http://{host}:{options.port}"
-
 
 def supervise(options: Options) -> None:
     """Run until stopped; the exit status of `up` is 0 after an orderly stop and 1 when it could not start."""
     try:
-        asyncio.run(Supervisor(options).run())
+        with folder.taken(options), listen(options.host, options.port) as listener:
+            asyncio.run(Supervisor(options).run(listener))
     except CannotStart as reason:
-        print(f"Cannot start: {reason}", file=sys.stderr)  # noqa: T201  the one line the operator reads
-        sys.exit(1)
+        sys.exit(f"Cannot start: {reason}")
+    except KeyboardInterrupt:  # before the supervisor took charge of signals, e.g. at the question of --reset
+        sys.exit(130)

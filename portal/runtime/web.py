@@ -32,7 +32,7 @@ class DrainingServer(Server):
         )
         listener.setblocking(False)  # the reactor accepts until there is nothing more to accept
         self._listener = listener
-        self.endpoints = []  # Daphne would parse them as text; the socket is adopted below
+        self.endpoints: list[object] = []  # Daphne would parse them as text; the socket is adopted below
 
     def _adopt(self) -> None:
         self._port = reactor.adoptStreamPort(self._listener.fileno(), self._listener.family, self.http_factory)
