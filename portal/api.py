@@ -35,3 +35,5 @@ problems.install(api)
 for app in ("agents", "orchestration", "approvals"):
     if find_spec(f"{app}.api"):
         api.add_router("/v1/", import_module(f"{app}.api").router)
+        if plain := getattr(import_module(f"{app}.api"), "plain", None):
+            api.add_router("/", plain)  # addresses that callers knew before there were versions

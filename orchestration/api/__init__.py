@@ -1,8 +1,12 @@
-"""The API of workflows and runs, mounted under /api/v1/."""
+"""The API of workflows and runs, mounted under /api/v1/, and `plain`, mounted under /api/ as its callers know it."""
 
 from ninja import Router
 
-from orchestration.api import runs
+from orchestration.api import listing, runs, workflows
 
 router = Router()
+router.add_router("/workflows", workflows.router)
 router.add_router("/runs", runs.router)
+
+plain = Router()
+plain.add_router("/workflows", listing.router)

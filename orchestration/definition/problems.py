@@ -25,6 +25,7 @@ class Code(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     UNKNOWN_FORMAT = "unknown_format"
     UNKNOWN_KEY = "unknown_key"
+    DUPLICATE_KEY = "duplicate_key"
     MISSING_KEY = "missing_key"
     INVALID_VALUE = "invalid_value"
     NO_NODES = "no_nodes"

@@ -1,0 +1,223 @@
+"""Workflows by API: definitions in and out as they are, in the format `ensemble.workflow/1`. Contract: docs/reference/api.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Body, Field, Query, Router, Schema, Status
+
+from orchestration import access
+from orchestration.definition.canonical import pretty
+from orchestration.definition.problems import Problem
+from orchestration.definition.published import json_schema
+from orchestration.models import Workflow, WorkflowVersion
+from orchestration.queries import workflows as queries
+from orchestration.services import workflows as service
+from portal.core.actors import Actor
+from portal.core.api_auth import allow
+from portal.core.permissions import Permission
+
+router = Router(tags=["workflows"])
+JSON = Any
+Definition = Annotated[dict[str, Any], Body(description="A definition, ensemble.workflow/1.")]
+
+
+class ProblemOut(Schema):
+    code: str
+    message: str
+    node: str | None
+    path: str
+    severity: str = Field(description="error, or warning (does not keep it from being published)")
+
+
+class Validation(Schema):
+    valid: bool = Field(description="No errors; there may be warnings.")
+    problems: list[ProblemOut]
+
+
+class VersionOut(Schema):
+    number: int
+    note: str
+    published_at: datetime
+    published_by: str | None
+    digest: str
+
+    @staticmethod
+    def resolve_published_by(version: WorkflowVersion) -> str | None:
+        return version.published_by.get_username() if version.published_by else None
+
+    @staticmethod
+    def resolve_digest(version: WorkflowVersion) -> str:
+        return version.definition_id
+
+
+class WorkflowSummary(Schema):
+    slug: str
+    name: str
+    description: str
+    category: str
+    tags: list[str]
+    published: int | None = Field(description="Number of the published version.")
+    archived: bool
+    updated_at: datetime
+
+    @staticmethod
+    def resolve_published(workflow: Workflow) -> int | None:
+        return workflow.published.number if workflow.published else None
+
+    @staticmethod
+    def resolve_archived(workflow: Workflow) -> bool:
+        return workflow.archived_at is not None
+
+
+class WorkflowOut(WorkflowSummary):
+    revision: int = Field(description="Of the draft; send it along when you save.")
+    draft: dict[str, Any]
+    definition: dict[str, Any] | None = Field(description="The published one.")
+    problems: list[ProblemOut] = Field(description="Of the draft.")
+
+    @staticmethod
+    def resolve_revision(workflow: Workflow) -> int:
+        return workflow.draft_revision
+
+    @staticmethod
+    def resolve_definition(workflow: Workflow) -> dict[str, Any] | None:
+        published = queries.newest(workflow)
+        return published.body if published else None
+
+    @staticmethod
+    def resolve_problems(workflow: Workflow) -> list[dict[str, Any]]:
+        return _as_json(service.problems_of(workflow.organisation, workflow.draft))
+
+
+class PublishIn(Schema):
+    note: str = Field("", max_length=300)
+    revision: int | None = Field(None, description="Publish only if the draft is still this one.")
+
+
+class ListQuery(Schema):
+    q: str = ""
+    category: str = ""
+    tags: str = Field("", description="Separated by commas; all of them.")
+    state: str = Field("", pattern="^(published|draft|archived)?$")
+    limit: int = Field(100, ge=1, le=500)
+    offset: int = Field(0, ge=0)
+
+
+@router.get("/schema", auth=None, response={200: dict[str, Any]}, summary="JSON Schema of the format")
+def schema(request: HttpRequest) -> JSON:
+    return json_schema()
+
+
+@router.post("/validate", response=Validation, summary="Every problem of a definition")
+def validate(request: HttpRequest, definition: Definition) -> JSON:
+    """Nothing is stored. Agents are those of the token's organisation."""
+    allow(request, Permission.WORKFLOWS_VIEW)
+    found = service.problems_of(request.organisation, definition)  # type: ignore[attr-defined]
+    return {"valid": not any(problem.is_error for problem in found), "problems": _as_json(found)}
+
+
+@router.get("", response=list[WorkflowSummary], summary="List workflows, by name")
+def list_workflows(request: HttpRequest, query: Query[ListQuery]) -> JSON:
+    allow(request, Permission.WORKFLOWS_VIEW)
+    tags = tuple(tag for tag in (part.strip() for part in query.tags.split(",")) if tag)
+    chosen = queries.WorkflowFilter(q=query.q, category=query.category, tags=tags, state=query.state)
+    return queries.workflows(request.organisation, chosen)[query.offset : query.offset + query.limit]  # type: ignore[attr-defined]
+
+
+@router.post("", response={201: WorkflowOut}, summary="Create a workflow, or import one")
+def create(
+    request: HttpRequest,
+    definition: Definition,
+    slug: str = Query("", pattern="^[a-z0-9-]*$", max_length=80, description="Made from the name if left out."),
+    with_problems: bool = Query(False, description="Keep it as a draft although it has errors."),
+) -> JSON:
+    allow(request, Permission.WORKFLOWS_EDIT)
+    workflow = service.import_definition(
+        organisation=request.organisation,  # type: ignore[attr-defined]
+        definition=definition,
+        actor=Actor.of(request),
+        slug=slug,
+        with_problems=with_problems,
+    )
+    return Status(201, workflow)
+
+
+@router.get("/{slug:slug}", response=WorkflowOut, summary="A workflow with its draft and its published definition")
+def read(request: HttpRequest, slug: str) -> JSON:
+    return _workflow(request, slug, Permission.WORKFLOWS_VIEW)
+
+
+@router.put("/{slug:slug}/draft", response=WorkflowOut, summary="Replace the draft")
+def save_draft(
+    request: HttpRequest,
+    slug: str,
+    definition: Definition,
+    revision: int = Query(..., ge=0, description="The revision this is based on; 409 if it is not the last."),
+) -> JSON:
+    """Errors do not keep a draft from being saved; they are in `problems`."""
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_EDIT)
+    return service.save_draft(workflow=workflow, definition=definition, revision=revision, actor=Actor.of(request))
+
+
+@router.post("/{slug:slug}/publish", response={201: VersionOut}, summary="Publish the draft as the next version")
+def publish(request: HttpRequest, slug: str, body: PublishIn | None = None) -> JSON:
+    """422 with every problem if it has errors, 409 if it is what the published version already says."""
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_PUBLISH)
+    body = body or PublishIn()
+    version = service.publish(workflow=workflow, actor=Actor.of(request), note=body.note, revision=body.revision)
+    return Status(201, version)
+
+
+@router.get("/{slug:slug}/versions", response=list[VersionOut], summary="Published versions, newest first")
+def versions(request: HttpRequest, slug: str) -> JSON:
+    return queries.versions(_workflow(request, slug, Permission.WORKFLOWS_VIEW))
+
+
+@router.get("/{slug:slug}/export", response={200: dict[str, Any]}, summary="The definition as a file")
+def export(
+    request: HttpRequest,
+    slug: str,
+    version: int | None = Query(None, description="The draft, if left out and nothing is published."),
+    draft: bool = Query(False, description="The draft, although there is a published version."),
+) -> HttpResponse:
+    """Importing it again gives the same definition."""
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_VIEW)
+    return file_of(workflow, definition_of(workflow, version, draft=draft))
+
+
+@router.post("/{slug:slug}/archive", response=WorkflowSummary, summary="Take it out of the lists")
+def archive(request: HttpRequest, slug: str) -> JSON:
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_DELETE)
+    return service.archive(workflow=workflow, actor=Actor.of(request))
+
+
+@router.post("/{slug:slug}/restore", response=WorkflowSummary, summary="Bring it back")
+def restore(request: HttpRequest, slug: str) -> JSON:
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_DELETE)
+    return service.restore(workflow=workflow, actor=Actor.of(request))
+
+
+def definition_of(workflow: Workflow, version: int | None, *, draft: bool) -> dict[str, JSON]:
+    """Raises Http404 for a version that is not there."""
+    if version is not None:
+        return access.version_for(workflow, version).body
+    published = None if draft else queries.newest(workflow)
+    return published.body if published else workflow.draft
+
+
+def file_of(workflow: Workflow, definition: dict[str, JSON]) -> HttpResponse:
+    response = HttpResponse(pretty(definition), content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{workflow.slug}.json"'
+    return response
+
+
+def _workflow(request: HttpRequest, slug: str, permission: Permission) -> Workflow:
+    allow(request, permission)
+    return access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
+
+
+def _as_json(found: list[Problem]) -> list[dict[str, JSON]]:
+    return [problem.as_json() for problem in found]
