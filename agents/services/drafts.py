@@ -17,12 +17,15 @@ MOST_ATTEMPTS = 20
 
 
 class InvalidAgent(UserError):
-    """Each fault's path begins at the agent's JSON form: $.input_schema.properties.age.type."""
+    """Each fault's path begins at the agent's JSON form: $.input_schema.properties.age.type. `problems`: as JSON."""
+
+    status = 422
 
     def __init__(self, faults: list[Fault], what: str = "The agent") -> None:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         super().__init__(f"{what} cannot be saved: {faults[0]}{more}.", "invalid_agent")
         self.faults = faults
+        self.problems = [{"code": "invalid_agent", **fault.as_json()} for fault in faults]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
