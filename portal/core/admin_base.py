@@ -39,7 +39,7 @@ class ScopedForm(forms.ModelForm):
         if self.refusal:
             raise ValidationError(self.refusal)
         organisation = cleaned.get("organisation") or getattr(self.instance, "organisation", None)
-        for name, value in cleaned.items():
+        for name, value in list(cleaned.items()):
             rows = list(value) if isinstance(value, models.QuerySet) else [value]
             if any(_foreign(row, organisation) for row in rows):
                 self.add_error(name, "This belongs to another organisation.")

@@ -9,8 +9,11 @@ from typing import Any
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_replace
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.sites import UnfoldAdminSite
 
 from portal.core import access
@@ -22,7 +25,6 @@ OPENS = frozenset(
         Permission.MEMBERS_VIEW,
         Permission.AGENTS_MANAGE,
         Permission.SECRETS_MANAGE,
-        Permission.TOKENS_MANAGE,
         Permission.ORGANISATION_MANAGE,
         Permission.SYSTEM_VIEW,
     }
@@ -54,9 +56,15 @@ class PortalAdminSite(UnfoldAdminSite):
         return any(OPENS & access.permissions_of(user, organisation) for organisation in access.organisations_of(user))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        if request.user.is_authenticated:
-            raise access.MissingPermission(Permission.ORGANISATION_MANAGE)
-        return access.to_login(request)
+        """Where the site sends whoever has no permission: visitors to sign in, others to the page that says no."""
+        after = request.GET.get("next", "")
+        if not url_has_allowed_host_and_scheme(after, allowed_hosts={request.get_host()}):
+            after = reverse("admin:index")
+        if not request.user.is_authenticated:
+            return redirect_to_login(after)
+        if not self.has_permission(request):
+            raise access.MissingPermission(Permission.MEMBERS_VIEW)
+        return redirect(after)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         return redirect("logout", preserve_request=True)  # type: ignore[call-overload, no-any-return]

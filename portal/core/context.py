@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -11,7 +12,8 @@ from portal.core.models import Organisation, User
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """organisation (of the address, else the one last used, else None), organisations, permissions, nav_counts."""
+    """organisation (of the address, else the one last used, else None), organisations, permissions, nav_counts, and
+    administers (whether the admin site is open to the user)."""
     user = getattr(request, "user", None)
     if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
         return {"organisation": None, "organisations": [], "permissions": frozenset(), "nav_counts": {}}
@@ -22,6 +24,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "organisation": organisation,
         "organisations": organisations,
+        "administers": SimpleLazyObject(lambda: admin.site.has_permission(request)),
         "permissions": SimpleLazyObject(lambda: access.permissions_of(user, organisation)),  # type: ignore[arg-type]
         "nav_counts": counts.Counts(user, organisation),  # type: ignore[arg-type]
     }
