@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import reverse
 from ninja import Field, Query, Router, Schema, Status
 
 from orchestration import access
@@ -100,7 +101,8 @@ class RunSummary(Schema):
 
     @staticmethod
     def resolve_url(run: Run, context: dict[str, Any]) -> str:
-        return access.run_url(run)
+        address = reverse("runs:detail", args=[run.organisation.slug, run.pk])
+        return str(context["request"].build_absolute_uri(address))
 
 
 class RunOut(RunSummary):
