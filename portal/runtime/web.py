@@ -1,6 +1,6 @@
 """The web process: Daphne, which on SIGTERM first finishes the requests under way.
 
-Daphne alone drops them. Here it stops listening, tells sockets to come back later (close code 1001) and gives requests
+Daphne alone drops them. Here it stops listening, tells sockets to come back later (close code 1012) and gives requests
 some seconds. `manage.py web` runs it.
 """
 
@@ -14,7 +14,8 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer, reactor
 
-GRACE = 2.5  # seconds for requests under way
+REQUESTS, SOCKETS = 2.5, 1.0  # seconds for requests under way to end, and for clients to answer the good-bye
+SERVICE_RESTART = 1012  # close code, IANA registry of RFC 6455
 LARGEST_MESSAGE = 64 * 1024  # bytes; pages send tiny messages over their sockets
 
 
@@ -45,16 +46,20 @@ class DrainingServer(Server):
     async def _drain(self) -> None:
         self._port.stopListening()
         for protocol in self._open_sockets():
-            protocol.sendClose(code=1001)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + GRACE
-        while (requests := self._busy(WebRequest)) and loop.time() < end:
-            await asyncio.wait(requests, timeout=end - loop.time())
+            protocol.sendCloseFrame(code=SERVICE_RESTART)  # `sendClose` allows an application's codes only
+        await asyncio.gather(self._finish(WebRequest, REQUESTS), self._finish(WebSocketProtocol, SOCKETS))
         tasks = self._busy(WebRequest) + self._busy(WebSocketProtocol)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=1)
+            await asyncio.wait(tasks, timeout=0.5)
+
+    async def _finish(self, kind: type, seconds: float) -> None:
+        """Until none of the kind is at work any more; a kept connection may begin another request meanwhile."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (tasks := self._busy(kind)) and loop.time() < end:
+            await asyncio.wait(tasks, timeout=end - loop.time())
 
     def _open_sockets(self) -> list[Any]:
         return [
