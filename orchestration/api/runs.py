@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,7 +49,7 @@ class NodeRunOut(Schema):
     agent: str
     agent_version: int | None
     model: str
-    cost_usd: Decimal | None
+    cost_usd: float | None
     input_tokens: int | None
     output_tokens: int | None
     started_at: datetime | None
@@ -63,7 +62,7 @@ class Progress(Schema):
 
 
 class Cost(Schema):
-    usd: Decimal
+    usd: float
     input_tokens: int
     output_tokens: int
 

@@ -49,7 +49,7 @@ def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySe
     if chosen.q:
         found = found.filter(_matches(chosen.q))
     return (
-        found.select_related("workflow", "version", "started_by")
+        found.select_related("organisation", "workflow", "version", "started_by")
         .defer("inputs", "outputs", "workflow__draft")
         .order_by("-created_at", "-id")
     )

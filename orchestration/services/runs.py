@@ -55,18 +55,18 @@ class IdempotencyConflict(Conflict):
 
     def __init__(self, key: str, run: Run) -> None:
         super().__init__(
-            f"The idempotency key {key!r} belongs to run {run.pk}, which was started for something else. Use a new key.",
+            f"The idempotency key {key!r} belongs to run {run.pk}, which is for something else. Use a new key.",
             code="idempotency_conflict",
         )
         self.run = run
 
 
 class RunStateConflict(Conflict):
-    """What was asked is not possible in the state the run is in. `status` is that state."""
+    """What was asked is not possible in the state the run is in. `run_status` is that state."""
 
     def __init__(self, run: Run, wanted: str) -> None:
-        super().__init__(f"This run is {run.status} and cannot be {wanted}.", code="run_state")
-        self.status = run.status
+        super().__init__(f"This run is {run.status} and cannot be {wanted}.", code="run_state", state=run.status)
+        self.run_status = run.status
 
 
 def start_run(
@@ -207,7 +207,7 @@ def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
         before={"status": locked.status},
         data={"reason": reason},
     )
-    freed = {"claims": 0, "incident": None} if kind is SignalKind.CANCEL else {}
+    freed: dict[str, Any] = {"claims": 0, "incident": None} if kind is SignalKind.CANCEL else {}
     post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason, **freed)
     return _locked(run.pk)
 

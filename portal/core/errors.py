@@ -7,14 +7,15 @@ UserError                 what was asked cannot be done; the message says why an
 
 
 class UserError(Exception):
-    """`message` is one sentence for the user, `code` a stable word for programs (`last_admin`)."""
+    """`message` is one sentence for the user, `code` a stable word for programs (`last_admin`), `facts` more for them."""
 
     status = 400
 
-    def __init__(self, message: str, code: str = "invalid") -> None:
+    def __init__(self, message: str, code: str = "invalid", **facts: str) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.facts = facts
 
 
 class Conflict(UserError):

@@ -99,7 +99,7 @@ def _invalid_model(request: HttpRequest, error: DjangoValidationError) -> HttpRe
 
 
 def _user_error(request: HttpRequest, error: UserError) -> HttpResponse:
-    return problem(request, error.status, error.message, error.code, getattr(error, "problems", None))
+    return problem(request, error.status, error.message, error.code, getattr(error, "problems", None), **error.facts)
 
 
 def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
