@@ -1,7 +1,8 @@
 """Driving one run: *ask the planner; write down what is begun; do it; write down what happened; ask again.*
 
-There is no barrier: a branch goes on as soon as its own inputs are there. What an older lease began and never ended is an
-abandoned attempt; the planner decides about it as about any failure. A lost lease is an exception: stop, write nothing.
+There is no barrier: a branch goes on as soon as its own inputs are there. What an older lease began and never ended is
+an abandoned attempt; the planner decides about it as about any failure. A lost lease is an exception: stop, write
+nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Tools:
 
 
 async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None:
-    """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost when it is in other hands.
+    """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost.
 
     When the host drains, what is at work may end, nothing new begins, and the run stays the host's to give back.
     """
@@ -93,7 +94,7 @@ async def _take_in(signals: Signals, steps: Steps) -> None:
 
 
 async def _settle(steps: Steps, tools: Tools) -> bool:
-    """Carry out plans until only running work, a signal or time can move the run on. False: write first, there is more."""
+    """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first."""
     while not tools.draining.is_set() and (commands := plan(steps.state, steps.clock.now())):
         for command in commands:
             await steps.carry_out(command)

@@ -6,11 +6,11 @@
     sweep     bury dead hosts at once, free the runs of hung ones, quarantine runs that kill hosts
     watch     is the shift over, or the process asked to end?
 
-All of these survive the database going away for a while: they try again, and drivers wait for the writer. A host that others
-took for dead meanwhile (`Buried`) drops everything and begins anew under a new name.
+All of these survive the database going away for a while: they try again, and drivers wait for the writer. A host that
+others took for dead meanwhile (`Buried`) drops everything and begins anew under a new name.
 
-Draining: nothing new is claimed or begun, what is at work gets some seconds to end, and the rest is given back; attempts
-that were cut off are abandoned ones for the next host.
+Draining: nothing new is claimed or begun, what is at work gets some seconds to end, and the rest is given back;
+attempts that were cut off are abandoned ones for the next host.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Hand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How a host works. `asked_to_stop` is looked at several times a second, `each_beat` is called every few seconds."""
+    """How a host works. `asked_to_stop` is asked several times a second, `each_beat` called every few seconds."""
 
     runs: int = 500
     shift_seconds: float | None = None
@@ -276,7 +276,7 @@ class Host:
         return time.monotonic() - self._began
 
     async def _end_shift(self) -> None:
-        """At a moment when nothing is at work; or leave the new to other hosts if there are any; at the latest after overtime."""
+        """When nothing is at work; or when other hosts can take what is new; at the latest after the overtime."""
         overtime = self._worked - (self.plan.shift_seconds or 0.0)
         idle = not any(len(hand.running) for hand in self._hands.values())
         if not idle and overtime < self.plan.overtime_seconds:
@@ -307,7 +307,7 @@ class Host:
                 self._look_in(max(0.0, self._clock.seconds_until(due)))
         except (LeaseLost, StoreClosed):
             log.info("run lost", run=str(lease.run_id))
-        except Exception as error:  # noqa: BLE001  a bug in driving one run must not end the host
+        except Exception as error:
             log.error("driver failed", run=str(lease.run_id), exc_info=error)
             await self._set_aside(lease, error)
         finally:

@@ -1,9 +1,9 @@
 """What open pages hear of runs: hints after commits, and the text of models while it is being written.
 
 Everything here may be lost: a hint only says how far the event log has come ({"run", "seq"}), pages ask for it by the
-normal address, and a stored answer replaces its streamed text. So sending is coalesced, has a time limit, fails quietly, and
-never makes a driver wait. Messages to `run.<hex>`: {"type": "hint", "run", "seq"} and {"type": "tokens", "run", "node",
-"path", "offset", "text"}; to `org.<id>`: {"type": "hint", "topic": "runs" | "inbox", "run"?}.
+normal address, and a stored answer replaces its streamed text. So sending is coalesced, has a time limit, fails
+quietly, and never makes a driver wait. Messages to `run.<hex>`: {"type": "hint", "run", "seq"} and {"type": "tokens",
+"run", "node", "path", "offset", "text"}; to `org.<id>`: {"type": "hint", "topic": "runs" | "inbox", "run"?}.
 """
 
 from __future__ import annotations

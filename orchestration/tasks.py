@@ -1,11 +1,11 @@
 """What django-q2 runs for the engine: shifts of hosts, started by rings.
 
-A ring is a task in the queue `engine` without arguments: "here is work for one idle worker". Every worker of the engine's
-clusters that takes one hosts a shift (`orchestration.host`), so losing a ring costs time only, and a needless one makes
-a host or waits as a spare. A host takes its own ring out of the queue when its shift begins: what is left there are spares,
-and a ring is never delivered twice because its shift was long. Each host keeps a spare in its cluster, for two reasons:
-the successor of a killed worker begins at once, and no worker ever waits for work (killing one that does can freeze its
-cluster for good, django-q2/django-q2#23).
+A ring is a task in the queue `engine` without arguments: "here is work for one idle worker". Every worker of the
+engine's clusters that takes one hosts a shift (`orchestration.host`), so losing a ring costs time only, and a needless
+one makes a host or waits as a spare. A host takes its own ring out of the queue when its shift begins: what is left
+there are spares, and a ring is never delivered twice because its shift was long. Each host keeps a spare in its
+cluster, for two reasons: the successor of a killed worker begins at once, and no worker ever waits for work (killing
+one that does can freeze its cluster for good, django-q2/django-q2#23).
 """
 
 from __future__ import annotations

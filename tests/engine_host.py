@@ -1,4 +1,5 @@
-"""A real host in a thread of the test's process, for suites that want runs to move. The database must be a committed one:
+"""A real host in a thread of the test's process, for suites that want runs to move. The database must be a committed
+one:
 
     pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -6,7 +7,8 @@
         run = start_run(...)
         engine.wait_for(run, "completed")
 
-`engine` is one host; `start_engine(plan)` makes more (fixtures of conftest.py). `start` starts a run of a bare definition.
+`engine` is one host; `start_engine(plan)` makes more (fixtures of conftest.py). `start` starts a run of a bare
+definition.
 """
 
 from __future__ import annotations
@@ -146,7 +148,9 @@ def _edge(text: str) -> dict[str, str]:
     return {"source": node, "port": port or "out", "target": target}
 
 
-def start(organisation: Organisation, definition: Definition, inputs: dict[str, JSON] | None = None, **more: Any) -> Run:
+def start(
+    organisation: Organisation, definition: Definition, inputs: dict[str, JSON] | None = None, **more: Any
+) -> Run:
     return start_run(
         organisation=organisation, actor=Actor.command(), definition=definition, inputs=inputs or {}, **more
     )

@@ -12,8 +12,8 @@ _JUMP = timedelta(seconds=0.5)
 class DatabaseClock:
     """Every answer of the store carries the database's time; in between this process' monotonic clock counts on.
 
-    An answer is always a little old when it arrives, so the latest time any of them implies is the nearest to the truth;
-    only a jump (the server's clock was set) is believed backwards too.
+    An answer is always a little old when it arrives, so the latest time any of them implies is the nearest to the
+    truth; only a jump (the server's clock was set) is believed backwards too.
     """
 
     def __init__(self, at: datetime, *, monotonic: Callable[[], float] = time.monotonic) -> None:

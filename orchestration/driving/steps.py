@@ -1,7 +1,7 @@
-"""Carrying out the planner's commands: each becomes events, and some become attempts that go to work once they are written.
+"""Carrying out the planner's commands: each becomes events; some become attempts that begin once they are written.
 
-Types that say they are `inline` (and every `resume`) run here, between two commits, so that their beginning and their end
-are one commit. Whatever a node does wrong comes out as an event; only bugs of the engine itself are exceptions.
+Types that say they are `inline` (and every `resume`) run here, between two commits, so that their beginning and their
+end are one commit. Whatever a node does wrong comes out as an event; only bugs of the engine itself are exceptions.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Steps:
             if task is None or task.cancelling():
                 raise
             return self._failed(key, context.attempt, _bug(kind, error))  # the node cancelled itself
-        except Exception as error:  # noqa: BLE001  a node's bug must not take its run along, nor its host
+        except Exception as error:
             log.error(
                 "a node type has a bug", kind=kind.kind, run=str(self.facts.id), node=context.node, exc_info=error
             )

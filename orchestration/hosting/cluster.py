@@ -1,8 +1,8 @@
 """What a worker knows of the django-q2 cluster that it belongs to.
 
-django-q2 (1.11) tells its workers nothing: a cluster that is asked to stop waits, without end, until they have finished by
-themselves. A worker is forked in the middle of its sentinel's code, though, so the sentinel and its events are on the
-worker's stack.
+django-q2 (1.11) tells its workers nothing: a cluster that is asked to stop waits, without end, until they have finished
+by themselves. A worker is forked in the middle of its sentinel's code, though, so the sentinel and its events are on
+the worker's stack.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Cluster:
     sentinel: Any
 
     def stopping(self) -> bool:
-        """Asks the flag itself: `Event.is_set` takes a lock, and a worker killed while it holds that would freeze the cluster."""
+        """Asks the flag itself: `Event.is_set` takes a lock, which a worker killed just then would never give back."""
         return bool(self.sentinel.stop_event._flag.get_value())
 
     def spares(self) -> int:
@@ -59,7 +59,7 @@ def take_ring() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel send SIGTERM when the sentinel dies: a worker must not go on unguarded (Linux; elsewhere `orphaned`)."""
+    """Have the kernel (Linux) send SIGTERM when the sentinel dies: a worker must not go on unguarded."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if orphaned():

@@ -14,15 +14,15 @@ from django.db import connections
 
 from agents.llm import gateway
 from orchestration import tasks
+from orchestration.host import Plan, work_on
 from orchestration.hosting import cluster
-from orchestration.host import Host, Plan, work_on
 
 log = structlog.get_logger(__name__)
 
 THREADS = 32
 """For agents that block; the event loop's own default would be a handful on a small machine."""
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while the writer waits for it; the default of 5 ms would be each step's delay."""
+"""How long a thread may keep the interpreter while the writer waits for it; by default 5 ms, at each step."""
 
 
 def work() -> str:

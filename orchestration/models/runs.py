@@ -1,7 +1,8 @@
 """Runs, their events and node runs, signals to them, and the hosts that drive them.
 
-Only `orchestration.store` writes runs under a lease; `orchestration.services.runs` starts them and posts signals. Times are the
-database's. `due_at` says when a host should look at the run: null means nothing is to be done before a signal comes.
+Only `orchestration.store` writes runs under a lease; `orchestration.services.runs` starts them and posts signals. Times
+are the database's. `due_at` says when a host should look at the run: null means nothing is to be done before a signal
+comes.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Run(models.Model):
 
     due_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.BigIntegerField(
-        default=0, help_text="Counts up with each claim. Every write names its token, so an older holder writes nothing."
+        default=0, help_text="Counts up with each claim. Every write names it, so an older holder writes nothing."
     )
     lease_expires_at = models.DateTimeField(null=True, blank=True, help_text="Null while nobody holds the run.")
     host = models.ForeignKey("EngineHost", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")

@@ -147,7 +147,9 @@ class NodeType(ABC):
         """Go on after a wait: with the signal's data, or None when `Wait.until` has passed."""
         raise NodeFailure(f"A {self.kind} node does not wait.", code="bug")
 
-    def in_commit(self, connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]) -> None:
+    def in_commit(  # noqa: B027  most types have no rows of their own
+        self, connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]
+    ) -> None:
         """Called by the store's writer inside the transaction that records `events` of this type's nodes.
 
         For rows that must appear or change together with the event (approval requests). Must be quick and idempotent.

@@ -20,7 +20,7 @@ class DelaySettings(NodeSettings):
 
 @register
 class Delay(NodeType):
-    """Hold the path for a time. No worker is held, and a restart does not make it longer. Outputs: {"seconds": float}."""
+    """Hold the path for a time. No worker is held, a restart makes it no longer. Outputs: {"seconds": float}."""
 
     kind, label, icon, category = "delay", "Delay", "clock-pause", "time"
     description = "Waits for some time, then goes on."

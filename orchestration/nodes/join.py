@@ -17,7 +17,7 @@ class JoinSettings(NodeSettings):
     outputs: dict[str, JSON] = Field(
         default_factory=dict,
         title="Outputs",
-        description="What to pass on, by name. Empty: the outputs of every branch that has come, by the names of its nodes.",
+        description="What to pass on, by name. Empty: the outputs of every branch that has come, by its node.",
     )
 
 

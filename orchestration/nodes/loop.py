@@ -39,8 +39,8 @@ class LoopSettings(NodeSettings):
 class Loop(NodeType):
     """For each: the nodes whose `parent` this is run once an item.
 
-    Inside, `loop.item` and `loop.index` are the item and its number from 0. Outputs: see `engine/loops.py`: {"items": [what
-    the iterations yield], "count": int, "errors": [...]}.
+    Inside, `loop.item` and `loop.index` are the item and its number from 0. Outputs: see `engine/loops.py`: {"items":
+    [what the iterations yield], "count": int, "errors": [...]}.
     """
 
     kind, label, icon, category = "loop", "Loop", "repeat", "logic"

@@ -1,8 +1,8 @@
 """What a host asks of the database besides writing: runs to take, what is known of them, what is due next.
 
-One connection in the host's loop, used by one coroutine at a time. Claims are committed without waiting for the disk: one
-that a crash forgets was never followed by a write (a later commit would have carried it to the disk), and writes name the
-host besides the token.
+One connection in the host's loop, used by one coroutine at a time. Claims are committed without waiting for the disk:
+one that a crash forgets was never followed by a write (a later commit would have carried it to the disk), and writes
+name the host besides the token.
 """
 
 from __future__ import annotations
@@ -146,7 +146,13 @@ class Desk:
 
     async def set_aside(self, lease: Lease, error: JSON) -> bool:
         """The driver failed. Says whether the run is now in quarantine."""
-        arguments = {"run": lease.run_id, "host": self.host_id, "token": lease.token, "incident": json.dumps(error)}
+        arguments = {
+            "run": lease.run_id,
+            "host": self.host_id,
+            "token": lease.token,
+            "incident": json.dumps(error),
+            "most": statements.MOST_CLAIMS,
+        }
         rows = await self._fetch(statements.SET_ASIDE, arguments)
         return bool(rows and rows[0][0])
 
@@ -157,7 +163,7 @@ class Desk:
 
     async def quarantine(self) -> list[tuple[UUID, int]]:
         """Runs that have cost too many hosts their life: [(run, organisation)]."""
-        return await self._fetch(statements.QUARANTINE)
+        return await self._fetch(statements.QUARANTINE, {"most": statements.MOST_CLAIMS})
 
     async def execute(self, statement: str, arguments: Any = None) -> list[Any]:
         return await self._fetch(statement, arguments)

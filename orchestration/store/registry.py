@@ -1,7 +1,8 @@
 """Hosts that live: a row each, and an advisory lock that PostgreSQL frees the moment the process is gone.
 
 Whoever gets a host's lock knows that it is dead, and frees its runs in the same transaction (`bury`). A host whose own
-connection broke tries to get its lock back (`Registration.renew`); if somebody was faster it is buried and must begin anew.
+connection broke tries to get its lock back (`Registration.renew`); if somebody was faster it is buried and must begin
+anew.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ UPDATE orchestration_enginehost SET heartbeat_at = clock_timestamp(), draining =
 WHERE id = %s AND ended_at IS NULL RETURNING draining, clock_timestamp()
 """
 _END = "UPDATE orchestration_enginehost SET ended_at = clock_timestamp() WHERE id = %s AND ended_at IS NULL"
-_UNLOCKED = f"""
+_UNLOCKED = """
 SELECT host.id FROM orchestration_enginehost AS host
-WHERE host.ended_at IS NULL AND host.id <> %s AND NOT EXISTS (
+WHERE host.ended_at IS NULL AND host.id <> %(own)s AND NOT EXISTS (
     SELECT 1 FROM pg_locks AS lock
-    WHERE lock.locktype = 'advisory' AND lock.classid = {LOCK_CLASS} AND lock.objsubid = 2 AND lock.granted
+    WHERE lock.locktype = 'advisory' AND lock.classid = %(class)s::oid AND lock.objsubid = 2 AND lock.granted
       AND lock.objid::bigint = host.id
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
@@ -139,7 +140,7 @@ async def end(desk: Desk) -> None:
 
 async def dead_hosts(desk: Desk) -> list[int]:
     """Hosts whose lock is free; cheap enough to ask several times a second."""
-    return [row[0] for row in await desk.execute(_UNLOCKED, [desk.host_id])]
+    return [row[0] for row in await desk.execute(_UNLOCKED, {"own": desk.host_id, "class": LOCK_CLASS})]
 
 
 async def bury(desk: Desk, host_id: int) -> list[UUID]:

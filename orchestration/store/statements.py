@@ -36,8 +36,9 @@ WITH batch AS MATERIALIZED (
     INSERT INTO orchestration_noderun AS old (
         run_id, node, path, type, name, status, attempts, port, inputs, outputs, error, waiting,
         agent, agent_version, model, cost_usd, input_tokens, output_tokens, started_at, ended_at)
-    SELECT n.run_id, n.node, n.path, n.type, n.name, n.status, n.attempts, n.port, n.inputs, n.outputs, n.error, n.waiting,
-           n.agent, n.agent_version, n.model, n.cost_usd, n.input_tokens, n.output_tokens, n.started_at, n.ended_at
+    SELECT n.run_id, n.node, n.path, n.type, n.name, n.status, n.attempts, n.port, n.inputs, n.outputs, n.error,
+           n.waiting, n.agent, n.agent_version, n.model, n.cost_usd, n.input_tokens, n.output_tokens,
+           n.started_at, n.ended_at
     FROM jsonb_to_recordset(%(node_runs)s::jsonb) AS n(
         run_id uuid, node text, path text, type text, name text, status text, attempts int, port text, inputs jsonb,
         outputs jsonb, error jsonb, waiting jsonb, agent text, agent_version int, model text, cost_usd numeric,
@@ -67,8 +68,8 @@ SELECT mine.id, mine.signals_posted, mine.host_id IS NULL, clock_timestamp() FRO
 """
 """Writes a batch of checkpoints; answers with those that were still the host's. The rest of their rows is not written.
 
-`seen` is null unless the run is to be let go, and then the comparison with it decides; a signal that is being posted holds
-the row's lock, so this statement waits for it and compares anew.
+`seen` is null unless the run is to be let go, and then the comparison with it decides; a signal that is being posted
+holds the row's lock, so this statement waits for it and compares anew.
 """
 
 STANDING = """
@@ -95,7 +96,8 @@ WITH due AS (
         lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
     FROM due WHERE run.id = due.id
     RETURNING run.id, run.lease_token, run.last_seq, run.signals_posted, run.organisation_id, run.workflow_id,
-              run.started_by_id, run.priority, run.definition_id, run.inputs, run.nodes_total, run.nodes_ended, run.claims
+              run.started_by_id, run.priority, run.definition_id, run.inputs, run.nodes_total, run.nodes_ended,
+              run.claims
 )
 SELECT claimed.*, workflow.slug, clock_timestamp()
 FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claimed.workflow_id
@@ -109,23 +111,23 @@ MOST_CLAIMS = 3
 CLAIM = _CLAIM.format(which=f"claims < {SUSPECT_CLAIMS}")
 CLAIM_SUSPECT = _CLAIM.format(which=f"claims >= {SUSPECT_CLAIMS} AND claims < {MOST_CLAIMS}")
 
-QUARANTINE = f"""
+QUARANTINE = """
 UPDATE orchestration_run SET due_at = NULL, incident = jsonb_build_object(
     'code', 'host_killer', 'claims', claims, 'at', clock_timestamp(), 'message',
-    'The process that drove this run died ' || claims || ' times without any progress. It is not tried again by itself.')
+    'The process that drove this run died ' || claims || ' times without any progress, so it is not tried again.')
 WHERE id IN (
     SELECT id FROM orchestration_run
-    WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND claims >= {MOST_CLAIMS}
+    WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND claims >= %(most)s
     FOR UPDATE SKIP LOCKED)
 RETURNING id, organisation_id
 """
 
-SET_ASIDE = f"""
+SET_ASIDE = """
 UPDATE orchestration_run SET
     host_id = NULL, lease_expires_at = NULL,
-    due_at = CASE WHEN claims >= {MOST_CLAIMS} THEN NULL
+    due_at = CASE WHEN claims >= %(most)s THEN NULL
                   ELSE clock_timestamp() + make_interval(secs => power(2, claims)) END,
-    incident = CASE WHEN claims >= {MOST_CLAIMS} THEN %(incident)s::jsonb END
+    incident = CASE WHEN claims >= %(most)s THEN %(incident)s::jsonb END
 WHERE id = %(run)s AND host_id = %(host)s AND lease_token = %(token)s
 RETURNING incident IS NOT NULL
 """

@@ -49,9 +49,7 @@ class Scripted(NodeType):
         if settings.crash:
             raise RuntimeError(settings.crash)
         if ctx.attempt <= settings.fail_times:
-            raise NodeFailure(
-                "As scripted.", code=settings.code, retryable=settings.retryable, usage=settings.usage
-            )
+            raise NodeFailure("As scripted.", code=settings.code, retryable=settings.retryable, usage=settings.usage)
         if settings.odd == "not json":
             return Done(outputs={"object": object()})
         if settings.odd == "half text":

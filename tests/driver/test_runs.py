@@ -20,7 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def scripted(id: str, **settings: Any) -> dict[str, Any]:
-    own = {key: settings.pop(key) for key in ("retry", "timeout_seconds", "optional", "parent", "join") if key in settings}
+    own = {
+        key: settings.pop(key) for key in ("retry", "timeout_seconds", "optional", "parent", "join") if key in settings
+    }
     return {"id": id, "type": "scripted", "settings": settings, **own}
 
 
@@ -86,7 +88,11 @@ def test_a_condition_clears_the_path_it_does_not_take(engine: EngineHost, organi
 
 def test_an_expression_error_is_no_branch(engine: EngineHost, organisation: Organisation) -> None:
     definition = make_definition(
-        [{"id": "big", "type": "condition", "settings": {"condition": "inputs.m > 10"}}, scripted("yes"), scripted("no")],
+        [
+            {"id": "big", "type": "condition", "settings": {"condition": "inputs.m > 10"}},
+            scripted("yes"),
+            scripted("no"),
+        ],
         ["big:true -> yes", "big:false -> no"],
     )
     run = engine.wait_for(start(organisation, definition, {"n": 11}), "failed")
@@ -163,7 +169,10 @@ def test_a_failure_that_nothing_handles_fails_the_run_and_retry_goes_on_from_the
 
 def test_the_error_port_leads_on_and_tells_the_error(engine: EngineHost, organisation: Organisation) -> None:
     definition = make_definition(
-        [scripted("a", fail_times=9, retryable=False), scripted("mend", outputs={"was": "{{ error.code }} in {{ error.node }}"})],
+        [
+            scripted("a", fail_times=9, retryable=False),
+            scripted("mend", outputs={"was": "{{ error.code }} in {{ error.node }}"}),
+        ],
         ["a:error -> mend"],
         outputs={"was": "{{ mend.outputs.was }}"},
     )
@@ -204,7 +213,9 @@ def test_text_that_postgresql_refuses_is_mended(engine: EngineHost, organisation
 
 
 def test_a_waiting_run_holds_nothing_and_a_signal_wakes_it(engine: EngineHost, organisation: Organisation) -> None:
-    run = engine.wait_for(start(organisation, make_definition([scripted("a", waits=True)], outputs={"a": "{{ a.outputs }}"})), "waiting")
+    run = engine.wait_for(
+        start(organisation, make_definition([scripted("a", waits=True)], outputs={"a": "{{ a.outputs }}"})), "waiting"
+    )
     assert run.host_id is None and run.due_at is None and run.lease_expires_at is None
     row = NodeRun.objects.get(run=run)
     assert row.status == "waiting" and row.waiting == {"reason": "approval", "until": None, "data": {"asks": "you"}}
@@ -227,7 +238,9 @@ def test_a_second_answer_changes_nothing_and_is_kept(engine: EngineHost, organis
 
 
 def test_a_delay_goes_on_when_its_time_has_come(engine: EngineHost, organisation: Organisation) -> None:
-    definition = make_definition([{"id": "wait", "type": "delay", "settings": {"seconds": 1.6}}, scripted("b")], ["wait -> b"])
+    definition = make_definition(
+        [{"id": "wait", "type": "delay", "settings": {"seconds": 1.6}}, scripted("b")], ["wait -> b"]
+    )
     run = start(organisation, definition)
     waiting = engine.wait_for(run, "waiting")
     assert waiting.due_at, "nobody holds it meanwhile"
@@ -273,9 +286,7 @@ def test_secrets_do_not_reach_events(engine: EngineHost, organisation: Organisat
     assert secret not in kept and "[redacted]" in kept
 
 
-def test_hundreds_of_runs_side_by_side(
-    start_engine: Callable[..., EngineHost], organisation: Organisation
-) -> None:
+def test_hundreds_of_runs_side_by_side(start_engine: Callable[..., EngineHost], organisation: Organisation) -> None:
     definition = make_definition([scripted("a", seconds=0.2), scripted("b", seconds=0.2)], ["a -> b"])
     started = [start(organisation, definition) for _ in range(100)]
     engine = start_engine()
