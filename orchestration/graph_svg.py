@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from orchestration.definition.drawable import drawable
 from orchestration.definition.layout import Box, EdgeKey, Layout, Point, layout
 from orchestration.nodes.base import node_types
 from portal.core.ui import icons, statuses
@@ -30,8 +31,9 @@ def render(
 ) -> SafeString:
     """statuses: {node: status of its node run}; ports: {node: port it ended with}; link: address of a node's row.
 
-    Raises what `layout` raises on a definition that is not valid.
+    Of a definition that is not valid yet it draws what can be drawn.
     """
+    definition = drawable(definition)
     drawing = layout(definition)
     nodes = {node["id"]: node for node in definition["nodes"]}
     state, taken = statuses or {}, ports or {}
@@ -62,7 +64,7 @@ def render(
 
 
 def _node(node: Mapping[str, Any], box: Box, status: str, link: str) -> SafeString:
-    name = node.get("name") or node["id"]
+    name = str(node.get("name") or node["id"])
     known = node_types().get(node["type"])
     label = known.label if known else node["type"]
     note = _note(node, str(label))

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
+from orchestration.definition.canonical import canonical
 from orchestration.engine.states import RunStatus
 from orchestration.models import Run, Workflow, WorkflowVersion
 from portal.core.models import Organisation
@@ -85,7 +86,7 @@ def newest(workflow: Workflow) -> WorkflowVersion | None:
 
 def ahead(workflow: Workflow, published: WorkflowVersion | None) -> bool:
     """Whether the draft holds something that is not published."""
-    return published is None or workflow.draft != published.body
+    return published is None or canonical(workflow.draft) != canonical(published.body)
 
 
 def agents_used(definition: dict[str, Any]) -> list[str]:

@@ -31,6 +31,8 @@ from portal.core.services import audit
 
 JSON = Any
 LONGEST_SLUG = 80
+RESERVED_SLUGS = frozenset({"new", "check", "schema", "validate", "list", "execute"})
+"""Words that addresses of pages and API use themselves."""
 LARGEST_BYTES = 4 * 1024 * 1024
 
 
@@ -109,7 +111,7 @@ def create_workflow(*, organisation: Organisation, definition: JSON, actor: Acto
     Raises SlugTaken (only for a given slug) and InvalidDefinition when it cannot even be kept. One audit entry.
     """
     body = _keepable(definition)
-    if slug and Workflow.objects.filter(organisation=organisation, slug=slug).exists():
+    if slug in RESERVED_SLUGS or (slug and Workflow.objects.filter(organisation=organisation, slug=slug).exists()):
         raise SlugTaken(slug)
     workflow = Workflow(
         organisation=organisation,
@@ -226,7 +228,7 @@ def free_slug(organisation: Organisation, name: str) -> str:
     taken = set(Workflow.objects.filter(organisation=organisation, slug__regex=pattern).values_list("slug", flat=True))
     number = 2
     slug = stem
-    while slug in taken:
+    while slug in taken or slug in RESERVED_SLUGS:
         slug, number = f"{stem}-{number}", number + 1
     return slug
 

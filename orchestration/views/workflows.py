@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -11,6 +9,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from orchestration import access, graph_svg
+from orchestration.definition.canonical import pretty
+from orchestration.definition.drawable import drawable
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
 from orchestration.queries import workflows as queries
@@ -67,11 +67,12 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
             found = run_queries.runs(request.organisation, chosen)
             context["page"] = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
         case "definition":
-            context["text"] = json.dumps(definition, indent=2, ensure_ascii=False)
+            context["text"] = pretty(definition)
         case _:
-            context["graph"] = graph_svg.render(definition, link=_node_link(workflow))
-            context["inputs"] = _inputs(definition)
-            context["agents"] = queries.agents_used(definition)
+            drawn = drawable(definition)  # a draft may be wrong anywhere
+            context["graph"] = graph_svg.render(drawn, link=_node_link(workflow))
+            context["inputs"] = _inputs(drawn)
+            context["agents"] = queries.agents_used(drawn)
     return render(request, "workflows/detail.html", context)
 
 
@@ -95,9 +96,11 @@ def _node_link(workflow: Workflow) -> str:
 def _inputs(definition: dict[str, object]) -> list[dict[str, object]]:
     """Rows of a table: {"name", "type", "required", "description", "default"}."""
     schema = definition.get("inputs")
-    if not isinstance(schema, dict):
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(schema, dict) or not isinstance(properties, dict):
         return []
-    required = schema.get("required", [])
+    required = schema.get("required")
+    required = required if isinstance(required, list) else []
     return [
         {
             "name": name,
@@ -107,6 +110,6 @@ def _inputs(definition: dict[str, object]) -> list[dict[str, object]]:
             "description": raw.get("description", ""),
             "default": raw.get("default"),
         }
-        for name, raw in schema.get("properties", {}).items()
+        for name, raw in properties.items()
         if isinstance(raw, dict)
     ]
