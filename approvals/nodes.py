@@ -12,7 +12,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from asgiref.sync import sync_to_async
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestration.definition.fields import Literal as LiteralText
@@ -196,10 +195,9 @@ class HumanInput(AsksPerson):
 async def _check_assignee(ctx: Context, assignee: Assignee) -> None:
     """A request that nobody could ever decide must not be opened."""
     from approvals.services.assignees import fault  # models: not before the apps are loaded
+    from portal.core.sockets import in_database
 
-    found = await sync_to_async(fault, thread_sensitive=False)(
-        organisation_id=ctx.run.organisation_id, user=assignee.user, role=assignee.role
-    )
+    found = await in_database(fault, organisation_id=ctx.run.organisation_id, user=assignee.user, role=assignee.role)
     if found:
         raise NodeFailure(found, code="invalid_assignee")
 
