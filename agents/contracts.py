@@ -20,6 +20,8 @@ from referencing.exceptions import Unresolvable
 
 JSON = Any
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# Expressions of workflows call inputs and outputs by these names.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 LARGEST_SCHEMA_BYTES = 64 * 1024
 MOST_FAULTS = 20
 
@@ -222,6 +224,9 @@ def _own_rules(schema: dict[str, JSON]) -> Iterator[Fault]:
         yield Fault("$.type", 'must be "object": inputs and outputs are named values')
     if schema.get("$schema", DIALECT).rstrip("#") != DIALECT:
         yield Fault("$.$schema", f"must be {DIALECT}")
+    for name in schema.get("properties", {}):
+        if not _NAME.fullmatch(name):
+            yield Fault(_member("$.properties", name), "must be letters, digits and _ only, beginning with a letter")
     for path, inner in subschemas(schema):
         if "$ref" in inner:
             yield from _reference_faults(schema, path, inner["$ref"])

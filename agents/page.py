@@ -59,9 +59,9 @@ def shown(version: AgentVersion | None) -> Shown | None:
         kind=kind,
         prompts=[Prompt(titles.get(name, name), text) for name, text in texts.items()],
         settings=[
-            Setting(titles.get(name, name), value)
-            for name, value in version.config.items()
-            if name not in texts and value not in (None, "", {}, [])
+            Setting(titles.get(name, name), version.config[name])
+            for name in sorted(version.config, key=list(titles).index if titles else None)
+            if name not in texts and version.config[name] not in (None, "", {}, [])
         ],
         inputs=schema_rows(version.input_schema),
         outputs=schema_rows(version.output_schema),

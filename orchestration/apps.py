@@ -11,9 +11,11 @@ class OrchestrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from orchestration import hosting, nodes  # models: not before the apps are loaded
+        from agents import usage
+        from orchestration import agent_usage, hosting, nodes  # models: not before the apps are loaded
 
         nodes.discover()
+        usage.register(agent_usage.NodeRunUsage())
         hosting.prepare()
         post_migrate.connect(_after_migrate, sender=self)
 

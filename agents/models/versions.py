@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from agents.models.agents import Agent
+from portal.core.fields import OrderedJSONField
 
 LONGEST_TIMEOUT_SECONDS = 3600
 
@@ -37,8 +38,8 @@ class AgentVersion(models.Model):
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=30)
     config = models.JSONField(default=dict)
-    input_schema = models.JSONField(default=dict)
-    output_schema = models.JSONField(default=dict)
+    input_schema = OrderedJSONField(default=dict)
+    output_schema = OrderedJSONField(default=dict)
     max_concurrency = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     timeout_seconds = models.PositiveIntegerField(
         default=120, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_TIMEOUT_SECONDS)]

@@ -5,4 +5,5 @@ from django.urls import include, path
 urlpatterns = [
     path("o/<slug:org>/workflows/", include("orchestration.urls.workflows")),
     path("o/<slug:org>/runs/", include("orchestration.urls.runs")),
+    path("o/<slug:org>/agents/<slug:slug>/try/", include("orchestration.urls.trials")),
 ]

@@ -77,7 +77,8 @@ def test_unknown_members_are_named_with_what_was_meant():
         (schema(a={"$ref": "#/$defs/missing"}), "$.properties.a.$ref", "which is not there"),
         (schema(a={"$ref": "#/properties/a"}), "$.properties.a.$ref", "goes round in a circle"),
         ({"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}, "$.$schema", "2020-12"),
-        (schema(**{"with space": {"type": "x"}}), "$.properties['with space'].type", "must be one of"),
+        (schema(a=schema(**{"with space": {"type": "x"}})), "$.properties.a.properties['with space'].type", "must be one"),
+        (schema(**{"with space": {}}), "$.properties['with space']", "letters, digits and _ only"),
     ],
 )
 def test_a_bad_schema_is_refused_with_the_place_of_the_fault(broken: object, path: str, words: str):
@@ -94,4 +95,4 @@ def test_local_references_work():
 
 def test_a_property_called_like_a_keyword_is_no_keyword():
     properties = {"pattern": {"type": "string"}, "required": {"type": "boolean"}, "$ref": {"type": "string"}}
-    assert schema_faults({"type": "object", "properties": properties}) == []
+    assert schema_faults(schema(a={"type": "object", "properties": properties})) == []
