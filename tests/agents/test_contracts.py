@@ -77,7 +77,7 @@ def test_unknown_members_are_named_with_what_was_meant():
         (schema(a={"$ref": "#/$defs/missing"}), "$.properties.a.$ref", "which is not there"),
         (schema(a={"$ref": "#/properties/a"}), "$.properties.a.$ref", "goes round in a circle"),
         ({"type": "object", "$schema": "http://json-schema.org/draft-07/schema#"}, "$.$schema", "2020-12"),
-        (schema(a=schema(**{"with space": {"type": "x"}})), "$.properties.a.properties['with space'].type", "must be one"),
+        (schema(a=schema(**{"a b": {"type": "x"}})), "$.properties.a.properties['a b'].type", "must be one of"),
         (schema(**{"with space": {}}), "$.properties['with space']", "letters, digits and _ only"),
     ],
 )
