@@ -84,9 +84,9 @@ def _link(page: Any, icon: str) -> dict[str, Any]:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The first page: is everything up, how much of each thing there is, what was changed last. About ten queries."""
-    organisations = access.organisations_of(request.user)  # type: ignore[arg-type]
+    organisations = access.organisations_of(request.user)
     entries = AuditEntry.objects.filter(at__gte=clock.now() - timedelta(days=30))
-    if not request.user.is_superuser:  # type: ignore[union-attr]
+    if not request.user.is_superuser:
         may = [one for one in organisations if access.can(request.user, one, Permission.AUDIT_VIEW)]
         entries = entries.filter(organisation__in=may)
     return {

@@ -18,13 +18,21 @@ export function toast(text, level = "info") {
   const icon = document.querySelector("template[data-toast-icons]").content.querySelector(`.${tone}`);
   if (icon) element.querySelector(".icon").replaceWith(icon.cloneNode(true));
   stack.append(element);
-  // The top layer: a toast told by a dialog must not lie behind it.
-  if (stack.popover !== undefined) {
-    stack.popover = "manual";
-    if (stack.matches(":popover-open")) stack.hidePopover();
-    stack.showPopover();
-  }
+  raise(stack);
   leave(element);
+}
+
+/** To the top layer, and inside of the open dialog: outside of it a modal dialog makes everything inert. */
+function raise(stack) {
+  const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
+  if (dialog && !dialog.contains(stack)) {
+    dialog.append(stack);
+    dialog.addEventListener("close", () => document.body.append(stack), { once: true });
+  }
+  if (stack.popover === undefined) return;
+  stack.popover = "manual";
+  if (stack.matches(":popover-open")) stack.hidePopover();
+  stack.showPopover();
 }
 
 function leave(element) {

@@ -5,11 +5,16 @@ with a list of our own that has no images (an image address is a way to carry da
 and only http(s) links that open without a handle on this page.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererProtocol
+from markdown_it.token import Token
 
 TAGS = {
     "p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del", "code", "pre", "blockquote",
@@ -19,12 +24,18 @@ ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "td": {"align"}, "th": {"
 LIMIT = 400_000  # characters; a page is no place for more, the file is there to download
 
 
+def _image(_renderer: RendererProtocol, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    """An image becomes words: its address must not be asked for."""
+    return escapeHtml(f"[image: {tokens[index].content or 'without a name'}]")
+
+
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).enable(
         ["table", "strikethrough"]
     )
-    return parser.disable("image")
+    parser.add_render_rule("image", _image)
+    return parser
 
 
 def to_html(text: str | None) -> SafeString:

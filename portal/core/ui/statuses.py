@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
 class Look(NamedTuple):
     """Word, icon and tone; tones are the classes tone-* of components.css."""
 
-    label: str
+    label: str | Promise
     icon: str
     tone: str
 
