@@ -6,3 +6,6 @@ class RuntimeConfig(AppConfig):
     label = "runtime"
     verbose_name = "Runtime"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from portal.runtime import checks  # noqa: F401  registers them
