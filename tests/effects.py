@@ -1,0 +1,152 @@
+"""An outside world that counts: an HTTP server of the test's process, and workflows whose steps call it.
+
+The engine must not grade itself, so what was done how often is read from here. Every call carries its `Idempotency-Key`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+AGENT = "effect"
+
+
+@dataclass
+class Sink:
+    """`calls`: [(key, began, ended)] in the order of their ends; a call whose client died has ended all the same."""
+
+    port: int = 0
+    calls: list[tuple[str, float, float]] = field(default_factory=list)
+    begun: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                sink._serve(self)
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def repeated(self) -> dict[str, int]:
+        """Keys that were called more than once, with how often besides the first."""
+        return {key: count - 1 for key, count in self.begun.items() if count > 1}
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _serve(self, request: BaseHTTPRequestHandler) -> None:
+        body = json.loads(request.rfile.read(int(request.headers.get("Content-Length", 0))) or b"{}")
+        key, began = request.headers.get("Idempotency-Key", ""), time.time()
+        with self._lock:
+            self.begun[key] += 1
+        time.sleep(float(body.get("seconds", 0)))
+        answer = json.dumps({"key": key, "was": body.get("value")}).encode()
+        try:
+            request.send_response(200)
+            request.send_header("Content-Type", "application/json")
+            request.send_header("Content-Length", str(len(answer)))
+            request.end_headers()
+            request.wfile.write(answer)
+        except OSError:
+            pass  # the caller was killed
+        with self._lock:
+            self.calls.append((key, began, time.time()))
+
+
+def effect(id: str, seconds: float = 0.2, **more: Any) -> dict[str, Any]:
+    """A node that calls the sink."""
+    inputs = {"seconds": seconds, "value": id}
+    return {"id": id, "type": "agent", "settings": {"agent": AGENT, "inputs": inputs}, **more}
+
+
+def chain(steps: int, seconds: float = 0.1) -> dict[str, Any]:
+    names = [f"s{number}" for number in range(steps)]
+    return _definition(
+        "Chain of effects",
+        [effect(name, seconds) for name in names],
+        [{"source": a, "port": "out", "target": b} for a, b in zip(names, names[1:], strict=False)],
+        {"last": "{{ " + names[-1] + ".outputs.was }}"},
+    )
+
+
+def branches_loop_and_approval(seconds: float = 0.3) -> dict[str, Any]:
+    """begin → three branches → join → a loop of six, three side by side → an approval → end."""
+    nodes = [
+        effect("begin", seconds),
+        *(effect(f"branch{n}", seconds * (n + 1)) for n in range(3)),
+        {"id": "together", "type": "join", "settings": {}},
+        {
+            "id": "each",
+            "type": "loop",
+            "settings": {
+                "items": "[1, 2, 3, 4, 5, 6]",
+                "mode": "parallel",
+                "limit": 3,
+                "output": "{{ inside.outputs.was }}",
+            },
+        },
+        effect("inside", seconds, parent="each"),
+        effect("inside2", seconds, parent="each"),
+        {"id": "ask", "type": "approval", "settings": {"title": "Go on?", "assignee": {"role": "approver"}}},
+        effect("end", seconds),
+    ]
+    edges = [
+        *({"source": "begin", "port": "out", "target": f"branch{n}"} for n in range(3)),
+        *({"source": f"branch{n}", "port": "out", "target": "together"} for n in range(3)),
+        {"source": "together", "port": "out", "target": "each"},
+        {"source": "inside", "port": "out", "target": "inside2"},
+        {"source": "each", "port": "out", "target": "ask"},
+        {"source": "ask", "port": "approve", "target": "end"},
+    ]
+    return _definition("Effects", nodes, edges, {"results": "{{ each.outputs.items }}", "end": "{{ end.outputs.was }}"})
+
+
+def _definition(name: str, nodes: list[Any], edges: list[Any], outputs: dict[str, str]) -> dict[str, Any]:
+    return {
+        "format": "ensemble.workflow/1",
+        "name": name,
+        "inputs": {"type": "object", "properties": {}},
+        "outputs": outputs,
+        "nodes": nodes,
+        "edges": edges,
+    }
+
+
+def make_agent(organisation: Any, address: str) -> None:
+    """The agent that calls the sink. For code with Django set up."""
+    from agents.services import AgentCard, VersionDraft, create_agent
+    from portal.core.actors import Actor
+
+    create_agent(
+        organisation=organisation,
+        slug=AGENT,
+        card=AgentCard(name="Effect"),
+        draft=VersionDraft(
+            kind="http",
+            config={"url": address},
+            input_schema={"type": "object", "properties": {}},
+            output_schema={"type": "object", "properties": {}},
+        ),
+        by=Actor.command(),
+    )
