@@ -36,7 +36,7 @@ document.addEventListener("keydown", (event) => {
 
 behaviour("#side", (side) => {
   side.addEventListener("toggle", (event) => {
-    if (event.newState === "open") side.querySelector("[aria-current], .side-link")?.focus();
+    if (event.newState === "open") (side.querySelector(".side-link[aria-current]") ?? side.querySelector(".side-link"))?.focus();
   });
   side.addEventListener("focusout", (event) => {
     if (event.relatedTarget && !side.contains(event.relatedTarget) && side.matches(":popover-open")) side.hidePopover();
