@@ -232,7 +232,7 @@ def path_of(text: str) -> Path:
 
 def to_row(event: Event) -> Row:
     data: dict[str, JSON] = {}
-    for spec in dataclasses.fields(event):
+    for spec in _FIELDS[type(event)]:
         value = getattr(event, spec.name)
         if spec.name in _OWN_COLUMNS or value == _default(spec):
             continue
@@ -244,9 +244,8 @@ def to_row(event: Event) -> Row:
 def from_row(row: Row) -> Event:
     """The event a stored row stands for. Raises KeyError on a type this version of the code does not know."""
     kind = TYPES[row.type]
-    known = {spec.name: spec for spec in dataclasses.fields(kind)}
     values: dict[str, Any] = {"at": row.at}
-    if "node" in known:
+    if kind in _WITH_NODE:
         values |= {"node": row.node, "path": path_of(row.path)}
     for name, value in row.data.items():
         values[name] = datetime.fromisoformat(value) if value is not None and name in _DATETIMES else value
@@ -254,6 +253,12 @@ def from_row(row: Row) -> Event:
 
 
 _DATETIMES: frozenset[str] = frozenset({"until", "due"})
+_FIELDS: dict[type[Event], tuple[dataclasses.Field[Any], ...]] = {
+    kind: dataclasses.fields(kind) for kind in TYPES.values()
+}
+_WITH_NODE: frozenset[type[Event]] = frozenset(
+    kind for kind, specs in _FIELDS.items() if any(spec.name == "node" for spec in specs)
+)
 
 
 def _default(spec: dataclasses.Field[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.engine.definitions import Definition
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 TYPES = ["work"] * 5 + ["branch", "join", "ask", "delay"]
 PORTS = {"work": ["out"], "branch": ["true", "false"], "join": ["out"], "ask": ["yes", "no"], "delay": ["out"]}
-MOST_NODES = 6
+MOST_NODES = 7
 DEEPEST = 2
 
 
@@ -24,45 +25,47 @@ def definitions(draw: Draw) -> Definition:
     The few numbers drawn here say how large it is, a random source fills in the rest: that is some ten times as fast as
     drawing every field, and a failing case still shrinks in size.
     """
-    sizes = draw(st.lists(st.integers(1, MOST_NODES), min_size=1, max_size=4))
-    random = Random(draw(st.integers(0, 2**32)))
-    nodes: list[dict[str, Any]] = []
-    edges: list[dict[str, Any]] = []
-    _fill_body(random, None, 0, sizes[0], sizes[1:], nodes, edges)
+    size, *inner_sizes = draw(st.lists(st.integers(1, MOST_NODES), min_size=1, max_size=5))
+    garden = Garden(Random(draw(st.integers(0, 2**32))), inner_sizes)
+    garden.grow(None, 0, size)
+    choice = garden.random.choice
     return {
-        "nodes": nodes,
-        "edges": edges,
+        "nodes": garden.nodes,
+        "edges": garden.edges,
         "settings": {
-            "max_parallel": random.choice([1, 2, 10]),
-            "timeout_seconds": random.choice([None] * 4 + [50]),
-            "on_failure": random.choice(["fail", "fail", "continue"]),
+            "max_parallel": choice([1, 2, 10]),
+            "timeout_seconds": choice([None] * 4 + [50]),
+            "on_failure": choice(["fail", "fail", "continue"]),
         },
     }
 
 
-def _fill_body(
-    random: Random,
-    parent: str | None,
-    depth: int,
-    size: int,
-    inner_sizes: list[int],
-    nodes: list[dict[str, Any]],
-    edges: list[dict[str, Any]],
-) -> None:
-    body: list[dict[str, Any]] = []
-    for _ in range(size):
-        raw = _node(
-            random, f"n{len(nodes)}", parent, loop=bool(inner_sizes) and depth < DEEPEST and random.random() < 0.4
-        )
-        nodes.append(raw)
-        for source in body:
-            if random.random() < 0.4:
-                ports = [*PORTS.get(source["type"], ["out"]), "error"]
-                chosen = random.sample(ports, random.choice([1, 1, 2]))
-                edges.extend({"source": source["id"], "port": port, "target": raw["id"]} for port in chosen)
-        body.append(raw)
-        if raw["type"] == "loop":
-            _fill_body(random, raw["id"], depth + 1, inner_sizes.pop(), inner_sizes, nodes, edges)
+@dataclass
+class Garden:
+    random: Random
+    inner_sizes: list[int]
+    """How many nodes the loops have inside, each used once."""
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    edges: list[dict[str, Any]] = field(default_factory=list)
+
+    def grow(self, parent: str | None, depth: int, size: int) -> None:
+        body: list[dict[str, Any]] = []
+        for _ in range(size):
+            is_loop = bool(self.inner_sizes) and depth < DEEPEST and self.random.random() < 0.4
+            raw = _node(self.random, f"n{len(self.nodes)}", parent, loop=is_loop)
+            self.nodes.append(raw)
+            for source in body:
+                self._connect(source, raw)
+            body.append(raw)
+            if is_loop:
+                self.grow(raw["id"], depth + 1, self.inner_sizes.pop())
+
+    def _connect(self, source: dict[str, Any], target: dict[str, Any]) -> None:
+        if self.random.random() < 0.5:
+            return
+        ports = PORTS.get(source["type"], ["out"]) * 2 + ["error"]
+        for port in sorted(set(self.random.sample(ports, self.random.choice([1, 1, 2])))):
+            self.edges.append({"source": source["id"], "port": port, "target": target["id"]})
 
 
 def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[st
             "backoff": random.choice(["fixed", "linear", "exponential"]),
             "on": random.choice([[], [], ["special"]]),
         },
-        "join": {"rule": random.choice(["all", "all", "any"]), "losers": random.choice(["cancel", "finish", "ignore"])},
+        "join": {"rule": random.choice(["all", "any"]), "losers": random.choice(["cancel", "finish", "ignore"])},
         "timeout_seconds": random.choice([None] * 4 + [5]),
         "optional": random.random() < 0.2,
         "priority": random.choice([1, 5, 10]),

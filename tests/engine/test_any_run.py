@@ -22,13 +22,13 @@ from orchestration.engine.events import Event
 from orchestration.engine.graph import Key
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.states import TOP, NodeStatus, RunStatus
 from tests.engine.definitions import Definition
 from tests.engine.simulator import Crash, Simulation, graph_of
 from tests.engine.strategies import definitions
 
 EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "1000"))
-WILD_STEPS = 60
+WILD_STEPS = 100
 CALM_STEPS = 3_000
 MOST_RETRIES = 3
 
@@ -147,6 +147,19 @@ def _retry(simulation: Simulation, chance: Chance) -> bool:
     return not simulation.state.status.ended
 
 
+def _check_nothing_is_left_over(simulation: Simulation) -> None:
+    """The state holds the iterations that are open and nothing of those that have ended."""
+    state = simulation.state
+    opened = {
+        (node, (*path, index))
+        for (node, path), node_run in state.nodes.items()
+        if node_run.loop
+        for index in node_run.loop.open
+    }
+    assert set(state.scopes) == {TOP, *opened}
+    assert {state.scope_of(key) for key in state.nodes} <= set(state.scopes)
+
+
 def _check_at_rest(simulation: Simulation) -> None:
     """Nothing is left to plan now: the status says so, and `next_due` names the time at which there is."""
     state = simulation.state
@@ -163,6 +176,7 @@ def _check_at_rest(simulation: Simulation) -> None:
         assert due > simulation.now
         assert plan(state, due - timedelta(microseconds=1)) == []
         assert plan(state, due) != []
+    _check_nothing_is_left_over(simulation)
     refolded = simulation.refolded()
     assert refolded == state
     assert not due or plan(refolded, due) == plan(state, due)
