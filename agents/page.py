@@ -53,7 +53,7 @@ def shown(version: AgentVersion | None) -> Shown | None:
         return None
     kind = agent_kinds().get(version.kind)
     titles = {name: field.title or name for name, field in kind.Config.model_fields.items()} if kind else {}
-    texts = {name: value for name, value in version.config.items() if name in ("system", "user") and value}
+    texts = {name: version.config[name] for name in ("system", "user") if version.config.get(name)}
     return Shown(
         version=version,
         kind=kind,

@@ -4,7 +4,7 @@ Agents must not import what is built on them; so `orchestration` hands its queri
 `agents.usage.register(source)`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -62,7 +62,9 @@ class UsageSource(Protocol):
 
     def recent(self, organisation_id: int, agent: str, limit: int) -> Sequence[RecentRun]: ...
 
-    def figures(self, organisation_id: int, agent: str) -> Figures | None: ...
+    def figures_of(self, organisation_id: int, agents: Sequence[str]) -> Mapping[str, Figures]:
+        """By slug; agents without a call that has ended lately are absent. One query."""
+        ...
 
 
 _source: UsageSource | None = None

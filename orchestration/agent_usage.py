@@ -44,29 +44,34 @@ class NodeRunUsage:
         newest = rows.select_related("run").order_by(F("ended_at").desc(nulls_first=True), "-id")[:limit]
         return [_recent(row) for row in newest]
 
-    def figures(self, organisation_id: int, agent: str) -> Figures | None:
-        """None before the first call of the last 30 days has ended. One query."""
-        since = clock.now() - timedelta(days=MEASURED_DAYS)
-        ended = NodeRun.objects.filter(
-            run__organisation_id=organisation_id,
-            agent=agent,
-            ended_at__gte=since,
-            status__in=[NodeStatus.SUCCEEDED, NodeStatus.FAILED],
-        )
+    def figures_of(self, organisation_id: int, agents: Sequence[str]) -> Mapping[str, Figures]:
+        """From calls that ended in the last 30 days. One query, by the index on agent and end."""
         good = Q(status=NodeStatus.SUCCEEDED)
         took = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
-        found = ended.annotate(took=took).aggregate(
-            runs=Count("id"),
-            succeeded=Count("id", filter=good),
-            average=Avg("took", filter=good),
-            p95=_P95(Extract("took", "epoch"), filter=good),
-            average_cost_usd=Avg("cost_usd"),
-            total_cost_usd=Sum("cost_usd"),
+        rows = (
+            NodeRun.objects.filter(
+                run__organisation_id=organisation_id,
+                agent__in=agents,
+                ended_at__gte=clock.now() - timedelta(days=MEASURED_DAYS),
+                status__in=[NodeStatus.SUCCEEDED, NodeStatus.FAILED],
+            )
+            .exclude(agent="")
+            .values("agent")
+            .annotate(
+                runs=Count("id"),
+                succeeded=Count("id", filter=good),
+                average=Avg(took, filter=good),
+                p95=_P95(Extract(took, "epoch"), filter=good),
+                average_cost_usd=Avg("cost_usd"),
+                total_cost_usd=Sum("cost_usd"),
+            )
         )
-        if not found["runs"]:
-            return None
-        p95 = found.pop("p95")
-        return Figures(days=MEASURED_DAYS, p95=None if p95 is None else timedelta(seconds=float(p95)), **found)
+        return {row.pop("agent"): _figures(row) for row in rows}
+
+
+def _figures(row: dict[str, JSON]) -> Figures:
+    p95 = row.pop("p95")
+    return Figures(days=MEASURED_DAYS, p95=None if p95 is None else timedelta(seconds=float(p95)), **row)
 
 
 def _uses(workflow: Workflow, agent: str) -> Iterator[WorkflowUse]:

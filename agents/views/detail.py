@@ -48,7 +48,7 @@ def usage(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     facts = {
         "workflows": source.workflows(request.organisation.pk, slug) if source else [],
         "recent": source.recent(request.organisation.pk, slug, RECENT) if source else [],
-        "figures": source.figures(request.organisation.pk, slug) if source else None,
+        "figures": source.figures_of(request.organisation.pk, [slug]).get(slug) if source else None,
     }
     return render(request, "agents/usage.html", {**page.head(request, agent, "usage"), **facts})
 

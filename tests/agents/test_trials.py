@@ -192,10 +192,11 @@ def test_the_use_page_tells_workflows_calls_and_measured_figures(org, summary, o
     for status in ("completed", "completed", "failed"):
         run = trials.start_trial(agent=summary, inputs={"document": status}, actor=Actor.command())
         ended(run, status, outputs={"outputs": {"text": "x"}})
-    figures = NodeRunUsage().figures(org.pk, "summary")
+    figures = NodeRunUsage().figures_of(org.pk, ["summary"])["summary"]
     assert (figures.runs, figures.succeeded, round(figures.success_rate)) == (3, 2, 67)
     assert figures.p95 == figures.average == timedelta(seconds=2)
-    assert NodeRunUsage().figures(org.pk, "nobody") is None
+    assert NodeRunUsage().figures_of(org.pk, ["nobody"]) == {}
+    assert "67 %" in operator.get("/o/acme/agents/?view=table").content.decode()
     page = operator.get("/o/acme/agents/summary/usage/").content.decode()
     for words in ("Digest", "Sum up", "follows the latest", "draft only", "66.7", "offline/extract"):
         assert words in page
