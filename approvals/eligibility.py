@@ -14,7 +14,7 @@ class Eligibility:
 def eligibility(
     *, user_id: int, roles: Collection[str], may_decide: bool, assignee_user_id: int | None, assignee_role: str
 ) -> Eligibility:
-    """A request named to a person is theirs alone; one for a role is for its holders; one for nobody is for all deciders.
+    """Named to a person it is theirs alone; for a role, of its holders; for nobody, of all who may decide.
 
     `roles` are the slugs of the user's roles, `may_decide` whether they hold the permission `approvals.decide`.
     """

@@ -1,7 +1,7 @@
 """Node types that wait for a person: approval and human_input.
 
-The request row appears in the commit that records that the node waits, and is withdrawn in the commit that records that it
-does not wait any more: no path leads round an open approval, and none is left behind.
+The request row appears in the commit that records that the node waits, and is withdrawn in the commit that records
+that it does not wait any more: no path leads round an open approval, and none is left behind.
 """
 
 from __future__ import annotations

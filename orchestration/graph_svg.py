@@ -1,7 +1,7 @@
-"""A definition as an SVG drawing, made on the server: readable without scripts, painted by classes and data attributes.
+"""A definition as an SVG drawing, made on the server: readable without scripts, painted by classes and attributes.
 
-`static/css/graph.css` colours it by `data-status` of nodes and `data-state` of edges; `static/js/graph.js` pans and zooms.
-Nodes are links, so that the drawing can be walked by keyboard. No inline styles (the content security policy forbids them).
+`static/css/graph.css` colours it by `data-status` of nodes and `data-state` of edges; `static/js/graph.js` pans and
+zooms. Nodes are links, so that the drawing can be walked by keyboard. No inline styles: the CSP forbids them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from orchestration.nodes.base import node_types
 from portal.core.ui import icons, statuses
 
 MARGIN = 24.0
+LEAST_WIDTH, LEAST_HEIGHT = 760.0, 300.0
 _LONGEST_NAME, _LONGEST_NOTE = 24, 30
 _ENDED_WELL = {"succeeded", "skipped", "failed"}
 
@@ -44,12 +45,10 @@ def render(
     ordered = sorted(nodes, key=lambda name: (_depth(nodes, name), name not in parents))
     return format_html(
         '<svg class="graph" viewBox="{} {} {} {}" role="group" aria-label="{}">'
-        '<defs><marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        '<defs><marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8"'
+        ' orient="auto">'
         '<path class="graph-arrow" d="M0 0 8 4 0 8z"/></marker></defs>{}{}{}</svg>',
-        _n(-MARGIN),
-        _n(-MARGIN),
-        _n(drawing.width + 2 * MARGIN),
-        _n(drawing.height + 2 * MARGIN),
+        *map(_n, _view_box(drawing)),
         f"{definition.get('name', 'Workflow')}: {len(nodes)} steps",
         format_html_join(
             "", "{}", ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n in parents)
@@ -61,6 +60,12 @@ def render(
             ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n not in parents),
         ),
     )
+
+
+def _view_box(drawing: Layout) -> tuple[float, float, float, float]:
+    """x, y, width, height. A small drawing stands in the middle of a larger field, so that it is not blown up."""
+    width, height = max(drawing.width + 2 * MARGIN, LEAST_WIDTH), max(drawing.height + 2 * MARGIN, LEAST_HEIGHT)
+    return (drawing.width - width) / 2, (drawing.height - height) / 2, width, height
 
 
 def _node(node: Mapping[str, Any], box: Box, status: str, link: str) -> SafeString:
@@ -137,7 +142,8 @@ def _edge(
             '<text class="graph-label" x="{}" y="{}">{}</text>', _n(leave[0] + 7), _n(leave[1] - 5), port
         )
     return format_html(
-        '<path class="graph-edge" data-edge="{}" data-port="{}" data-state="{}" d="{}" marker-end="url(#graph-arrow)"/>{}',
+        '<path class="graph-edge" data-edge="{}" data-port="{}" data-state="{}" d="{}"'
+        ' marker-end="url(#graph-arrow)"/>{}',
         f"{source}:{port}:{target}",
         port,
         _edge_state(state.get(source, ""), port, taken.get(source)),
@@ -172,7 +178,7 @@ def _path(points: Sequence[Point]) -> str:
 
 
 def _exits(edges: Sequence[EdgeKey], drawing: Layout) -> dict[tuple[str, str], tuple[int, int]]:
-    """For each (node, port): its place among the node's ports, the one that leads highest first, and how many there are."""
+    """For each (node, port): its place among the node's ports, the highest first, and how many there are."""
     heights: dict[str, dict[str, float]] = {}
     for edge in edges:
         source, port, target = edge

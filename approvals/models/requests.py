@@ -1,7 +1,7 @@
 """Approval requests and the decisions on them.
 
 A request is opened by the engine in the very commit that records that the node waits (`approvals.nodes`), and closed
-by a decision, or by the engine when the node stops waiting. Lock order everywhere: the run's row first, then the request's.
+by a decision, or by the engine when the node stops waiting. Lock order: the run's row first, then the request's.
 """
 
 from __future__ import annotations

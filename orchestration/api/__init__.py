@@ -2,7 +2,7 @@
 
 from ninja import Router
 
-from orchestration.api import listing, runs, workflows
+from orchestration.api import execute, listing, runs, workflows
 
 router = Router()
 router.add_router("/workflows", workflows.router)
@@ -10,3 +10,4 @@ router.add_router("/runs", runs.router)
 
 plain = Router()
 plain.add_router("/workflows", listing.router)
+plain.add_router("/workflows", execute.router)

@@ -1,4 +1,6 @@
-"""`GET /api/workflows/list`: what can be executed, in the words of the callers it was made for (camelCase, no version)."""
+"""`GET /api/workflows/list`: what can be executed, in the words of the callers it was made for (camelCase, no
+version).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Workflows by API: definitions in and out as they are, in the format `ensemble.workflow/1`. Contract: docs/reference/api.md."""
+"""Workflows by API: definitions in and out as they are, in the format `ensemble.workflow/1`. Contract:
+docs/reference/api.md.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,16 @@
-"""Where the nodes of a definition stand when it is drawn, and how its edges run. Pure; the same definition, the same drawing.
+"""Where the nodes of a definition stand when it is drawn, and how its edges run. Pure: same definition, same drawing.
 
-Every scope (the top, the body of each loop) is laid out by itself, left to right: layers by the longest path, order within a
-layer by igraph's Sugiyama, with a stand-in vertex wherever an edge passes a layer, so that edges bend round nodes
-(Sugiyama, Tagawa, Toda 1981). A scope in which every node has a `position` keeps its positions; one without is laid out
-whole. Positions are relative to the scope: the body of a loop moves with the loop.
+Every scope (the top, the body of each loop) is laid out by itself, left to right: layers by the longest path, order
+within a layer by igraph's Sugiyama, with a stand-in vertex wherever an edge passes a layer, so that edges bend round
+nodes (Sugiyama, Tagawa, Toda 1981). A scope in which every node has a `position` keeps its positions; one without is
+laid out whole. Positions are relative to the scope: the body of a loop moves with the loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import igraph
@@ -124,7 +125,7 @@ def _laid_out(members: Sequence[str], sizes: Mapping[str, Point], edges: Sequenc
             chain.append(len(vertices) - 1)
         chain.append(index[edge[2]])
         chains[edge] = chain[1:-1]
-        links.extend(zip(chain, chain[1:], strict=False))
+        links.extend(pairwise(chain))
     graph = igraph.Graph(n=len(vertices), edges=sorted(set(links)), directed=True)
     across = [point[0] for point in graph.layout_sugiyama(layers=depth, hgap=1, vgap=1).coords[: len(vertices)]]
     heights = [sizes[name][1] if name else GAP_Y / 2 for name in vertices]
@@ -175,7 +176,7 @@ def _places(depth: Sequence[int], across: Sequence[float], heights: Sequence[flo
     for level in sorted(set(depth)):
         order = sorted((v for v, d in enumerate(depth) if d == level), key=lambda v: (across[v], v))
         wanted = sum(places[v] for v in order) / len(order)
-        for before, vertex in zip(order, order[1:], strict=False):
+        for before, vertex in pairwise(order):
             least = places[before] + heights[before] / 2 + GAP_Y + heights[vertex] / 2
             places[vertex] = max(places[vertex], least)
         shift = wanted - sum(places[v] for v in order) / len(order)

@@ -101,7 +101,7 @@ class StepRow:
 
 
 def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
-    """All nodes in the order of the definition's drawing, bodies under their loop. Two queries however long the loops."""
+    """All nodes in the graph's order, bodies under their loop. Two queries, however long the loops."""
     nodes = {node["id"]: node for node in definition["nodes"]}
     single = {row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")}
     tallies: dict[str, dict[str, int]] = {}

@@ -34,7 +34,7 @@ class AdvancedForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @member(Permission.RUNS_START)
 def start(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
-    """GET: the form; `?from=<run>` fills in that run's inputs, `?example=<n>` an example of the workflow. POST: start."""
+    """GET: the form, filled in by `?from=<run>` or `?example=<number>`. POST: start."""
     workflow = access.workflow_for(request.organisation, slug)
     version = queries.newest(workflow)
     if version is None:

@@ -79,7 +79,6 @@ class Command(BaseCommand):
             return runs.start_run(
                 organisation=organisation,
                 definition=workflows.kept(body),
-                
                 idempotency_key=options["key"],
                 **common,
             )
