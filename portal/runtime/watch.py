@@ -14,12 +14,15 @@ The remedy is always to kill the session and start it anew: the database knows a
 import asyncio
 import os
 import re
+import socket
 from contextlib import suppress
+from typing import Any, LiteralString
 
 import psutil
 import psycopg
 
 from portal.runtime import health
+from portal.runtime.leftovers import members
 from portal.runtime.service import Service
 
 EVERY = 5.0  # seconds between looks
@@ -31,14 +34,16 @@ WEB_SILENT = 12  # looks without an answer: a minute
 # The only place where django-q2 tells of a worker's sudden death is its log.
 SUDDEN_DEATH = re.compile(r"reincarnated (worker|monitor|pusher) \S+ after (sudden )?death")
 
-_ENGINE_DEAF = """
+# Hosts of this cluster only: one of another machine may be well while this one is deaf.
+ENGINE_DEAF = """
     SELECT NOT EXISTS (SELECT 1 FROM orchestration_enginehost
-                       WHERE ended_at IS NULL AND heartbeat_at > clock_timestamp() - make_interval(secs => %(stale)s))
+                       WHERE hostname = %(hostname)s AND pid = ANY(%(pids)s) AND ended_at IS NULL
+                         AND heartbeat_at > clock_timestamp() - make_interval(secs => %(stale)s))
            AND EXISTS (SELECT 1 FROM orchestration_run
                        WHERE due_at < clock_timestamp() - make_interval(secs => %(stale)s))
 """
 # `lock` is when a waiting task was put in, or until when a taken one belongs to its taker.
-_JOBS_DEAF = """
+JOBS_DEAF = """
     SELECT EXISTS (SELECT 1 FROM django_q_ormq
                    WHERE key = 'jobs' AND lock < clock_timestamp() - make_interval(secs => %(longest)s))
            AND NOT EXISTS (SELECT 1 FROM django_q_ormq WHERE key = 'jobs' AND lock > clock_timestamp())
@@ -81,14 +86,18 @@ class Watch:
                 self._database_url, autocommit=True, connect_timeout=5, options="-c statement_timeout=5000"
             )
             async with connection:
-                if self._engine.age > GRACE and await _holds(connection, _ENGINE_DEAF):
+                if self._engine.age > GRACE and await _holds(connection, ENGINE_DEAF, self._hosts()):
                     self._engine.restart("was deaf (runs are due, and no host shows a heartbeat) and was ended")
-                if self.jobs.age > GRACE and await _holds(connection, _JOBS_DEAF):
+                if self.jobs.age > GRACE and await _holds(connection, JOBS_DEAF, {"longest": JOBS_LONGEST}):
                     self.jobs.restart("was deaf (work waits, and none is taken) and was ended")
 
+    def _hosts(self) -> dict[str, Any]:
+        processes = members(self._engine.pid) if self._engine.pid else []
+        return {"hostname": socket.gethostname(), "pids": [p.pid for p in processes], "stale": STALE}
 
-async def _holds(connection: psycopg.AsyncConnection[tuple[bool]], question: str) -> bool:
-    cursor = await connection.execute(question, {"stale": STALE, "longest": JOBS_LONGEST})
+
+async def _holds(connection: psycopg.AsyncConnection[Any], question: LiteralString, facts: dict[str, Any]) -> bool:
+    cursor = await connection.execute(question, facts)
     row = await cursor.fetchone()
     return bool(row and row[0])
 
