@@ -91,9 +91,7 @@ def check(url: str) -> bool:
     except ValueError:
         return False
     if not _may_connect(address, port):
-        raise ValueError(
-            f"The address {address} is inside the network. The operator can allow it with OUTGOING_ALLOW."
-        )
+        raise ValueError(f"The address {address} is inside the network. The operator can allow it with OUTGOING_ALLOW.")
     return False
 
 

@@ -201,7 +201,12 @@ def _answered(error: BaseException) -> bool:
 def _by_words(text: str) -> Meaning:
     """The last resort: litellm has kept nothing but the text of the cause."""
     lowered = text.lower()
-    if "jsondecode" in lowered or "expecting value" in lowered or "unable to parse" in lowered or "not valid json" in lowered:
+    if (
+        "jsondecode" in lowered
+        or "expecting value" in lowered
+        or "unable to parse" in lowered
+        or "not valid json" in lowered
+    ):
         return BAD_RESPONSE
     if "disconnected" in lowered or "connection" in lowered or "cannot connect" in lowered or "payload" in lowered:
         return CONNECTION

@@ -36,8 +36,7 @@ _LARGEST_ANSWER = 4_000_000  # characters; a server that never stops must not fi
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # After these another model may do better; a refused request or a wrong answer stays what it is.
 _TRY_NEXT = frozenset(
-    "authentication model_not_found quota_exhausted rate_limited timeout connection address_refused bad_response "
-    "provider_unavailable context_too_long".split()
+    ["authentication", "model_not_found", "quota_exhausted", "rate_limited", "timeout", "connection", "address_refused", "bad_response", "provider_unavailable", "context_too_long"]
 )
 
 _lock = threading.Lock()
@@ -432,7 +431,9 @@ def _load() -> Any:
     with _lock:
         if _litellm is None:
             if settings.PROCESS in ("web", "jobs"):
-                raise RuntimeError("Models are called by the engine only; this is the process “" + settings.PROCESS + "”.")
+                raise RuntimeError(
+                    "Models are called by the engine only; this is the process “" + settings.PROCESS + "”."
+                )
             os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
             os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads a .env file it happens to find
             module = importlib.import_module("litellm")

@@ -113,12 +113,10 @@ KEY_NAMES = tuple(name for provider in PROVIDERS for name in provider.key_names)
 MOVABLE = frozenset({"openai", "hosted_vllm", "ollama_chat", "anthropic"})
 
 _CODE_HINTS = frozenset(
-    "code coding engineering programming review diff refactoring testing debugging sql database frontend backend "
-    "devops ci deployment security infrastructure".split()
+    ["code", "coding", "engineering", "programming", "review", "diff", "refactoring", "testing", "debugging", "sql", "database", "frontend", "backend", "devops", "ci", "deployment", "security", "infrastructure"]
 )
 _QUALITY_HINTS = frozenset(
-    "legal law contract proposal strategy analysis architecture finance pricing writing risk audit research planning "
-    "negotiation compliance".split()
+    ["legal", "law", "contract", "proposal", "strategy", "analysis", "architecture", "finance", "pricing", "writing", "risk", "audit", "research", "planning", "negotiation", "compliance"]
 )
 
 

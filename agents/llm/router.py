@@ -187,9 +187,7 @@ async def _found(profile: str, wish: str, settings: Settings, hints: tuple[str, 
                     api_key=key or NO_KEY,
                 )
     limit = f" (MODEL_PROVIDERS allows only {', '.join(sorted(allowed))})" if allowed else ""
-    return Target(
-        model=OFFLINE_MODEL, profile=profile, reason=f"{why}no key and no local model found{limit}: offline"
-    )
+    return Target(model=OFFLINE_MODEL, profile=profile, reason=f"{why}no key and no local model found{limit}: offline")
 
 
 def _allowed() -> frozenset[str]:

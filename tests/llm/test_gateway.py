@@ -96,7 +96,9 @@ async def test_broken_stream_is_a_connection_fault(ask: Any) -> None:
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("model", ["hang", "drip"])
-async def test_deadline_holds_whatever_the_server_does(ask: Any, provider: Provider, model: str, streaming: bool) -> None:
+async def test_deadline_holds_whatever_the_server_does(
+    ask: Any, provider: Provider, model: str, streaming: bool
+) -> None:
     before, started = len(provider.of(model)), time.monotonic()
     with pytest.raises(AgentError) as caught:
         await ask(model, seconds=0.8, on_text=(lambda text: None) if streaming else None)
@@ -104,7 +106,9 @@ async def test_deadline_holds_whatever_the_server_does(ask: Any, provider: Provi
     assert (caught.value.code, caught.value.retryable) == ("timeout", True)
     assert len(provider.of(model)) - before == 1
     if model == "drip":
-        assert await asyncio.to_thread(provider.of(model)[-1].cut.wait, 3), "the connection is given up, not left behind"
+        assert await asyncio.to_thread(provider.of(model)[-1].cut.wait, 3), (
+            "the connection is given up, not left behind"
+        )
 
 
 async def test_deadline_in_the_past_asks_nobody(ask: Any, provider: Provider) -> None:
@@ -188,14 +192,18 @@ async def test_no_key_gets_into_an_error(ask: Any, monkeypatch: pytest.MonkeyPat
 
 async def test_prices_of_the_profile_decide(organisation: Organisation, provider: Provider, monkeypatch: Any) -> None:
     monkeypatch.setenv("MODEL_API_BASE", provider.base)
-    await _profile(organisation, "own", model="openai/ok", api_base=provider.base, input_price_usd=2, output_price_usd=10)
+    await _profile(
+        organisation, "own", model="openai/ok", api_base=provider.base, input_price_usd=2, output_price_usd=10
+    )
     reply = await gateway.complete(_plain(organisation, "own"))
     assert reply.cost_usd == pytest.approx((11 * 2 + 7 * 10) / 1_000_000)
 
 
 async def test_fallbacks_are_tried_in_order(organisation: Organisation, provider: Provider, monkeypatch: Any) -> None:
     monkeypatch.setenv("MODEL_API_BASE", provider.base)
-    await _profile(organisation, "first", model="openai/error-503", api_base=provider.base, fallbacks=["second", "third"])
+    await _profile(
+        organisation, "first", model="openai/error-503", api_base=provider.base, fallbacks=["second", "third"]
+    )
     await _profile(organisation, "second", model="openai/rate-limited", api_base=provider.base)
     await _profile(organisation, "third", model="openai/ok", api_base=provider.base)
     reply = await gateway.complete(_plain(organisation, "first"))

@@ -25,15 +25,16 @@ def _remarks(*rows: tuple[str, str, str, str]) -> tuple[Remark, ...]:
 
 RISKS = _remarks(
     ("Unlimited liability", "critical", r"unlimited(?:ly)? (?:liab\w+|responsib\w+)|liab\w+ (?:shall|will|is|are)[^.]{0,40}(?:unlimited|not (?:be )?limited)|without (?:any )?limit\w*[^.]{0,40}liab|liab\w+[^.]{0,60}without limit|liable without limit", "Ask for a cap, such as the value of the contract, and exclude indirect damage."),
+    ("Penalty without a cap", "critical", r"(?:penalt\w+|liquidated damages).{0,160}without (?:an? |any )?(?:upper )?(?:limit|cap|ceiling)", "Ask for a cap (usually 5 to 10 per cent of the price) and that delays of the client do not count."),
     ("Liability", "medium", r"\bliab(?:le|ility)\b[^.]{0,120}\b(?:limit\w*|cap\w*|times|per cent|%|up to|maximum)", "Check the cap against the insurance that is in place."),
     ("Penalties for delay", "high", r"penalt\w+|liquidated damages|delay damages", "Ask for an overall cap and a grace period, and that delays of the client do not count."),
     ("Indemnity", "high", r"indemnif\w+|hold harmless", "Limit it to proven claims of third parties, with notice and control of the defence."),
-    ("Ownership of the work", "medium", r"intellectual property|ownership of (?:all|the)|source code[^.]{0,50}(?:property|owned|belong|transfer)|assign\w* all rights|exclusive rights", "Keep existing components and know-how; grant a licence to those and transfer only what is made for the client."),
+    ("Ownership of the work", "medium", r"intellectual property|ownership of (?:all|the)|source code[^.]{0,50}(?:property|owned|belong|transfer|publish)|all rights (?:to|in)|rights[^.]{0,60}pass to|assign\w* all rights|exclusive rights", "Keep existing components and know-how; grant a licence to those and transfer only what is made for the client."),
     ("Termination at will", "high", r"terminat\w+[^.]{0,60}(?:at any time|for convenience|without cause|without (?:giving )?reason)", "Ask for notice and payment of the work done and of costs that cannot be cancelled."),
     ("Termination", "medium", r"\bterminat(?:e|ion)\b", "Check notice, cure period and what is paid at the end."),
-    ("Fixed price", "medium", r"fixed[- ]price|lump sum|no additional (?:costs|charges|payments)|all[- ]inclusive price|price increases? (?:are|is) excluded|not exceed", "Fix the scope in writing, agree on a change procedure with rates, and plan a contingency."),
+    ("Fixed price", "medium", r"fixed[- ]price|lump sum|no additional (?:costs|charges|payments)|all[- ]inclusive price|price increases? (?:are|is) excluded", "Fix the scope in writing, agree on a change procedure with rates, and plan a contingency."),
     ("Late payment", "medium", r"(?:payment|paid|invoice\w*)[^.]{0,80}(?:60|90|120) (?:\w+ )?days|(?:60|90|120) days[^.]{0,60}(?:payment|invoice)", "Ask for 30 days and payments at milestones."),
-    ("Payment after acceptance", "medium", r"(?:paid|payment|payable)[^.]{0,60}(?:upon|on|after|only)[^.]{0,30}(?:final )?acceptance|retention of \d+|retain\w* \d+ ?(?:%|per cent)", "Agree on acceptance criteria and that silence after a period counts as acceptance."),
+    ("Payment after acceptance", "medium", r"(?:paid|payment|payable)[^.]{0,110}(?:upon|on|after|only)[^.]{0,30}acceptance|retention of \d+|retain\w* \d+ ?(?:%|per cent)", "Agree on acceptance criteria and that silence after a period counts as acceptance."),
     ("Processing of personal data", "high", r"personal data|gdpr|data protection|data processing agreement", "Have the data processing agreement and the security measures checked; name sub-processors and places."),
     ("Data must stay in a region", "medium", r"(?:data|hosted|hosting|stored|servers?)[^.]{0,80}(?:within|inside|in) the (?:european union|eu|eea|country|united states)|outside (?:of )?the (?:eu|eea|european union)", "Confirm with the hosting partner where data, backups and support are."),
     ("High availability promised", "high", r"99[.,]\d+ ?(?:%|per cent)|availab\w+ of (?:at least )?\d", "Check that hosting and on-call duty can hold it; define how it is measured and what maintenance windows count."),
@@ -41,7 +42,7 @@ RISKS = _remarks(
     ("Insurance proof", "low", r"insurance", "Get the insurer's certificate early."),
     ("Certificates asked for", "medium", r"iso[ /]?(?:iec )?\d{4,5}|soc ?2|certifi(?:ed|cat\w+)|accredit", "Have the certificate or an equivalent at hand; a missing one may exclude the bid."),
     ("Exclusion for missing documents", "high", r"(?:will|shall|may) be (?:excluded|rejected|disqualified|disregarded)|non[- ]compliant (?:bids|proposals|tenders)|late (?:bids|proposals|tenders|submissions)", "Keep a checklist of all formal demands and submit a day early."),
-    ("Tight schedule", "medium", r"no later than|at the latest|by \d{1,2} \w+ \d{4}|must be (?:live|operational|completed|delivered) (?:by|before|within)", "Check the date against the plan and the client's own duties."),
+    ("Tight schedule", "medium", r"(?:go[- ]live|live|operational|completed|delivered|implemented|in production)[^.]{0,40}(?:no later than|at the latest|by|before) (?:\d{1,2} \w+ \d{4}|the end)", "Check the date against the plan and the client's own duties."),
     ("Migration of existing data", "medium", r"migrat\w+|legacy (?:system|data)", "Ask for samples early; agree who cleans the data, and plan a rehearsal."),
     ("Dependence on third parties", "medium", r"third[- ]part(?:y|ies)|existing (?:system|interface|provider)|provided by (?:the )?(?:client|city|authority|customer)", "Write the client's and third parties' duties with dates into the contract."),
     ("Named staff", "low", r"key (?:personnel|staff|experts)|named (?:staff|persons|experts)|replac\w+ of (?:staff|personnel|team)", "Agree on a replacement procedure."),
@@ -76,9 +77,7 @@ HOURS = {
     "Functionality": 28, "General": 12,
 }  # fmt: skip
 WEIGHT = {"must": 1.0, "should": 0.75, "could": 0.5}
-RULE_OF_THUMB = (
-    "Hours are a rule of thumb by area and priority (for example 28 hours for a functional must); check them with the team."
-)
+RULE_OF_THUMB = "Hours are a rule of thumb by area and priority (for example 28 hours for a functional must); check them with the team."
 
 
 def risk(text: str) -> Remark | None:

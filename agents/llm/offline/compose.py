@@ -70,7 +70,14 @@ def _by_outline(outline: Sequence[str], task: Task) -> list[str]:
     for name, value in pieces:
         heading = max(outline, key=lambda one: (_fit(one, name), -outline.index(one)))
         if _fit(heading, name) == 0:
-            heading = next((one for one in outline if re.search(r"detail|appendix|annex|other|background|understanding", one, re.I)), outline[-1])
+            heading = next(
+                (
+                    one
+                    for one in outline
+                    if re.search(r"detail|appendix|annex|other|background|understanding", one, re.I)
+                ),
+                outline[-1],
+            )
         placed[heading].append(_render(name, value, 3, bare=_fit(heading, name) >= 3))
     parts = []
     for heading in outline:
@@ -104,7 +111,12 @@ def _scalar(value: JSON) -> bool:
 def _fit(heading: str, name: str) -> int:
     """How well a piece belongs under a heading: shared words count three, words of the field one."""
     own = set(reading.words(heading))
-    near = {reading.stem(word) for key, words in _SECTION_WORDS.items() if set(reading.words(key)) & own for word in words.split()}
+    near = {
+        reading.stem(word)
+        for key, words in _SECTION_WORDS.items()
+        if set(reading.words(key)) & own
+        for word in words.split()
+    }
     # The field's own name says more than the name of the object it is in.
     words = [reading.stem(word) for word in re.split(r"[\s_]+", name.lower())]
     last = words[-1:]
@@ -139,8 +151,16 @@ def _render(name: str, value: JSON, level: int, bare: bool = False) -> str:
     if isinstance(value, str):
         return head + _shifted(value, level)
     if isinstance(value, Mapping):
-        short = [f"- **{_label(key)}:** {_inline(inner)}" for key, inner in value.items() if _scalar(inner) and inner not in ("", None)]
-        long = [_render(key, inner, level + 1) for key, inner in value.items() if not _scalar(inner) and inner not in ("", [], {})]
+        short = [
+            f"- **{_label(key)}:** {_inline(inner)}"
+            for key, inner in value.items()
+            if _scalar(inner) and inner not in ("", None)
+        ]
+        long = [
+            _render(key, inner, level + 1)
+            for key, inner in value.items()
+            if not _scalar(inner) and inner not in ("", [], {})
+        ]
         return head + "\n\n".join(filter(None, ("\n".join(short), *long)))
     if isinstance(value, list):
         if value and all(isinstance(row, Mapping) for row in value):
@@ -151,9 +171,17 @@ def _render(name: str, value: JSON, level: int, bare: bool = False) -> str:
 
 def table(rows: Sequence[Mapping[str, JSON]]) -> str:
     """A Markdown table of the columns that hold something; long ones are cut with their number told."""
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) not in ("", None, [], {}) for row in rows)]
+    names = [
+        name
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if any(row.get(name) not in ("", None, [], {}) for row in rows)
+    ]
     # Of two columns that say the same, one is enough.
-    names = [name for index, name in enumerate(names) if not any(all(row.get(name) == row.get(other) for row in rows) for other in names[:index])]
+    names = [
+        name
+        for index, name in enumerate(names)
+        if not any(all(row.get(name) == row.get(other) for row in rows) for other in names[:index])
+    ]
     lines = ["| " + " | ".join(_label(name) for name in names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows[:_MOST_ROWS]]
     more = f"\n\n… and {len(rows) - _MOST_ROWS} more." if len(rows) > _MOST_ROWS else ""
@@ -184,7 +212,9 @@ def _shifted(text: str, level: int) -> str:
     if not found:
         return text.replace(NOTE, "").strip()
     shift = max(0, level - min(found))
-    return re.sub(r"^(#{1,6}) ", lambda match: "#" * min(6, len(match[1]) + shift) + " ", text.replace(NOTE, ""), flags=re.M).strip()
+    return re.sub(
+        r"^(#{1,6}) ", lambda match: "#" * min(6, len(match[1]) + shift) + " ", text.replace(NOTE, ""), flags=re.M
+    ).strip()
 
 
 def _digest(text: str) -> str:
@@ -215,7 +245,9 @@ def severity_sentence(severities: Sequence[str]) -> str:
     """`12 findings: 2 critical, 3 high, 7 low.`"""
     counts = Counter(severities)
     listed = ", ".join(f"{counts[word]} {word}" for word in labels.SEVERITY if counts[word])
-    return f"{len(severities)} finding{'s' if len(severities) != 1 else ''}: {listed}." if severities else "No findings."
+    return (
+        f"{len(severities)} finding{'s' if len(severities) != 1 else ''}: {listed}." if severities else "No findings."
+    )
 
 
 def diff_summary(diff: str, area: str = "") -> str:
@@ -231,7 +263,15 @@ def diff_summary(diff: str, area: str = "") -> str:
 
 def _diff_report(diff: str) -> str:
     found = diffs.findings(diff)
-    rows = [{"severity": one.severity, "where": f"{one.file}:{one.line}", "finding": one.title, "suggestion": one.suggestion} for one in found]
+    rows = [
+        {
+            "severity": one.severity,
+            "where": f"{one.file}:{one.line}",
+            "finding": one.title,
+            "suggestion": one.suggestion,
+        }
+        for one in found
+    ]
     return f"{diff_summary(diff)}\n\n{table(rows) if rows else ''}"
 
 
@@ -249,6 +289,8 @@ def reply(material: Material) -> str:
     if known:
         parts.append("What we can tell you now:\n" + "\n".join(f"- {one.text}" for one in known))
     else:
-        parts.append("A colleague will look into it and come back to you; please send us anything that helps, such as your order or customer number.")
+        parts.append(
+            "A colleague will look into it and come back to you; please send us anything that helps, such as your order or customer number."
+        )
     parts.append("Kind regards")
     return "\n\n".join(parts)

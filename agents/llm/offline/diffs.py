@@ -136,7 +136,15 @@ class Rule:
 
 
 def _rule(
-    name: str, area: str, severity: str, languages: str, pattern: str, title: str, detail: str, suggestion: str, unless: str = ""
+    name: str,
+    area: str,
+    severity: str,
+    languages: str,
+    pattern: str,
+    title: str,
+    detail: str,
+    suggestion: str,
+    unless: str = "",
 ) -> Rule:
     return Rule(
         name, area, severity, tuple(languages.split()), re.compile(pattern), title, detail, suggestion,
@@ -151,7 +159,7 @@ RULES = (
           "Revoke it, read it from the environment or a secret store, and remove it from the history.",
           r"(?i)os\.environ|getenv|process\.env|config\(|example|changeme|placeholder|xxxx"),
     _rule("sql-injection", "security", "critical", "",
-          r"(?i)(?:execute|query|raw|cursor\.\w+|prepare)\s*\(\s*(?:f[\"']{1,3}|[\"'].*?(?:SELECT|INSERT|UPDATE|DELETE)[^)]*?[\"']\s*(?:\+|%|\.format)|`[^`]*\$\{)|f[\"']{1,3}\s*(?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)[^\"']*\{|[\"'](?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)[^\"']*[\"']\s*(?:\+|%\s|\.format\()|`(?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s|DELETE\s+FROM)[^`]*\$\{",
+          r"(?i)(?:execute|query|raw|cursor\.\w+|prepare)\s*\(\s*(?:f[\"']{1,3}|[\"'].*?(?:SELECT|INSERT|UPDATE|DELETE)[^)]*?[\"']\s*(?:\+|%|\.format)|`[^`]*\$\{)|f[\"']{1,3}\s*(?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM).*\{|[\"'](?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)[^\"']*[\"']\s*(?:\+|%\s|\.format\()|`(?:SELECT\s.+?\sFROM|INSERT\s+INTO|UPDATE\s|DELETE\s+FROM)[^`]*\$\{",
           "SQL put together from strings", "A value with a quote in it changes the statement: SQL injection.",
           "Pass values as parameters of the query (placeholders), never as part of its text."),
     _rule("shell-injection", "security", "critical", "python",
@@ -183,7 +191,7 @@ RULES = (
           "Debug mode switched on", "Error pages then show settings and source to everybody.", "Take it from the environment, off by default."),
     _rule("cors-all", "security", "medium", "", r"Access-Control-Allow-Origin[\"']?\s*[,:=]\s*[\"']\*|CORS_ALLOW_ALL_ORIGINS\s*=\s*True|origin\s*:\s*[\"']\*[\"']",
           "Every origin is allowed", "Pages of any web site may read the answers.", "List the origins that need it."),
-    _rule("path-traversal", "security", "high", "python javascript", r"(?i)(?:open|send_file|FileResponse|readFile(?:Sync)?|os\.path\.join|Path)\s*\([^)]*(?:request\.|params|query|filename|user_?input|req\.)",
+    _rule("path-traversal", "security", "high", "python javascript", r"(?:\bopen|send_file|FileResponse|readFile(?:Sync)?|os\.path\.join|\bPath)\s*\([^)]*(?:request\.|params|query|filename|file_name|user_?input|req\.)",
           "File name from outside", "A name like ../../etc/passwd leads out of the folder.", "Resolve the path and check that it lies within the folder, or look the file up by id."),
     _rule("logged-secret", "security", "high", "", r"(?i)(?:log(?:ger|ging)?\.\w+|print|console\.\w+)\s*\(.*(?:passw|secret|token|api_?key|credit_?card|card_number|authorization)",
           "Secret written to the log", "Logs are read by many and kept for long.", "Leave the value out, or log only its last characters."),
@@ -216,12 +224,16 @@ RULES = (
     _rule("commented-code", "quality", "low", "python", r"^\s*#\s*(?:def |if .*:$|for .*:$|return\b|\w+\s*=\s*\w+\(|\w+\.\w+\(.*\)$)", "Commented-out code", "Nobody knows whether it still matters.", "Delete it; the history keeps it."),
 )  # fmt: skip
 
-_LOOP = re.compile(r"^(?P<indent>\s*)(?:async\s+)?(?:for\s+.+\s+in\s+.+:|while\s+.+:|for\s*\(.*\)\s*\{?|.*\.forEach\s*\()")
+_LOOP = re.compile(
+    r"^(?P<indent>\s*)(?:async\s+)?(?:for\s+.+\s+in\s+.+:|while\s+.+:|for\s*\(.*\)\s*\{?|.*\.forEach\s*\()"
+)
 _QUERY = re.compile(
     r"\.objects\.(?:get|filter|create|all|exclude|first|count|exists|update_or_create|get_or_create)\b|\.execute\s*\(|\.fetch(?:one|all)\s*\("
     r"|\brequests\.(?:get|post)\s*\(|\bawait\s+(?:fetch|db\.|\w+\.(?:query|find|findOne|get)\s*\()|session\.query\(|\.save\(\)"
 )
-_FUNCTION = re.compile(r"^(?P<indent>\s*)(?:(?:async\s+)?def\s+(?P<py>\w+)|(?:export\s+)?(?:async\s+)?function\s+(?P<js>\w+)|class\s+(?P<cls>\w+))")
+_FUNCTION = re.compile(
+    r"^(?P<indent>\s*)(?:(?:async\s+)?def\s+(?P<py>\w+)|(?:export\s+)?(?:async\s+)?function\s+(?P<js>\w+)|class\s+(?P<cls>\w+))"
+)
 
 
 @lru_cache(maxsize=16)
@@ -255,7 +267,8 @@ def _by_rules(file: File) -> Iterator[Finding]:
                 continue
             if comment and rule.name not in ("todo", "commented-code", "hardcoded-secret"):
                 continue
-            if rule.pattern.search(text) and not (rule.unless and rule.unless.search(text)):
+            whole = _call(file, line) if rule.name == "no-timeout" else text
+            if rule.pattern.search(whole) and not (rule.unless and rule.unless.search(whole)):
                 yield _finding(rule, file, line)
         if len(text) > _LONG_LINE and file.language not in ("docs", "config", "css", ""):
             yield Finding("quality", "low", file.path, line.number, "Very long line", f"{len(text)} characters; it cannot be read beside the diff.", "Break it.", _code(text), "long-line")  # fmt: skip
@@ -266,8 +279,26 @@ def _finding(rule: Rule, file: File, line: Line) -> Finding:
     if file.is_test:  # a password in a test is worth a look, no more
         severity = "low"
     # The code itself is shown, but never a credential that was found in it.
-    code = _code(line.text) if rule.name != "hardcoded-secret" else re.sub(r"([\"'])[^\"']{4,}([\"'])", r"\1…\2", _code(line.text))
-    return Finding(rule.area, severity, file.path, line.number, rule.title, rule.detail, rule.suggestion, code, rule.name)
+    code = (
+        _code(line.text)
+        if rule.name != "hardcoded-secret"
+        else re.sub(r"([\"'])[^\"']{4,}([\"'])", r"\1…\2", _code(line.text))
+    )
+    return Finding(
+        rule.area, severity, file.path, line.number, rule.title, rule.detail, rule.suggestion, code, rule.name
+    )
+
+
+def _call(file: File, line: Line) -> str:
+    """A call that goes over several lines, as one."""
+    lines = [one.text for one in file.context if one.hunk == line.hunk and line.number <= one.number < line.number + 20]
+    whole, depth = "", 0
+    for text in lines:
+        whole += text.strip() + " "
+        depth += text.count("(") - text.count(")")
+        if depth <= 0:
+            break
+    return whole
 
 
 def _queries_in_loops(file: File) -> Iterator[Finding]:
@@ -305,11 +336,22 @@ def _functions(file: File) -> Iterator[Finding]:
         name, indent = match["py"] or match["js"], len(match["indent"])
         body = []
         for after in file.context[index + 1 :]:
-            if after.hunk != line.hunk or (after.text.strip() and len(after.text) - len(after.text.lstrip()) <= indent and not re.match(r"^\s*[)\]}]", after.text)):
+            if after.hunk != line.hunk or (
+                after.text.strip()
+                and len(after.text) - len(after.text.lstrip()) <= indent
+                and not re.match(r"^\s*[)\]}]", after.text)
+            ):
                 break
             body.append(after.text)
         size = len([text for text in body if text.strip()])
-        depth = max(((len(text) - len(text.lstrip()) - indent) // (4 if file.language == "python" else 2) for text in body if text.strip()), default=0)
+        depth = max(
+            (
+                (len(text) - len(text.lstrip()) - indent) // (4 if file.language == "python" else 2)
+                for text in body
+                if text.strip()
+            ),
+            default=0,
+        )
         arguments = line.text.count(",") + 1 if "(" in line.text and ")" in line.text else 0
         if size > _LONG_FUNCTION:
             yield Finding("quality", "medium", file.path, line.number, f"Long function {name}", f"{size} lines do several things at once and are hard to test.", "Split it by the things it does.", _code(line.text), "long-function")  # fmt: skip
@@ -326,8 +368,19 @@ def _swallowed(file: File) -> Iterator[Finding]:
             yield Finding("quality", "high", file.path, line.number, "Failure swallowed", "The error is caught and nothing is done: the program goes on with wrong data and nobody learns why.", "Handle it, log it, or let it pass on.", _code(line.text), "swallowed")  # fmt: skip
 
 
+_NO_LOGIC = re.compile(r"(^|/)(urls|settings|__init__|conf|config|apps|admin|manage|setup)\.\w+$|(^|/)migrations/")
+
+
 def _missing_tests(files: tuple[File, ...]) -> Iterator[Finding]:
-    changed = [file for file in files if file.language in ("python", "javascript", "java", "go", "ruby", "php", "csharp") and not file.is_test and not file.deleted and len(file.added) >= 3]
+    changed = [
+        file
+        for file in files
+        if file.language in ("python", "javascript", "java", "go", "ruby", "php", "csharp")
+        and not file.is_test
+        and not file.deleted
+        and len(file.added) >= 3
+        and not _NO_LOGIC.search(file.path)
+    ]
     tests = " ".join(file.path + "\n" + "\n".join(line.text for line in file.added) for file in files if file.is_test)
     for file in changed:
         stem = re.sub(r"\.\w+$", "", file.path.rsplit("/", 1)[-1])

@@ -61,13 +61,17 @@ def in_item(name: str, schema: Mapping[str, JSON], seed: Seed, index: int, list_
     return None
 
 
-def _text(name: str, schema: Mapping[str, JSON], seed: Seed, index: int, list_name: str, material: Material) -> str | None:
+def _text(
+    name: str, schema: Mapping[str, JSON], seed: Seed, index: int, list_name: str, material: Material
+) -> str | None:
     if name in ("id", "ref", "reference", "key", "number", "code_id", "no"):
         return seed.number or str(seed.known.get("id") or "") or f"{_prefix(list_name)}-{index + 1:02d}"
     if name in ("title", "name", "headline", "label", "subject", "short"):
         return reading.shorten(str(seed.known.get("title") or seed.text), 110)
     if name in ("section", "source", "where", "location", "chapter", "heading", "origin"):
-        place = " ".join(filter(None, (seed.section, f"({seed.number})" if seed.number and seed.number not in seed.section else "")))
+        place = " ".join(
+            filter(None, (seed.section, f"({seed.number})" if seed.number and seed.number not in seed.section else ""))
+        )
         return place or None
     if name in ("category", "area", "topic", "theme", "type", "kind", "group"):
         return str(seed.known.get("area") or labels.area(seed.text, seed.section))
@@ -104,7 +108,13 @@ def _number(name: str, seed: Seed, index: int) -> float | None:
         return index + 1
     if re.search(r"confidence|score|probability|likelihood", name):
         return {"critical": 0.95, "high": 0.8, "medium": 0.6, "low": 0.4}[labels.severity(seed.text)]
-    wanted = "percent" if re.search(r"percent|share|rate_pct", name) else "money" if re.search(r"amount|cost|price|budget|value|usd|eur|fee", name) else ""
+    wanted = (
+        "percent"
+        if re.search(r"percent|share|rate_pct", name)
+        else "money"
+        if re.search(r"amount|cost|price|budget|value|usd|eur|fee", name)
+        else ""
+    )
     values = [one for one in figures(seed.text) if not wanted or one.kind == wanted]
     number = next((one.value for one in values if isinstance(one.value, int | float)), None)
     return float(number) if number is not None else None
@@ -128,13 +138,22 @@ def _choice(name: str, choices: list[JSON], seed: Seed, schema: Mapping[str, JSO
         return known
     if isinstance(known, str) and (same := _same(known, words)):
         return same
-    if re.search(r"status|coverage|compliance|fit\b|answer", name) or {"covered", "met", "compliant", "fulfilled"} & set(words):
+    if re.search(r"status|coverage|compliance|fit\b|answer", name) or {
+        "covered",
+        "met",
+        "compliant",
+        "fulfilled",
+    } & set(words):
         covered = not _response(seed, material).startswith("Open:")
         scale = labels.scale(words)
         if scale:
             return scale.pick(0 if covered else 1) or words[0]
         good = [word for word in words if re.match(r"(?:fully_?)?(?:covered|met|compliant|fulfilled|yes|full)", word)]
-        rest = [word for word in words if word not in good and re.match(r"open|unclear|partial|partly|gap|to_be|unknown|clarif", word)]
+        rest = [
+            word
+            for word in words
+            if word not in good and re.match(r"open|unclear|partial|partly|gap|to_be|unknown|clarif", word)
+        ]
         if good or rest:
             return (good or words)[0] if covered else (rest or words)[-1 if not rest else 0]
     return _label(name, words, seed.text, seed.section, schema) if words else choices[0]
@@ -245,8 +264,12 @@ def _badness(material: Material, found: Found) -> int:
         return 0
     flags = labels.moderation(material.main)
     if flags:
-        return 2 if flags[0].score >= 0.75 else 1
+        return 2 if flags[0].score >= 0.75 and flags[0].label not in _FOR_PEOPLE else 1
     return 0
+
+
+# Somebody in need is neither deleted nor left alone, and whether a claim is true no word list can say: a person looks.
+_FOR_PEOPLE = frozenset({"self_harm", "misinformation"})
 
 
 def _root_text(name: str, schema: Mapping[str, JSON], material: Material, found: Found) -> str | None:
@@ -267,7 +290,9 @@ def _summary(material: Material, schema: Mapping[str, JSON], found: Found) -> st
     severities = [str(row["severity"]).lower() for row in rows if row.get("severity")]
     if severities and not material.task.texts:
         return compose.severity_sentence(severities)
-    wanted = 2 if re.search(r"\bone\b|short|brief|single|two sentences", str(schema.get("description", "")), re.I) else 5
+    wanted = (
+        2 if re.search(r"\bone\b|short|brief|single|two sentences", str(schema.get("description", "")), re.I) else 5
+    )
     source = material.main if len(material.main) > 200 else material.text
     chosen = reading.best(source, wanted)
     return " ".join(one.text if one.text[-1:] in ".!?" else f"{one.text}." for one in chosen) or None
@@ -278,16 +303,21 @@ def _title(material: Material, schema: Mapping[str, JSON], found: Found) -> str 
 
 
 _CLIENT = re.compile(
-    r"(?:issued by|on behalf of|contracting authority(?: is)?:?|client(?: is)?:|customer:|buyer:|purchaser:|published by|invites? .{0,40}on behalf of)\s+(?P<a>(?:the )?[A-Z][\w&.' -]{2,70})"
-    r"|(?P<b>(?:The )?(?:City|Municipality|County|Ministry|Department|University|Region|Port|District|State|Office) of(?: the)? (?:[A-Z][\w-]+ ?){1,4})",
+    r"(?i:issued by|on behalf of|contracting authority(?: is)?:?|client(?: is)?:|customer:|buyer:|purchaser:|published by)\s+(?P<name>(?:[Tt]he )?[A-Z][\w&.' -]{2,70})"
+)
+_PUBLIC_BODY = re.compile(
+    r"(?P<name>(?:The )?(?:City|Municipality|County|Ministry|Department|University|Region|Port|District|State|Office) of(?: the)? (?:[A-Z][\w-]+ ?){1,4})",
 )
 
 
 def _client(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:
-    match = _CLIENT.search(re.sub(r"\s+", " ", material.main[:6000]))
+    start = material.main[:6000]
+    match = _CLIENT.search(start) or _PUBLIC_BODY.search(start)
     if not match:
         return None
-    name = re.split(r"[.,;(]| (?:invites|intends|is|has|seeks|hereby|requests)\b", (match["a"] or match["b"]).strip())[0]
+    name = re.split(
+        r"[.,;(]| on \d| (?:invites|intends|is|has|seeks|hereby|requests)\b", match["name"].strip().split("\n")[0]
+    )[0]
     return name.strip().removeprefix("the ") or None
 
 
@@ -303,7 +333,13 @@ def _deadline(material: Material, schema: Mapping[str, JSON], found: Found) -> s
 
 def _budget(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:
     amounts = [one for one in figures(material.main) if one.kind == "money"]
-    near = [one for one in amounts if re.search(r"budget|maximum|ceiling|estimated value|not exceed|value of the contract|total", one.sentence.text, re.I)]
+    near = [
+        one
+        for one in amounts
+        if re.search(
+            r"budget|maximum|ceiling|estimated value|not exceed|value of the contract|total", one.sentence.text, re.I
+        )
+    ]
     chosen = max(near or amounts, key=_value, default=None)
     return money(_value(chosen), chosen.unit) if chosen else None
 
@@ -315,7 +351,9 @@ def _value(figure: Figure) -> float:
 def _reason(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:
     flags = labels.moderation(material.main)
     severities = [str(row.get("severity", "")).lower() for row in found.rows() if row.get("severity")]
-    given = [str(row.get("severity", "")).lower() for _, rows in material.objects for row in rows if row.get("severity")]
+    given = [
+        str(row.get("severity", "")).lower() for _, rows in material.objects for row in rows if row.get("severity")
+    ]
     if severities or given:
         return compose.severity_sentence(severities or given)
     if flags:
@@ -340,7 +378,9 @@ def _recommendation(material: Material, schema: Mapping[str, JSON], found: Found
             f"{'are' if open_points != 1 else 'is'} settled.",
         )[badness]
     pattern = re.compile(r"recommend|should|propose|suggest|advis|next", re.I)
-    return next((one.text for one in reading.best(material.main, 12) if pattern.search(one.text)), None) or _best_about("recommendation next step", material)
+    return next((one.text for one in reading.best(material.main, 12) if pattern.search(one.text)), None) or _best_about(
+        "recommendation next step", material
+    )
 
 
 def _written(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:
@@ -374,7 +414,10 @@ def _figure_field(kind: str) -> Callable[[Material, Mapping[str, JSON], Found], 
 _WRITERS: tuple[tuple[str, Callable[[Material, Mapping[str, JSON], Found], str | None]], ...] = (
     (r"^translat", _translated),
     (r"^(?:reply|response|answer|email_body|letter|message|draft_reply|body)$", _letter),
-    (r"^(?:text|markdown|report|proposal|document|content|draft|article|post|copy|memo|brief|code|plan_text|runbook|script)$", _written),
+    (
+        r"^(?:text|markdown|report|proposal|document|content|draft|article|post|copy|memo|brief|code|plan_text|runbook|script)$",
+        _written,
+    ),
     (r"summary|overview|abstract|gist|synopsis|tl_?dr|situation|background|description|understanding", _summary),
     (r"title|subject|headline|^name$", _title),
     (r"client|customer|buyer|authority|issuer|organisation|organization|company", _client),
@@ -451,8 +494,10 @@ def _root_truth(name: str, description: str, material: Material, found: Found) -
     words = f"{name} {description}".lower()
     if re.search(r"block|must_fix|stop|critical", name):
         return _badness(material, found) == 2
-    if re.search(r"doubt|uncertain|needs?_(?:review|human|person)|human|manual|escalat", words) and re.search(r"moderat|comment|toxic", material.task.instructions, re.I):
-        return bool(flags) and 0.25 <= max(flags.values()) < 0.75
+    if re.search(r"doubt|uncertain|needs?_(?:review|human|person)|human|manual|escalat", words) and re.search(
+        r"moderat|comment|toxic", material.task.instructions, re.I
+    ):
+        return _badness(material, found) == 1
     if re.search(r"approval|review|escalat|human", name):
         return _badness(material, found) >= 1
     if re.search(r"personal|pii", name):
@@ -489,11 +534,11 @@ def _date_in(text: str, schema: Mapping[str, JSON]) -> str | None:
 
 
 _LANGUAGES = {
-    "english": "the and of to is in that for with are this".split(),
-    "german": "der die das und ist nicht mit ein eine zu für".split(),
-    "french": "le la les et est une des pour dans que qui".split(),
-    "spanish": "el la los y es una para que por con del".split(),
-    "italian": "il la che di e un una per con non sono".split(),
+    "english": ["the", "and", "of", "to", "is", "in", "that", "for", "with", "are", "this"],
+    "german": ["der", "die", "das", "und", "ist", "nicht", "mit", "ein", "eine", "zu", "für"],
+    "french": ["le", "la", "les", "et", "est", "une", "des", "pour", "dans", "que", "qui"],
+    "spanish": ["el", "la", "los", "y", "es", "una", "para", "que", "por", "con", "del"],
+    "italian": ["il", "la", "che", "di", "e", "un", "una", "per", "con", "non", "sono"],
 }
 
 

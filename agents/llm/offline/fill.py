@@ -107,10 +107,16 @@ class _Filler:
         missing = int(schema.get("minItems", 0)) - len(rows)
         for index in range(max(0, missing)):
             seed = Seed(NOT_STATED)
-            rows.append(self._item(name, items, properties, seed, len(rows) + index, depth) if properties else _plain(items, seed))
+            rows.append(
+                self._item(name, items, properties, seed, len(rows) + index, depth)
+                if properties
+                else _plain(items, seed)
+            )
         return rows
 
-    def _finished(self, schema: Schema, properties: Mapping[str, Schema], values: Mapping[str, JSON]) -> dict[str, JSON]:
+    def _finished(
+        self, schema: Schema, properties: Mapping[str, Schema], values: Mapping[str, JSON]
+    ) -> dict[str, JSON]:
         """In the schema's order, each value within its limits; missing optional fields are left out."""
         required = set(schema.get("required", []))
         result: dict[str, JSON] = {}

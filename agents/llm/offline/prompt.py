@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 JSON = Any
-_TAG = re.compile(r"(?:^[ \t]*(?P<label>[^\n:<]{1,60}):[ \t]*)?<input_(?P<name>[\w-]+)>\n(?P<value>.*?)\n</input_(?P=name)>", re.DOTALL | re.MULTILINE)
+_TAG = re.compile(
+    r"(?:^[ \t]*(?P<label>[^\n:<]{1,60}):[ \t]*)?<input_(?P<name>[\w-]+)>\n(?P<value>.*?)\n</input_(?P=name)>",
+    re.DOTALL | re.MULTILINE,
+)
 _LINE = re.compile(r"^[ \t]*(?:[-*] )?(?P<label>[A-Z][^\n:.!?<>]{1,48}):[ \t]*(?P<value>\S[^\n]*)$", re.MULTILINE)
 NOT_GIVEN = "(not given)"
 

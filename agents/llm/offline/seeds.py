@@ -60,7 +60,10 @@ class Material:
 
     @cached_property
     def diff(self) -> str:
-        return next((value for value in self.task.inputs.values() if isinstance(value, str) and diffs.looks_like_diff(value)), "")
+        return next(
+            (value for value in self.task.inputs.values() if isinstance(value, str) and diffs.looks_like_diff(value)),
+            "",
+        )
 
     @cached_property
     def tables(self) -> list[tuple[str, tables.Table]]:
@@ -143,7 +146,10 @@ def _given(name: str, properties: Mapping[str, JSON], material: Material) -> lis
 
 def _seed_of(row: Mapping[str, JSON]) -> Seed:
     longest = max((value for value in row.values() if isinstance(value, str)), key=len, default="")
-    text = next((str(row[key]) for key in ("text", "requirement", "description", "statement", "title", "name") if row.get(key)), longest)
+    text = next(
+        (str(row[key]) for key in ("text", "requirement", "description", "statement", "title", "name") if row.get(key)),
+        longest,
+    )
     return Seed(text, str(row.get("section") or row.get("category") or ""), str(row.get("id") or ""), dict(row))
 
 
@@ -163,14 +169,22 @@ def alias_of(known: Mapping[str, JSON], name: str) -> JSON:
     """The value of a field that means the same, or None."""
     if name in known:
         return known[name]
-    return next((value for key, value in known.items() if _alias(key) == _alias(name) and _alias(name) != name.lower()), None)
+    return next(
+        (value for key, value in known.items() if _alias(key) == _alias(name) and _alias(name) != name.lower()), None
+    )
 
 
 def _requirements(text: str) -> list[Seed]:
     """Sentences that demand something, in order. A list item under a demanding introduction is a demand as well."""
     found: list[Seed] = []
     introduced = False
-    for sentence in reading.sentences(text):
+    sentences = reading.sentences(text)
+    coded = [sentence for sentence in sentences if _CODE.match(sentence.number)]
+    if len(coded) >= 6:  # the author has numbered them: what is not numbered is no requirement
+        return [Seed(one.text, one.section, one.number) for one in coded]
+    for sentence in sentences:
+        if " | " in sentence.text:
+            continue
         if sentence.text.endswith(":"):
             introduced = labels.demands(sentence.text)
             continue
@@ -178,11 +192,14 @@ def _requirements(text: str) -> list[Seed]:
             introduced = False
         if len(sentence.text.split()) < 4 or _FILLER.match(sentence.text):
             continue
-        if labels.demands(sentence.text) or (sentence.item and (introduced or _REQUIREMENT_SECTION.search(sentence.section))):
+        if labels.demands(sentence.text) or (
+            sentence.item and (introduced or _REQUIREMENT_SECTION.search(sentence.section))
+        ):
             found.append(Seed(sentence.text, sentence.section, sentence.number))
     return _distinct(found)
 
 
+_CODE = re.compile(r"[A-Z]{1,6}[-.]?\d{1,4}(?:\.\d+)?$")
 _REQUIREMENT_SECTION = re.compile(r"requirement|specification|scope|deliverable|functional|must|obligation", re.I)
 
 
@@ -195,15 +212,34 @@ def _risks(material: Material) -> list[Seed]:
     found: dict[str, Seed] = {}
     for sentence in reading.sentences(material.main):
         remark = advice.risk(sentence.text)
-        if remark is None or len(sentence.text.split()) < 4:
+        if remark is None or len(sentence.text.split()) < 4 or (not sentence.item and sentence.text[-1:] not in ".;!"):
             continue
-        known = {"title": remark.title, "name": remark.title, "risk": remark.title, "severity": remark.severity, "mitigation": remark.advice, "recommendation": remark.advice, "suggestion": remark.advice, "response": remark.advice, "advice": remark.advice, "quote": sentence.text, "clause": sentence.text, "evidence": sentence.text, "description": sentence.text, "impact": remark.severity}
+        known = {
+            "title": remark.title,
+            "name": remark.title,
+            "risk": remark.title,
+            "severity": remark.severity,
+            "mitigation": remark.advice,
+            "recommendation": remark.advice,
+            "suggestion": remark.advice,
+            "response": remark.advice,
+            "advice": remark.advice,
+            "quote": sentence.text,
+            "clause": sentence.text,
+            "evidence": sentence.text,
+            "description": sentence.text,
+            "impact": remark.severity,
+        }
         seed = Seed(sentence.text, sentence.section, sentence.number, known)
         known_before = found.get(remark.title)
-        if known_before is None or len(sentence.text) > 1.5 * len(known_before.text):
+        # A clause of the contract says more than a word of it elsewhere.
+        if known_before is None or (_CONTRACT.search(sentence.section) and not _CONTRACT.search(known_before.section)):
             found[remark.title] = seed
     ranked = sorted(found.values(), key=lambda seed: labels.SEVERITY.index(seed.known["severity"]))
     return ranked[:15]
+
+
+_CONTRACT = re.compile(r"contract|terms|legal|condition|liabil|warrant", re.I)
 
 
 def _findings(material: Material) -> list[Seed]:
@@ -232,14 +268,25 @@ def _dates(material: Material) -> list[Seed]:
     found: list[Seed] = []
     for figure in figures(material.main):
         if figure.kind == "date":
-            found.append(_figure_seed(figure, {"date": figure.value, "due": figure.value, "deadline": figure.value, "when": figure.value}))
+            found.append(
+                _figure_seed(
+                    figure, {"date": figure.value, "due": figure.value, "deadline": figure.value, "when": figure.value}
+                )
+            )
     unique = {(seed.known["date"], seed.text): seed for seed in found}
     return sorted(unique.values(), key=lambda seed: str(seed.known["date"]))[:20]
 
 
 def _figure_seed(figure: Figure, known: dict[str, JSON]) -> Seed:
     event = _around(figure)
-    more = {"event": event, "title": event, "name": event, "milestone": event, "description": figure.sentence.text, "label": event}
+    more = {
+        "event": event,
+        "title": event,
+        "name": event,
+        "milestone": event,
+        "description": figure.sentence.text,
+        "label": event,
+    }
     return Seed(figure.sentence.text, figure.sentence.section, figure.sentence.number, {**more, **known})
 
 
@@ -261,7 +308,18 @@ def _amounts(material: Material) -> list[Seed]:
         return [Seed(fact, name) for name, table in material.tables for fact in tables.facts(table)]
     kinds = ("money", "percent", "quantity", "duration")
     return [
-        _figure_seed(figure, {"value": figure.value, "amount": figure.value, "figure": figure.text, "unit": figure.unit, "currency": figure.unit, "metric": _around(figure), "kind": figure.kind})
+        _figure_seed(
+            figure,
+            {
+                "value": figure.value,
+                "amount": figure.value,
+                "figure": figure.text,
+                "unit": figure.unit,
+                "currency": figure.unit,
+                "metric": _around(figure),
+                "kind": figure.kind,
+            },
+        )
         for figure in figures(material.main)
         if figure.kind in kinds
     ][:25]
@@ -269,7 +327,15 @@ def _amounts(material: Material) -> list[Seed]:
 
 def _budget(material: Material) -> list[Seed]:
     return [
-        _figure_seed(figure, {"amount": figure.value, "value": figure.value, "currency": figure.unit, "text": money(float(figure.value), figure.unit)})
+        _figure_seed(
+            figure,
+            {
+                "amount": figure.value,
+                "value": figure.value,
+                "currency": figure.unit,
+                "text": money(float(figure.value), figure.unit),
+            },
+        )
         for figure in figures(material.main)
         if figure.kind == "money"
     ]
@@ -277,17 +343,38 @@ def _budget(material: Material) -> list[Seed]:
 
 def _contacts(material: Material) -> list[Seed]:
     found = [figure for figure in figures(material.text) if figure.kind in ("email", "phone", "url")]
-    return [Seed(str(one.value), one.sentence.section, "", {one.kind: one.value, "contact": one.value, "context": one.sentence.text}) for one in found]
+    return [
+        Seed(
+            str(one.value),
+            one.sentence.section,
+            "",
+            {one.kind: one.value, "contact": one.value, "context": one.sentence.text},
+        )
+        for one in found
+    ]
 
 
 def _questions(material: Material) -> list[Seed]:
     """Questions in the text, and what a demand leaves open."""
-    asked = [Seed(sentence.text, sentence.section) for sentence in reading.sentences(material.text) if sentence.text.endswith("?")]
-    vague = re.compile(r"\b(appropriate|adequate|sufficient|reasonable|user-friendly|as needed|if necessary|timely|state of the art|modern|high quality|and so on|etc\.?|suitable|where possible|if possible|as required|to be (?:defined|agreed|confirmed))\b", re.I)
+    asked = [
+        Seed(sentence.text, sentence.section)
+        for sentence in reading.sentences(material.text)
+        if sentence.text.endswith("?")
+    ]
+    vague = re.compile(
+        r"\b(appropriate|adequate|sufficient|reasonable|user-friendly|as needed|if necessary|timely|state of the art|modern|high quality|and so on|etc\.?|suitable|where possible|if possible|as required|to be (?:defined|agreed|confirmed))\b",
+        re.I,
+    )
     for seed in material.requirements or [Seed(one.text, one.section) for one in reading.sentences(material.main)]:
         match = vague.search(seed.text)
         if match:
-            asked.append(Seed(f"What exactly does “{match[0]}” mean in: “{reading.shorten(seed.text, 140)}”?", seed.section, seed.number))
+            asked.append(
+                Seed(
+                    f"What exactly does “{match[0]}” mean in: “{reading.shorten(seed.text, 140)}”?",
+                    seed.section,
+                    seed.number,
+                )
+            )
     return _distinct(asked)[:10]
 
 
@@ -297,7 +384,14 @@ def _sections(material: Material) -> list[Seed]:
         inside = " ".join(one.text for one in reading.sentences(material.main) if one.section == heading)
         if inside:
             gist = " ".join(one.text for one in reading.best(inside, 2))
-            found.append(Seed(heading, heading, "", {"title": heading, "heading": heading, "summary": reading.shorten(gist, 300), "content": gist}))
+            found.append(
+                Seed(
+                    heading,
+                    heading,
+                    "",
+                    {"title": heading, "heading": heading, "summary": reading.shorten(gist, 300), "content": gist},
+                )
+            )
     return found
 
 
@@ -307,21 +401,46 @@ def _keywords(material: Material) -> list[Seed]:
 
 def _actions(material: Material) -> list[Seed]:
     """What to do: for findings their remedies, for risks their advice, else sentences that ask for action."""
-    given = [Seed(str(value), "", "", row) for _, rows in material.objects for row in rows for value in [alias_of(row, "recommendation")] if value]
+    given = [
+        Seed(str(value), "", "", row)
+        for _, rows in material.objects
+        for row in rows
+        for value in [alias_of(row, "recommendation")]
+        if value
+    ]
     if given:
         return _distinct(given)[:12]
     if material.diff:
         by_rule = {one.rule: one for one in material.findings}
-        return [Seed(f"{one.title} ({one.file}:{one.line}): {one.suggestion}", one.file, "", {"severity": one.severity, "priority": one.severity}) for one in by_rule.values()][:12]
-    verbs = re.compile(r"\b(?:need(?:s)? to|must|should|please|let's|we will|will have to|action|recommend|plan to|next step|to do|follow up|ensure|agree)\b", re.I)
+        return [
+            Seed(
+                f"{one.title} ({one.file}:{one.line}): {one.suggestion}",
+                one.file,
+                "",
+                {"severity": one.severity, "priority": one.severity},
+            )
+            for one in by_rule.values()
+        ][:12]
+    verbs = re.compile(
+        r"\b(?:need(?:s)? to|must|should|please|let's|we will|will have to|action|recommend|plan to|next step|to do|follow up|ensure|agree)\b",
+        re.I,
+    )
     found = [Seed(one.text, one.section) for one in reading.sentences(material.main) if verbs.search(one.text)]
-    risks = [Seed(seed.known["mitigation"], seed.section, "", {**seed.known, "title": seed.known["title"]}) for seed in _risks(material)]
+    risks = [
+        Seed(seed.known["mitigation"], seed.section, "", {**seed.known, "title": seed.known["title"]})
+        for seed in _risks(material)
+    ]
     return _distinct(risks + found if len(found) < 3 else found)[:10]
 
 
 def _areas(material: Material) -> list[Seed]:
     """Demands grouped by what they are about: work packages, components, parts of an approach."""
-    rows = [_seed_of(row) for name, found in material.objects for row in found if re.search(r"requirement|demand|item|matrix|need", name)]
+    rows = [
+        _seed_of(row)
+        for name, found in material.objects
+        for row in found
+        if re.search(r"requirement|demand|item|matrix|need", name)
+    ]
     demands = rows or material.requirements or _sentences(material, "")
     groups: dict[str, list[Seed]] = {}
     for seed in demands:
@@ -333,11 +452,15 @@ def _areas(material: Material) -> list[Seed]:
 
 
 def _group(area: str, members: Sequence[Seed]) -> Seed:
-    effort = sum(advice.hours(one.text, area, str(one.known.get("priority") or labels.priority(one.text))) for one in members)
+    effort = sum(
+        advice.hours(one.text, area, str(one.known.get("priority") or labels.priority(one.text))) for one in members
+    )
     ids = [str(one.number or one.known.get("id")) for one in members if one.number or one.known.get("id")]
     # The weightiest demands speak for the group, without their repetitive beginnings.
     lead = [reading.shorten(one.text, 160) for one in members[:4]]
-    what = f"{len(members)} requirement{'s' if len(members) != 1 else ''}" + (f" ({', '.join(ids[:12])})" if ids else "")
+    what = f"{len(members)} requirement{'s' if len(members) != 1 else ''}" + (
+        f" ({', '.join(ids[:12])})" if ids else ""
+    )
     return Seed(
         " ".join(lead), area, "",
         {
@@ -351,25 +474,75 @@ def _group(area: str, members: Sequence[Seed]) -> Seed:
 
 def _tests(material: Material) -> list[Seed]:
     if material.diff:
-        return [Seed(f"{one.title}: {one.detail}", one.file, "", {"title": one.title, "file": one.file, "given": f"the code in {one.file}", "when": "it is called with normal, limiting and wrong values", "then": "it answers or fails as documented", "expected": "it answers or fails as documented", "severity": one.severity}) for one in diffs.findings(material.diff) if one.area == "tests"]
+        return [
+            Seed(
+                f"{one.title}: {one.detail}",
+                one.file,
+                "",
+                {
+                    "title": one.title,
+                    "file": one.file,
+                    "given": f"the code in {one.file}",
+                    "when": "it is called with normal, limiting and wrong values",
+                    "then": "it answers or fails as documented",
+                    "expected": "it answers or fails as documented",
+                    "severity": one.severity,
+                },
+            )
+            for one in diffs.findings(material.diff)
+            if one.area == "tests"
+        ]
     demands = material.requirements or _sentences(material, "")
-    return [Seed(f"Check that {one.text[:1].lower()}{one.text[1:]}", one.section, one.number, {"title": reading.shorten(f"Check: {one.text}", 110), "given": "the system is set up with test data", "when": "the described function is used", "then": one.text, "expected": one.text, "steps": ["Set up the test data.", "Use the described function.", "Compare the result with the requirement."], "priority": labels.priority(one.text)}) for one in demands][:25]
+    return [
+        Seed(
+            f"Check that {one.text[:1].lower()}{one.text[1:]}",
+            one.section,
+            one.number,
+            {
+                "title": reading.shorten(f"Check: {one.text}", 110),
+                "given": "the system is set up with test data",
+                "when": "the described function is used",
+                "then": one.text,
+                "expected": one.text,
+                "steps": [
+                    "Set up the test data.",
+                    "Use the described function.",
+                    "Compare the result with the requirement.",
+                ],
+                "priority": labels.priority(one.text),
+            },
+        )
+        for one in demands
+    ][:25]
 
 
 def _assumptions(material: Material) -> list[Seed]:
-    pattern = re.compile(r"\bassum\w+|provided that|on condition|subject to|depends on|if the (?:client|customer|city|authority)|will be provided|is expected to|subject of change", re.I)
+    pattern = re.compile(
+        r"\bassum\w+|provided that|on condition|subject to|depends on|if the (?:client|customer|city|authority)|will be provided|is expected to|subject of change",
+        re.I,
+    )
     found = [Seed(one.text, one.section) for one in reading.sentences(material.text) if pattern.search(one.text)]
-    effort = [Seed(advice.RULE_OF_THUMB)] if re.search(r"hour|effort|estimat|pric", material.task.instructions, re.I) else []
+    effort = (
+        [Seed(advice.RULE_OF_THUMB)] if re.search(r"hour|effort|estimat|pric", material.task.instructions, re.I) else []
+    )
     return effort + _distinct(found)[:6]
 
 
 def _clauses(material: Material) -> list[Seed]:
-    found = [Seed(one.text, one.section, one.number) for one in reading.sentences(material.main) if labels.area(one.text, one.section) == "Legal and contract"]
+    found = [
+        Seed(one.text, one.section, one.number)
+        for one in reading.sentences(material.main)
+        if labels.area(one.text, one.section) == "Legal and contract"
+    ]
     return _risks(material) or found[:20]
 
 
 def _positive(material: Material) -> list[Seed]:
-    return [Seed(one.text, one.section) for one in reading.sentences(material.text) if labels.sentiment(one.text).label == "positive"][:8]
+    return [
+        Seed(one.text, one.section)
+        for one in reading.sentences(material.text)
+        if labels.sentiment(one.text).label == "positive"
+    ][:8]
 
 
 def _sentences(material: Material, question: str) -> list[Seed]:

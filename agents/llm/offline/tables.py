@@ -77,7 +77,9 @@ def facts(table: Table) -> list[str]:
             for index, value in enumerate(column.numbers):
                 if abs(value - mean) > 2 * deviation:
                     where = f" ({names[index]})" if names else f" (row {index + 1})"
-                    found.append(f"{column.name}{where} stands out with {_show(value)}, far from the average of {_show(mean)}.")
+                    found.append(
+                        f"{column.name}{where} stands out with {_show(value)}, far from the average of {_show(mean)}."
+                    )
     for column in table.columns:
         if not column.numbers and column is not label and 1 < len(set(column.values)) <= max(8, table.rows // 2):
             common = ", ".join(f"{name} ({count})" for name, count in Counter(column.values).most_common(3) if name)
@@ -90,7 +92,9 @@ def _csv(text: str) -> list[list[str]]:
     if len(lines) < 3:
         return []
     for delimiter in (",", ";", "\t", "|"):
-        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)]
+        rows = [
+            [cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
+        ]
         rows = [row for row in rows if not all(set(cell) <= set("-: ") for cell in row)]
         width = len(rows[0]) if rows else 0
         even = sum(len(row) == width for row in rows)

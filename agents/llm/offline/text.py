@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 STOP_WORDS = frozenset(
-    """a about above after again all also an and any are as at be because been before being below between both but by can
-    cannot could did do does doing down during each either else ever every few for from further get got had has have having he
-    her here hers him his how however i if in into is it its itself just last least less let like made make many may me might
-    more most much must my no nor not now of off on once one only onto or other our out over own per same shall she should so
-    some such than that the their them then there these they this those through to too under until up upon us use used using
-    very was we were what when where which while who whom why will with within without would you your yours please
-    new two three four five six seven eight nine ten et al eg ie etc been""".split()
+    ["a", "about", "above", "after", "again", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do", "does", "doing", "down", "during", "each", "either", "else", "ever", "every", "few", "for", "from", "further", "get", "got", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how", "however", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "last", "least", "less", "let", "like", "made", "make", "many", "may", "me", "might", "more", "most", "much", "must", "my", "no", "nor", "not", "now", "of", "off", "on", "once", "one", "only", "onto", "or", "other", "our", "out", "over", "own", "per", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "upon", "us", "use", "used", "using", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "within", "without", "would", "you", "your", "yours", "please", "new", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "et", "al", "eg", "ie", "etc", "been"]
 )
 _CUES = re.compile(
     r"\b(important|in summary|in conclusion|therefore|as a result|goal|objective|purpose|scope|must|required?|deadline|"
@@ -29,7 +23,8 @@ _CUES = re.compile(
 )
 _MARKDOWN_HEADING = re.compile(r"^(#{1,6})\s+(?P<text>.+?)\s*#*$")
 _NUMBERED_HEADING = re.compile(
-    r"^(?P<number>(?:(?:section|part|annex|appendix|article)\s+)?(?:\d{1,2}|[A-Z])(?:\.\d{1,2})*)[.):]?\s+(?P<text>[A-Z][^.;!?]{2,79})$", re.I
+    r"^(?P<number>(?:(?:section|part|annex|appendix|article)\s+)?(?:\d{1,2}|[A-Z])(?:\.\d{1,2})*)[.):]?\s+(?P<text>[A-Z][^.;!?]{2,79})$",
+    re.I,
 )
 _ITEM = re.compile(
     r"^\s*(?:[-*•–▪]\s+|(?P<number>(?:\(?[a-z0-9]{1,3}[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?|[A-Z]{1,6}-?\d{1,4}(?:\.\d+)?[:.)]?))\s+)(?P<text>\S.*)$"
@@ -37,10 +32,13 @@ _ITEM = re.compile(
 _RULE = re.compile(r"^\s*([-=_*~])\1{2,}\s*$")
 _PAGE = re.compile(r"^\s*(page\s+\d+(\s+of\s+\d+)?|\d{1,4})\s*$", re.I)
 _ABBREVIATIONS = frozenset(
-    "e.g i.e etc mr mrs ms dr prof no nos vs inc ltd co corp approx art sec fig cf st jan feb mar apr jun jul aug sep sept oct "
-    "nov dec para ca max min incl excl resp u.s p.a".split()
+    ["e.g", "i.e", "etc", "mr", "mrs", "ms", "dr", "prof", "no", "nos", "vs", "inc", "ltd", "co", "corp", "approx", "art", "sec", "fig", "cf", "st", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "para", "ca", "max", "min", "incl", "excl", "resp", "u.s", "p.a"]
 )
 _ENDS = re.compile(r"([.!?])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]?[A-Z0-9ÄÖÜÉ€$£])")
+_TITLE = re.compile(
+    r"\b(request for|invitation to|call for|tender|proposals?\b|rfp|agreement|contract|report|policy|minutes|terms)\b",
+    re.I,
+)
 _WORD = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ0-9'’-]*")
 
 
@@ -111,7 +109,13 @@ def blocks(text: str) -> tuple[Block, ...]:
             kind, number = "item", (item["number"] or "").strip("().:")
             pending = [_plain(item["text"])]
             continue
-        if pending and kind == "item" and line[:1] not in (" ", "\t") and not before and _starts_paragraph(stripped, pending):
+        if (
+            pending
+            and kind == "item"
+            and line[:1] not in (" ", "\t")
+            and not before
+            and _starts_paragraph(stripped, pending)
+        ):
             flush()
         pending.append(_plain(stripped))
     flush()
@@ -188,8 +192,14 @@ def headings(text: str) -> list[str]:
 
 def title(text: str) -> str:
     """The first heading or a title-like first line; else the first sentence, cut."""
-    for block in blocks(text)[:3]:
-        if block.kind == "heading" or (block.kind == "paragraph" and len(block.text) < 90 and block.text[-1:] not in ".;:"):
+    first_blocks = [block for block in blocks(text)[:6] if len(block.text) < 160 and block.text[-1:] not in ".;:"]
+    for block in first_blocks:
+        if _TITLE.search(block.text):
+            return block.text
+    for block in first_blocks[:3]:
+        if block.kind == "heading" or (
+            block.kind == "paragraph" and len(block.text) < 90 and block.text[-1:] not in ".;:"
+        ):
             return block.text
     first = next(iter(sentences(text)), None)
     return shorten(first.text, 80) if first else ""
@@ -197,14 +207,24 @@ def title(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Lower-case words that carry meaning, crudely stemmed."""
-    return [stem(word) for word in (found.lower() for found in _WORD.findall(text)) if word not in STOP_WORDS and len(word) > 2]
+    return [
+        stem(word)
+        for word in (found.lower() for found in _WORD.findall(text))
+        if word not in STOP_WORDS and len(word) > 2
+    ]
 
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """Plural and the commonest endings off, so that "requirements" meets "requirement"."""
     word = word.removesuffix("'s").removesuffix("’s")
-    for ending, instead, shortest in (("ies", "y", 5), ("sses", "ss", 5), ("ings", "ing", 6), ("ses", "se", 5), ("s", "", 4)):
+    for ending, instead, shortest in (
+        ("ies", "y", 5),
+        ("sses", "ss", 5),
+        ("ings", "ing", 6),
+        ("ses", "se", 5),
+        ("s", "", 4),
+    ):
         if word.endswith(ending) and len(word) >= shortest and not word.endswith(("ss", "us", "is")):
             return word[: -len(ending)] + instead
     return word
@@ -264,6 +284,7 @@ def scored(text: str, focus: Iterable[str] = ()) -> list[tuple[float, Sentence]]
         score *= 0.45 if count < 5 else 0.75 if count > 55 else 1.0
         score *= 0.55 if sentence.text.endswith(":") else 1.0
         score *= 0.6 if sentence.text.count("|") else 1.0
+        score *= 0.4 if not sentence.item and sentence.text[-1:] not in ".!?:" else 1.0  # a title, an address
         result.append((score, sentence))
     return result
 
