@@ -27,6 +27,8 @@ class Ledger:
     skipped_as_dead: set[Key] = field(default_factory=set)
     iterations: dict[Key, set[int]] = field(default_factory=dict)
     limits: dict[Key, int] = field(default_factory=dict)
+    outcome_unknown: set[Key] = field(default_factory=set)
+    """At-most-once node runs that were cut off."""
     paused: bool = False
     cancel_requested: bool = False
     ended: str = ""
@@ -66,9 +68,12 @@ class Ledger:
             case events.NodeWaiting():
                 self.status[key] = "waiting"
             case events.NodeResumed():
+                assert key not in self.outcome_unknown, f"{key} resumed though its outcome is unknown"
                 self.status[key] = "running"
             case events.AttemptFailed() | events.AttemptAbandoned():
                 self.status[key] = "retrying"
+                if isinstance(event, events.AttemptAbandoned) and self.graph.nodes[key[0]].delivery == "at_most_once":
+                    self.outcome_unknown.add(key)
             case events.LoopOpened():
                 self.status[key] = "loop"
                 self.iterations[key], self.limits[key] = set(), event.limit
@@ -111,6 +116,7 @@ class Ledger:
             del self.status[key]
 
     def _check_start(self, key: Key, attempt: int) -> None:
+        assert key not in self.outcome_unknown, f"{key} started again though its outcome is unknown"
         assert not self.paused, f"{key} started while the run is paused"
         assert not self.cancel_requested, f"{key} started after the run was to be cancelled"
         if self.status.get(key) == "retrying":
@@ -142,6 +148,7 @@ class Ledger:
     def _open_again(self) -> None:
         assert self.ended in ("failed", "cancelled")
         self.ended, self.paused, self.cancel_requested = "", False, False
+        self.outcome_unknown.clear()
         for key, status in list(self.status.items()):
             if status in ("failed", "cancelled"):
                 self.begun.discard(key)
