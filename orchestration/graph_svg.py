@@ -138,9 +138,9 @@ def _edge(
     points = [leave, *drawing.bends.get(edge, ()), (end.x - 3, end.middle)]
     label = SafeString("")
     if port != "out":
-        label = format_html(
-            '<text class="graph-label" x="{}" y="{}">{}</text>', _n(leave[0] + 7), _n(leave[1] - 5), port
-        )
+        # Above the edge, or below it in the lower half of a node with several exits.
+        height = leave[1] + (14 if count > 1 and 2 * place >= count else -5)
+        label = format_html('<text class="graph-label" x="{}" y="{}">{}</text>', _n(leave[0] + 7), _n(height), port)
     return format_html(
         '<path class="graph-edge" data-edge="{}" data-port="{}" data-state="{}" d="{}"'
         ' marker-end="url(#graph-arrow)"/>{}',

@@ -1,22 +1,65 @@
 /* Pan and zoom of a drawn workflow, by changing the viewBox: wheel, drag, pinch, buttons, keys (+ − 0 and arrows).
    Attach with data-module="graph" on a .graph-view that holds svg.graph; buttons inside carry data-graph-zoom="in|out|fit". */
 
-const SMALLEST = 0.15;
-const LARGEST = 6;
+const SMALLEST = 0.1;
+const LARGEST = 4;
 const STEP = 1.25;
+const NATURAL = 1.1; // a small drawing is not blown up beyond this
+const READABLE = 0.55; // a large one does not begin smaller than this, but at the step that is under way
+const TALLEST = 0.62; // of the window
 const views = new Map();
 
 export default function attach(view) {
   const svg = () => view.querySelector("svg.graph");
   const first = svg();
   if (!first?.viewBox.baseVal?.width) return;
-  const whole = box(first);
-  let now = views.get(view.id) ?? { ...whole };
+  if (!view.clientWidth) {
+    // Not shown yet (a closed <details>): begin when it is.
+    const shown = new ResizeObserver(() => view.clientWidth && (shown.disconnect(), attach(view)));
+    shown.observe(view);
+    return;
+  }
+  let content = box(first);
+  let now = views.get(view.id) ?? begin();
   apply();
 
   function box(element) {
     const { x, y, width, height } = element.viewBox.baseVal;
     return { x, y, width, height };
+  }
+
+  /** The view of `scale` screen pixels a unit whose middle is `at`. */
+  function look(scale, at) {
+    const [width, height] = [view.clientWidth / scale, room() / scale];
+    return { x: at.x - width / 2, y: at.y - height / 2, width, height };
+  }
+
+  /** Height of the view, in pixels: what the drawing needs, within reason, if the page's CSS does not say otherwise. */
+  function room() {
+    const fitting = Math.max(Math.min(view.clientWidth / content.width, NATURAL), READABLE);
+    const height = `${Math.round(Math.max(230, Math.min(content.height * fitting + 16, innerHeight * TALLEST)))}px`;
+    if (view.style.getPropertyValue("--graph-height") !== height) view.style.setProperty("--graph-height", height);
+    return svg().getBoundingClientRect().height;
+  }
+
+  function middle() {
+    return { x: content.x + content.width / 2, y: content.y + content.height / 2 };
+  }
+
+  function whole() {
+    return look(Math.min(view.clientWidth / content.width, room() / content.height, NATURAL), middle());
+  }
+
+  function begin() {
+    const all = whole();
+    if (view.clientWidth / all.width >= READABLE) return all;
+    const busy = first.querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
+    const shape = busy?.querySelector(".graph-box")?.getBBox();
+    const near = look(READABLE + 0.15, middle());
+    const at = shape ? shape.x + shape.width / 2 : content.x + near.width / 2;
+    const most = content.x + content.width - near.width / 2;
+    const height = shape ? shape.y + shape.height / 2 : middle().y;
+    return look(READABLE + 0.15, { x: Math.max(content.x + near.width / 2, Math.min(at, most)), y: height });
   }
 
   function apply() {
@@ -31,7 +74,7 @@ export default function attach(view) {
   }
 
   function zoom(factor, x, y) {
-    const scale = whole.width / (now.width / factor);
+    const scale = (view.clientWidth / now.width) * factor;
     if (scale < SMALLEST || scale > LARGEST) return;
     const at = x === undefined ? { x: now.x + now.width / 2, y: now.y + now.height / 2 } : point(x, y);
     now = {
@@ -50,7 +93,7 @@ export default function attach(view) {
   }
 
   function fit() {
-    now = { ...whole };
+    now = whole();
     apply();
   }
 
@@ -126,6 +169,22 @@ export default function attach(view) {
   });
 
   // A live refresh brings the drawing anew; the person's view of it stays.
-  new MutationObserver(() => svg() && svg().getAttribute("viewBox") !== `${now.x} ${now.y} ${now.width} ${now.height}` && apply())
-    .observe(view, { childList: true, subtree: true, attributes: true, attributeFilter: ["viewBox"] });
+  new MutationObserver(() => {
+    if (!svg()) return;
+    if (svg().getAttribute("viewBox") !== `${now.x} ${now.y} ${now.width} ${now.height}`) {
+      content = box(svg());
+      apply();
+    }
+    if (!view.style.getPropertyValue("--graph-height")) room();
+  }).observe(view, { childList: true, subtree: true, attributes: true, attributeFilter: ["viewBox", "style"] });
+
+  // Another width (a turned phone, a panel beside it): the same middle, the same scale.
+  let width = view.clientWidth;
+  new ResizeObserver(() => {
+    if (!view.clientWidth || Math.abs(view.clientWidth - width) < 2) return;
+    const scale = width / now.width;
+    width = view.clientWidth;
+    now = look(scale, { x: now.x + now.width / 2, y: now.y + now.height / 2 });
+    apply();
+  }).observe(view);
 }

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.template import Context, Engine, Template
 from django.test import RequestFactory
 
+from agents.kinds.base import agent_kinds
+from orchestration.nodes.base import node_types
 from portal.core.ui import icons, statuses
 
 ROOT = Path(settings.BASE_DIR)
@@ -28,6 +30,11 @@ def test_every_icon_exists(path: Path) -> None:
 
 def test_every_state_has_an_icon() -> None:
     assert not [look.icon for look in statuses.LOOKS.values() if icons.shapes(look.icon) == icons.UNKNOWN]
+
+
+def test_every_node_type_and_kind_of_agent_has_an_icon() -> None:
+    wanted = [kind.icon for kind in [*node_types().values(), *agent_kinds().values()]]
+    assert not [name for name in wanted if icons.shapes(name) == icons.UNKNOWN]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
