@@ -15,6 +15,7 @@ from orchestration.api import sse
 from orchestration.models import NodeRun, Run, RunEvent
 from orchestration.monitoring import queries
 from orchestration.services import runs as service
+from orchestration.services import starting
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -146,7 +147,7 @@ def start(request: HttpRequest, body: StartRun) -> Any:
     """201 and the new run; 200 and the run there is when the idempotency key was used before."""
     allow(request, Permission.RUNS_START)
     workflow = access.workflow_for(request.organisation, body.workflow)  # type: ignore[attr-defined]
-    run, created = service.start_workflow(
+    run, created = starting.start_workflow(
         workflow=workflow,
         version=body.version,
         inputs=body.inputs,
