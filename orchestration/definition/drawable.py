@@ -11,7 +11,8 @@ JSON = Any
 
 
 def drawable(definition: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A definition that `layout` takes: of duplicate ids the first, no edges that lead nowhere, cross a loop or close a circle.
+    """A definition that `layout` takes: of duplicate ids the first, no edges that lead nowhere, cross a loop or close
+    a circle.
 
     A definition without such faults comes back as it is.
     """

@@ -161,7 +161,8 @@ def _cycle(view: View, cycle: list[str]) -> Problem:
 
 
 def _reach(view: View, ports: Mapping[str, tuple[str, ...] | None], on_cycle: set[str]) -> Iterator[Problem]:
-    """A node starts by itself if no edge leads to it; else an edge must come alive: from a port there is, of a node that
+    """A node starts by itself if no edge leads to it; else an edge must come alive: from a port there is, of a node
+    that
     can be reached."""
     unreachable: set[str] = set()
     for body in view.bodies.values():
@@ -227,9 +228,9 @@ def _count(edges: int) -> str:
 def _approvals(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
     """Warn where a path leads round an approval.
 
-    A node that the approval leads to also runs without it when another live edge leads to it: an edge that is dead does not
-    hold a node up. Ways that a condition before the approval has parted on purpose (it asks in doubtful cases only) are
-    not meant, and neither are approvals whose other options fail the run.
+    A node that the approval leads to also runs without it when another live edge leads to it: an edge that is dead
+    does not hold a node up. Ways that a condition before the approval has parted on purpose (it asks in doubtful
+    cases only) are not meant, and neither are approvals whose other options fail the run.
     """
     for node in view.nodes.values():
         if node.type != "approval":
@@ -244,10 +245,13 @@ def _approvals(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
         beside = _reached_from(starts, view, parting | {node.id}) - behind - parting - {node.id}
         for name in sorted(behind, key=lambda name: view.nodes[name].index):
             target = view.nodes[name]
+            if target.type == "fail":
+                continue  # to fail needs no leave
             others = [edge.source for edge in view.incoming[name] if edge.source in beside]
             if others and (target.join_rule == "any" or not _others_fail(view, node, name)):
                 message = (
-                    f"{name} also runs when {node.id} decides otherwise: {_some(others)} leads to it, round the approval. "
+                    f"{name} also runs when {node.id} decides otherwise: {_some(others)} leads to it, round "
+                    "the approval. "
                     f"Let the other options of {node.id} lead to a fail node, or put {_some(others)} before it."
                 )
                 yield Problem(Code.APPROVAL_BYPASSED, message, name, target.place, Severity.WARNING)

@@ -95,7 +95,7 @@ class _Scanner:
         self.line, self.counted = 1, 0
 
     def run(self) -> None:
-        """One turn a token. `stack` holds the containers that are open: their place, and keys seen or the next index."""
+        """One turn a token. `stack` holds the open containers: their place, and keys seen or the next index."""
         stack: list[tuple[Place, set[str] | list[int]]] = []
         position, place = 0, ()
         expects_value = True

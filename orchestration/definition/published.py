@@ -1,6 +1,7 @@
 """The JSON Schema of the format, as it is published: the models of `schema.py` plus the settings of every node type.
 
-Wherever settings want a number or a choice, a template stands for one too, so each such place takes a string with `{{` as well.
+Wherever settings want a number or a choice, a template stands for one too, so each such place takes a string with
+`{{` as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Expressions and what they refer to: they can be read, and every name in them is there, upstream, and has that field."""
+"""Expressions and what they refer to: they can be read, and every name in them is there, upstream, and has that
+field.
+"""
 
 from __future__ import annotations
 

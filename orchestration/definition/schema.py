@@ -1,7 +1,7 @@
 """The format `ensemble.workflow/1` as pydantic models; the published JSON Schema is made from them (`published.py`).
 
-The models say what a definition may look like; what it means is checked by `validation.py`, which reports every problem at
-once. A definition is kept as it was written: nothing here fills in defaults.
+The models say what a definition may look like; what it means is checked by `validation.py`, which reports every
+problem at once. A definition is kept as it was written: nothing here fills in defaults.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class WorkflowDefinition(_Part):
     category: str = Field("", max_length=60)
     tags: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field((), max_length=20)
     inputs: dict[str, JSON] = Field(
-        default_factory=dict, description="JSON Schema (2020-12) of the inputs, an object. The start form is made from it."
+        default_factory=dict,
+        description="JSON Schema (2020-12) of the inputs, an object. The start form is made from it.",
     )
     variables: dict[str, dict[str, JSON]] = Field(
         default_factory=dict, description="By name, a JSON Schema each; `default` is the value at the start."

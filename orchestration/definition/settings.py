@@ -1,4 +1,6 @@
-"""Settings of each node, by its type's model. A template may stand where a number is wanted: its value is not known yet."""
+"""Settings of each node, by its type's model. A template may stand where a number is wanted: its value is not known
+yet.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def check(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
 
 
 def _decided_later(detail: ErrorDetails, settings: Mapping[str, JSON]) -> bool:
-    """Whether the faulty value is a template, or holds one (a rule over a whole list whose elements are not known yet)."""
+    """Whether the faulty value is a template, or holds one (a rule over a whole list whose elements are not known
+    yet).
+    """
     return detail["type"] not in ("missing", "extra_forbidden") and holds_template(detail["input"])
 
 

@@ -80,7 +80,9 @@ def _problem(detail: ErrorDetails, raw: Mapping[str, JSON]) -> Problem | None:
         case "string_pattern_mismatch" if place[0] == "nodes" and place[2:] in _OWN_CHECKS:
             return None  # ids.py says it better
     shown = detail["input"]
-    given = f", but is {shown!r}" if isinstance(shown, str | int | float | bool | None) and len(repr(shown)) < 60 else ""
+    given = (
+        f", but is {shown!r}" if isinstance(shown, str | int | float | bool | None) and len(repr(shown)) < 60 else ""
+    )
     text = detail["msg"].replace("Input should be", "must be").replace("valid ", "")
     text = text.replace("String should", "must").replace("Tuple should", "must").replace("dictionary", "object")
     return Problem(Code.INVALID_VALUE, f"{name or 'The definition'} {text}{given}.", node, place)

@@ -1,4 +1,6 @@
-"""What the page of a new workflow begins with: small, valid in every organisation, and it shows how things hang together."""
+"""What the page of a new workflow begins with: small, valid in every organisation, and it shows how things hang
+together.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     problems = validate(definition, agents=contracts)
     if any(problem.is_error for problem in problems): ...
 
-Each check is a module that reads the definition as far as it can be read (`view.py`) and gives its problems; none stops the
-others. Nothing is looked up: what is known of agents is handed in. 1,000 nodes take well below a second.
+Each check is a module that reads the definition as far as it can be read (`view.py`) and gives its problems; none
+stops the others. Nothing is looked up: what is known of agents is handed in. 1,000 nodes take well below a second.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ MOST_PROBLEMS = 500
 def validate(
     definition: JSON, *, agents: Mapping[str, AgentContract], types: Mapping[str, NodeType] | None = None
 ) -> list[Problem]:
-    """All problems, errors and warnings, in the order of their places; at most 500. `types` default to the registered ones."""
+    """All problems, errors and warnings, in the order of their places; at most 500. `types` default to the registered
+    ones.
+    """
     if not isinstance(definition, Mapping):
         return [Problem(Code.NOT_AN_OBJECT, "A definition is a JSON object.")]
     if shape.too_deep(definition):

@@ -124,7 +124,9 @@ class View:
 
     @cached_property
     def ancestors(self) -> Mapping[str, frozenset[str]]:
-        """Ids of the nodes upstream within the same body, of each node. Nodes on a cycle get what is found on the way."""
+        """Ids of the nodes upstream within the same body, of each node. Nodes on a cycle get what is found on the
+        way.
+        """
         found: dict[str, frozenset[str]] = {}
         waiting = {node: len(edges) for node, edges in self.incoming.items()}
         ready = [node for node, count in waiting.items() if not count]

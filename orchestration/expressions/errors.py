@@ -6,7 +6,8 @@ from __future__ import annotations
 class ExpressionError(Exception):
     """An expression or template that cannot be read, or whose evaluation failed. The message is fit for the user.
 
-    `code` is one of `CODES`; `position` is the offset in `source` in characters, where known; `line` and `column` count from 1.
+    `code` is one of `CODES`; `position` is the offset in `source` in characters, where known; `line` and `column`
+    count from 1.
     """
 
     CODES = (

@@ -1,9 +1,9 @@
 """The functions authors have besides CEL's own, and the bounded operators that replace CEL's.
 
-A function is one entry of `LIBRARY`: name, how it is called, which kinds of arguments it takes, what it does. Kinds are letters:
-s text, i integer, u unsigned, d double, b boolean, n null, l list, m map, t time, r duration, y bytes; `#` any number, `*` anything.
-What it gives is told after `>` where the runtime must know (times and durations).
-Every function that makes data charges the meter; none reads anything but its arguments.
+A function is one entry of `LIBRARY`: name, how it is called, which kinds of arguments it takes, what it does. Kinds
+are letters: s text, i integer, u unsigned, d double, b boolean, n null, l list, m map, t time, r duration, y bytes;
+`#` any number, `*` anything. What it gives is told after `>` where the runtime must know (times and durations). Every
+function that makes data charges the meter; none reads anything but its arguments.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ class Function:
     member: bool = False
 
 
-def _function(
-    name: str, signatures: str, implementation: Callable[..., Any], example: str, summary: str, *, member: bool = False
-) -> Function:
-    return Function(name, tuple(signatures.split()), implementation, example, summary, member)
+def _function(name: str, signatures: str, run: Callable[..., Any], example: str, summary: str) -> Function:
+    return Function(name, tuple(signatures.split()), run, example, summary)
+
+
+def _method(name: str, signatures: str, run: Callable[..., Any], example: str, summary: str) -> Function:
+    return Function(name, tuple(signatures.split()), run, example, summary, member=True)
 
 
 def _made(value: Any) -> Any:
@@ -200,6 +202,10 @@ def _merge(first: dict[Any, Any], second: dict[Any, Any]) -> dict[Any, Any]:
     return _made(first | second)
 
 
+def _as_json(value: Any) -> str:
+    return str(_made(as_json(value)))
+
+
 def _truncate(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
@@ -209,39 +215,39 @@ def _title(text: str) -> str:
 
 
 LIBRARY: tuple[Function, ...] = (
-    _function("lower", "s", lambda s: _made(s.lower()), "'ÄB'.lower() = \"äb\"", "Small letters.", member=True),
-    _function("upper", "s", lambda s: _made(s.upper()), "'äb'.upper() = \"ÄB\"", "Capital letters.", member=True),
-    _function("capitalise", "s", _title, "'good day'.capitalise() = \"Good day\"", "First letter a capital.", member=True),
-    _function("trim", "s", lambda s: _made(s.strip()), "' a '.trim() = \"a\"", "Without white space at both ends.", member=True),
-    _function("split", "ss", _split, "'a,b'.split(',') = [\"a\", \"b\"]", "Parts between a separator.", member=True),
-    _function("lines", "s", lambda s: _made(s.splitlines()), "'a\\nb'.lines() = [\"a\", \"b\"]", "Lines of a text.", member=True),
-    _function("words", "s", lambda s: _made(s.split()), "'a  b'.words() = [\"a\", \"b\"]", "Words of a text.", member=True),
-    _function("replace", "sss", _replace, "'a-b'.replace('-', '+') = \"a+b\"", "Every occurrence replaced.", member=True),
-    _function("substring", "si sii", _index, "'abcd'.substring(1, 3) = \"bc\"", "From a place up to another.", member=True),
-    _function("indexOf", "ss", lambda s, part: s.find(part), "'abc'.indexOf('c') = 2", "Where a part begins, or -1.", member=True),
-    _function("truncate", "si", _truncate, "'abcdef'.truncate(4) = \"abc…\"", "At most so many characters.", member=True),
-    _function("join", "l ls", _join, "['a', 1].join('-') = \"a-1\"", "All elements as one text.", member=True),
-    _function("sort", "l", _sorted, "[3, 1, 2].sort() = [1, 2, 3]", "In order; numbers or texts.", member=True),
-    _function("reverse", "l", lambda x: _made(x[::-1]), "[1, 2].reverse() = [2, 1]", "In the opposite order.", member=True),
-    _function("distinct", "l", _distinct, "[1, 2, 1].distinct() = [1, 2]", "Each value once.", member=True),
-    _function("flatten", "l", _flat, "[[1], [2, 3]].flatten() = [1, 2, 3]", "One level of lists dissolved.", member=True),
-    _function("slice", "li lii", _slice, "[1, 2, 3].slice(0, 2) = [1, 2]", "From a place up to another.", member=True),
-    _function("first", "l", lambda x: _end(x, 0, "first"), "[1, 2].first() = 1", "The first element.", member=True),
-    _function("last", "l", lambda x: _end(x, -1, "last"), "[1, 2].last() = 2", "The last element.", member=True),
-    _function("sum", "l", _sum, "[1, 2.5].sum() = 3.5", "Total of a list of numbers.", member=True),
-    _function("average", "l", _average, "[1, 2].average() = 1.5", "Mean of a list of numbers.", member=True),
-    _function("min", "l", _extreme(min, "min"), "[2, 1].min() = 1", "The smallest number.", member=True),
-    _function("max", "l", _extreme(max, "max"), "[2, 1].max() = 2", "The largest number.", member=True),
-    _function("keys", "m", lambda m: _made(list(m)), "{'a': 1}.keys() = [\"a\"]", "Keys of a map.", member=True),
-    _function("values", "m", lambda m: _made(list(m.values())), "{'a': 1}.values() = [1]", "Values of a map.", member=True),
-    _function("merge", "mm", _merge, "{'a': 1}.merge({'b': 2}) = {\"a\": 1, \"b\": 2}", "Both; the second wins.", member=True),
+    _method("lower", "s", lambda s: _made(s.lower()), "'ÄB'.lower() = \"äb\"", "Small letters."),
+    _method("upper", "s", lambda s: _made(s.upper()), "'äb'.upper() = \"ÄB\"", "Capital letters."),
+    _method("capitalise", "s", _title, "'good day'.capitalise() = \"Good day\"", "First letter a capital."),
+    _method("trim", "s", lambda s: _made(s.strip()), "' a '.trim() = \"a\"", "Without white space at both ends."),
+    _method("split", "ss", _split, "'a,b'.split(',') = [\"a\", \"b\"]", "Parts between a separator."),
+    _method("lines", "s", lambda s: _made(s.splitlines()), "'a\\nb'.lines() = [\"a\", \"b\"]", "Lines of a text."),
+    _method("words", "s", lambda s: _made(s.split()), "'a  b'.words() = [\"a\", \"b\"]", "Words of a text."),
+    _method("replace", "sss", _replace, "'a-b'.replace('-', '+') = \"a+b\"", "Every occurrence replaced."),
+    _method("substring", "si sii", _index, "'abcd'.substring(1, 3) = \"bc\"", "From a place up to another."),
+    _method("indexOf", "ss", lambda s, part: s.find(part), "'abc'.indexOf('c') = 2", "Where a part begins, or -1."),
+    _method("truncate", "si", _truncate, "'abcdef'.truncate(4) = \"abc…\"", "At most so many characters."),
+    _method("join", "l ls", _join, "['a', 1].join('-') = \"a-1\"", "All elements as one text."),
+    _method("sort", "l", _sorted, "[3, 1, 2].sort() = [1, 2, 3]", "In order; numbers or texts."),
+    _method("reverse", "l", lambda x: _made(x[::-1]), "[1, 2].reverse() = [2, 1]", "In the opposite order."),
+    _method("distinct", "l", _distinct, "[1, 2, 1].distinct() = [1, 2]", "Each value once."),
+    _method("flatten", "l", _flat, "[[1], [2, 3]].flatten() = [1, 2, 3]", "One level of lists dissolved."),
+    _method("slice", "li lii", _slice, "[1, 2, 3].slice(0, 2) = [1, 2]", "From a place up to another."),
+    _method("first", "l", lambda x: _end(x, 0, "first"), "[1, 2].first() = 1", "The first element."),
+    _method("last", "l", lambda x: _end(x, -1, "last"), "[1, 2].last() = 2", "The last element."),
+    _method("sum", "l", _sum, "[1, 2.5].sum() = 3.5", "Total of a list of numbers."),
+    _method("average", "l", _average, "[1, 2].average() = 1.5", "Mean of a list of numbers."),
+    _method("min", "l", _extreme(min, "min"), "[2, 1].min() = 1", "The smallest number."),
+    _method("max", "l", _extreme(max, "max"), "[2, 1].max() = 2", "The largest number."),
+    _method("keys", "m", lambda m: _made(list(m)), "{'a': 1}.keys() = [\"a\"]", "Keys of a map."),
+    _method("values", "m", lambda m: _made(list(m.values())), "{'a': 1}.values() = [1]", "Values of a map."),
+    _method("merge", "mm", _merge, "{'a': 1}.merge({'b': 2}) = {\"a\": 1, \"b\": 2}", "Both; the second wins."),
     _function("abs", "#", lambda x: _number(abs(x)), "abs(-2) = 2", "Without its sign."),
     _function("round", "# #i", _round, "round(2.345, 2) = 2.35", "To a whole number, or so many digits."),
     _function("floor", "#", _whole(math.floor), "floor(2.7) = 2", "The whole number below."),
     _function("ceil", "#", _whole(math.ceil), "ceil(2.1) = 3", "The whole number above."),
     _function("number", "s # b", _to_number, "number('2.5') = 2.5", "A number read from text."),
     _function("text", "*", lambda x: _made(as_text(x)), "text([1, true]) = \"[1, true]\"", "Any value as text."),
-    _function("json", "*", lambda x: _made(as_json(x)), "json({'a': 'b'}) = \"{\\\"a\\\": \\\"b\\\"}\"", "Any value as JSON text."),
+    _function("json", "*", _as_json, "json({'a': 'b'}) = \"{\\\"a\\\": \\\"b\\\"}\"", "Any value as JSON text."),
     _function("parse_json", "s", _parse_json, "parse_json('[1]') = [1]", "The value of a JSON text."),
     _function("range", "i", _range, "range(3) = [0, 1, 2]", "Whole numbers from 0."),
 )  # fmt: skip
@@ -267,7 +273,7 @@ def _subtract(a: Any, b: Any) -> Any:
     return _number(a - b) if isinstance(a, int) else a - b
 
 
-def _append(key: int, item: Any) -> bool:
+def _append(going: bool, key: int, item: Any) -> bool:
     # the runtime takes no times back within a list
     meter().lists[key].append(as_text(item) if isinstance(item, datetime | timedelta) else _made(item))
     return True
@@ -293,21 +299,55 @@ _OPERATORS: tuple[tuple[str, tuple[str, ...], Callable[..., Any]], ...] = (
     ("@multiply", _pairs("iud"), lambda a, b: _number(a * b)),
     ("@divide", _pairs("iud"), _divide),
     ("@begin", ("i",), lambda key: meter().lists.__setitem__(key, []) is None),
-    ("@append", tuple("i" + kind for kind in _GROUPS["*"]), _append),
-    ("@collected", ("i",), lambda key: meter().lists[key]),
+    ("@append", tuple("bi" + kind for kind in _GROUPS["*"]), _append),
+    ("@collected", ("bi",), lambda going, key: meter().lists[key]),
     ("@in_time", ("",), lambda: meter().in_time()),
 )  # fmt: skip
 
 OWN = "@"
-"""Prefix of our names inside the runtime, which no author can write: they clash with nothing the runtime brings along."""
+"""Prefix of our names inside the runtime, which no author can write: they clash with nothing the runtime brings
+along.
+"""
 REPLACED = {"_+_": "@add", "_-_": "@subtract", "_*_": "@multiply", "_/_": "@divide"} | {
     function.name: OWN + function.name for function in LIBRARY
 }
 
 STANDARD: frozenset[str] = frozenset(
-    """size startsWith endsWith contains matches int uint double bool string bytes timestamp duration dyn type has
-    getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds
-    hasValue value or orValue none of ofNonZeroValue""".split()
+    [
+        "size",
+        "startsWith",
+        "endsWith",
+        "contains",
+        "matches",
+        "int",
+        "uint",
+        "double",
+        "bool",
+        "string",
+        "bytes",
+        "timestamp",
+        "duration",
+        "dyn",
+        "type",
+        "has",
+        "getFullYear",
+        "getMonth",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getDayOfYear",
+        "getHours",
+        "getMinutes",
+        "getSeconds",
+        "getMilliseconds",
+        "hasValue",
+        "value",
+        "or",
+        "orValue",
+        "none",
+        "of",
+        "ofNonZeroValue",
+    ]
 )
 MACROS: frozenset[str] = frozenset({"all", "exists", "exists_one", "map", "filter"})
 NAMES: frozenset[str] = STANDARD | MACROS | {function.name for function in LIBRARY}

@@ -1,8 +1,8 @@
 """What one evaluation may use, and what it has collected so far.
 
-The runtime stops an expression after 10,000 iterations, which bounds neither memory (`s.map(x, x + x)` doubles a text at each
-step) nor time over large data. Every function of ours charges this meter, and each loop looks at its clock. Measured without
-it: 27 chained doublings took 3 GB; see tests/expressions/test_hostile.py.
+The runtime stops an expression after 10,000 iterations, which bounds neither memory (`s.map(x, x + x)` doubles a text
+at each step) nor time over large data. Every function of ours charges this meter, and each loop looks at its clock.
+Measured without it: 27 chained doublings took 3 GB; see tests/expressions/test_hostile.py.
 """
 
 from __future__ import annotations

@@ -13,12 +13,54 @@ from orchestration.expressions.syntax import Call, Comprehension, Const, Expr, I
 TYPE_NAMES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
 _NAMESPACES = frozenset({"optional"})
 _OPERATORS = frozenset(
-    """_?_:_ _&&_ _||_ !_ -_ _+_ _-_ _*_ _/_ _%_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _[_] @in @not_strictly_false _?._
-    _[?_]""".split()
+    [
+        "_?_:_",
+        "_&&_",
+        "_||_",
+        "!_",
+        "-_",
+        "_+_",
+        "_-_",
+        "_*_",
+        "_/_",
+        "_%_",
+        "_==_",
+        "_!=_",
+        "_<_",
+        "_<=_",
+        "_>_",
+        "_>=_",
+        "_[_]",
+        "@in",
+        "@not_strictly_false",
+        "_?._",
+        "_[?_]",
+    ]
 )
 KEYWORDS: frozenset[str] = frozenset(
-    """true false null in as break const continue else for function if import let loop package namespace return var void
-    while""".split()
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 """Words CEL reserves (cel-spec, doc/langdef.md, "RESERVED"); a node of this name could not be referred to."""
 

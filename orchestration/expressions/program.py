@@ -1,7 +1,8 @@
 """Compile and evaluate CEL. The only module that drives the runtime (`cel-expr-python`, Google's C++ one).
 
-An expression is parsed by the runtime, checked by us (names, functions, growth), rewritten (`rewrite.py`) and planned once; programs
-are cached by their source. The runtime returns errors as values whose truth is always true: only `type()` tells.
+An expression is parsed by the runtime, checked by us (names, functions, growth), rewritten (`rewrite.py`) and planned
+once; programs are cached by their source. The runtime returns errors as values whose truth is always true: only
+`type()` tells.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class Program:
                 raise known.at(self.source, None) if known else self._failure(str(error), scope) from None
 
     def _evaluated(self, data: dict[str, JSON]) -> cel.Value:
-        """Data that JSON allows and the runtime does not (integers beyond 64 bits, broken characters) is made fit once."""
+        """Data that JSON allows and the runtime does not (integers beyond 64 bits, broken characters) is made fit
+        once.
+        """
         try:
             value = self._planned.eval(data=data)
         except RuntimeError as error:
@@ -94,10 +97,17 @@ class Program:
 
 @lru_cache(maxsize=4096)
 def compile(source: str) -> Program:
-    """A program for a bare CEL expression. Raises ExpressionError with the position; names are checked by `check_names`."""
+    """A program for a bare CEL expression. Raises ExpressionError with the position; names are checked by
+    `check_names`.
+    """
     if not source.strip():
         raise ExpressionError("The expression is empty.", code="expression_syntax", source=source, position=0)
-    if len(source.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+    try:
+        size = len(source.encode())
+    except UnicodeEncodeError as error:
+        message = "The expression holds half of a character pair."
+        raise ExpressionError(message, code="expression_syntax", source=source, position=error.start) from None
+    if size > MAX_BYTES:
         raise ExpressionError(f"An expression may have {MAX_BYTES:,} bytes at most.", code="limit", source=source)
     environment = _environment()
     try:
@@ -116,11 +126,12 @@ def compile(source: str) -> Program:
     return Program(source, found, path, planned)
 
 
-# CEL reserves the word `loop`, and our authors write loop.item: it goes past the parser under a name of equal length, which
-# no node can have because ids begin with a letter.
+# CEL reserves the word `loop`, and our authors write loop.item: it goes past the parser under a name of equal length,
+# which no node can have because ids begin with a letter.
 _LOOP, _STAND_IN = "loop", "_oop"
 _LOOP_WORD = re.compile(
-    r"""(?P<string>'''(?:\\.|.)*?'''|\"\"\"(?:\\.|.)*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?<![\w.])loop\b""", re.DOTALL
+    r"""(?P<string>'''(?:\\.|.)*?'''|\"\"\"(?:\\.|.)*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?<![\w.])loop\b""",
+    re.DOTALL,
 )
 
 
@@ -180,7 +191,7 @@ def _missing(reference: Reference, depth: int, value: JSON, source: str) -> Expr
 
 
 def _needed(scope: Mapping[str, JSON], references: Sequence[Reference]) -> dict[str, JSON]:
-    """Only what the expression reads: the runtime copies all it is given. Missing ends are left out, as in the scope."""
+    """Only what the expression reads, as the runtime copies all it is given. Missing ends are missing here too."""
     data: dict[str, JSON] = {}
     whole: set[tuple[str | int, ...]] = set()
     for reference in sorted(references, key=lambda r: len(r.path)):
@@ -188,7 +199,7 @@ def _needed(scope: Mapping[str, JSON], references: Sequence[Reference]) -> dict[
         if any(steps[:length] in whole for length in range(1, len(steps) + 1)):
             continue
         target, source, taken = data, scope, 0
-        for taken, step in enumerate(steps):  # noqa: B007  used after the loop
+        for taken, step in enumerate(steps):
             value = _step(source, step)
             if value is _MISSING:
                 break
@@ -206,7 +217,7 @@ def _needed(scope: Mapping[str, JSON], references: Sequence[Reference]) -> dict[
 
 _UNFIT = re.compile(r"out of range for '|Non-CEL value type")
 _PLACE = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
-_OVERLOAD = re.compile(r"No matching overloads? found ?: ?(\S+?)(?:\((.*)\))?(?: \[|$)")
+_OVERLOAD = re.compile(r"No matching overloads? found ?: ?(?:\(([^)]*)\)\.)?(\S+?)(?:\((.*)\))?(?: \[|$)")
 _KEY = re.compile(r"Key not found in map : (.+)")
 _INDEX = re.compile(r"Index error: index=(-?\d+) size=(\d+)")
 _OPERATOR_WORDS = {
@@ -269,7 +280,8 @@ def _explain(text: str, references: Sequence[Reference], scope: Mapping[str, JSO
     if match := _INDEX.search(text):
         return f"There is no element {match[1]}: the list has {match[2]} (counted from 0).", "missing_key", None
     if match := _OVERLOAD.search(text):
-        return _mismatch(match[1], match[2]), "type_mismatch", None
+        types = ", ".join(filter(None, (match[1], match[3])))
+        return _mismatch(match[2], types), "type_mismatch", None
     if "Iteration budget" in text:
         return "The expression goes through more than 10,000 iterations.", "limit", None
     if "bad_alloc" in text or "recursion" in text:

@@ -114,7 +114,7 @@ def _texts(value: JSON, shape: Shape, path: tuple[str | int, ...]) -> Iterator[T
 
 
 def _below(shape: Shape) -> Shape:
-    """What holds for parts the annotations say nothing about: as the whole, but a bare expression is one string only."""
+    """What holds for parts the annotations say nothing of: as the whole, but a bare expression is one string only."""
     if shape.elements is not None:
         return shape.elements
     return Shape(Reading.TEMPLATE if shape.reading is Reading.EXPRESSION else shape.reading)
@@ -123,8 +123,8 @@ def _below(shape: Shape) -> Shape:
 def resolve_settings(node_type: NodeType | type[NodeType], raw: Mapping[str, JSON], scope: Mapping[str, JSON]) -> Any:
     """The type's `Settings` with every reference resolved and the result validated.
 
-    Raises ExpressionError (its message begins with the setting's name), among them code `invalid_settings` when a resolved
-    value is not what the setting takes.
+    Raises ExpressionError (its message begins with the setting's name), among them code `invalid_settings` when a
+    resolved value is not what the setting takes.
     """
     model = node_type.Settings
     return validated(model, _resolved(raw, Shape(models=(model,)), scope, ()))

@@ -1,9 +1,10 @@
 """The syntax tree of a CEL expression, read from and written to the runtime's own serialised form.
 
-`cel-expr-python` parses, and gives the tree only as bytes: `cel.expr.ParsedExpr` of the protocol buffers in google/cel-spec
-(proto/cel/expr/syntax.proto) within a `google.protobuf.Any`. That message is small, so it is read and written here, which
-needs no generated code. With the tree in hand, names are checked with positions and suggestions, the paths an expression
-reads are known before anything runs, and operators can be replaced by bounded ones (`rewrite.py`).
+`cel-expr-python` parses, and gives the tree only as bytes: `cel.expr.ParsedExpr` of the protocol buffers in
+google/cel-spec (proto/cel/expr/syntax.proto) within a `google.protobuf.Any`. That message is small, so it is read and
+written here, which needs no generated code. With the tree in hand, names are checked with positions and suggestions,
+the paths an expression reads are known before anything runs, and operators can be replaced by bounded ones
+(`rewrite.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`{{ expression }}` in texts. A text that is exactly one expression keeps the value's type; anything else becomes text."""
+"""`{{ expression }}` in texts. A text that is exactly one expression keeps the value's type; anything else becomes
+text.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _STRING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """One `{{ expression }}`: where its expression begins in the template, and its source without the outer white space."""
+    """One `{{ expression }}`: where its expression begins in the template, and its source without the outer white
+    space.
+    """
 
     source: str
     position: int
@@ -117,7 +121,8 @@ def _past_string(source: str, quoted: re.Match[str], start: int) -> int:
 
 
 def resolve(value: JSON, scope: Mapping[str, JSON]) -> JSON:
-    """The value with every template in its strings replaced; keys are left as they are. What is put in is not read again.
+    """The value with every template in its strings replaced; keys are left as they are. What is put in is not read
+    again.
 
     Raises ExpressionError.
     """

@@ -57,8 +57,8 @@ def error_text(value: cel.Value) -> str | None:
 def to_json(value: cel.Value, meter: Meter) -> JSON:
     """The plain JSON of a result. Times become RFC 3339 text, durations seconds as text (`90s`), map keys text.
 
-    Lists share their elements inside the runtime, so a small value may be enormous once written out: each part is charged.
-    Raises ExpressionError (`not_json`, `limit`).
+    Lists share their elements inside the runtime, so a small value may be enormous once written out: each part is
+    charged. Raises ExpressionError (`not_json`, `limit`).
     """
     return _convert(value, meter, 0)
 

@@ -15,7 +15,9 @@ from portal.core.models import Organisation
 
 
 class Definition(models.Model):
-    """A definition's JSON, kept once by the SHA-256 of its canonical form. Never changed, so hosts may cache by digest."""
+    """A definition's JSON, kept once by the SHA-256 of its canonical form. Never changed, so hosts may cache by
+    digest.
+    """
 
     digest = models.CharField(max_length=64, primary_key=True)
     body = OrderedJSONField()

@@ -164,7 +164,8 @@ def save_draft(*, workflow: Workflow, definition: JSON, revision: int, actor: Ac
 def publish(*, workflow: Workflow, actor: Actor, note: str = "", revision: int | None = None) -> WorkflowVersion:
     """Make the draft the next version, which never changes; new runs take it. One lock (the workflow).
 
-    Raises InvalidDefinition with every problem, NothingToPublish, Archived, and DraftConflict if `revision` is an old one.
+    Raises InvalidDefinition with every problem, NothingToPublish, Archived, and DraftConflict if `revision` is an old
+    one.
     """
     workflow = _locked(workflow)
     if revision is not None and workflow.draft_revision != revision:
@@ -282,7 +283,9 @@ def _locked(workflow: Workflow, *, archived_too: bool = False) -> Workflow:
 
 
 def _keepable(definition: JSON) -> dict[str, JSON]:
-    """What a draft must be at least: an object of this format with a name, of a sensible size. Raises InvalidDefinition."""
+    """What a draft must be at least: an object of this format with a name, of a sensible size. Raises
+    InvalidDefinition.
+    """
     found: list[Problem] = []
     if not isinstance(definition, dict):
         found.append(Problem(Code.NOT_AN_OBJECT, "A definition is a JSON object."))
