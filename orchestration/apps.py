@@ -13,10 +13,13 @@ class OrchestrationConfig(AppConfig):
     def ready(self) -> None:
         from agents import usage
         from orchestration import agent_usage, hosting, nodes  # models: not before the apps are loaded
+        from orchestration.services import samples
+        from portal.core.services import seeding
 
         nodes.discover()
         usage.register(agent_usage.NodeRunUsage())
         hosting.prepare()
+        seeding.register("workflows", samples.seed, order=20)
         post_migrate.connect(_after_migrate, sender=self)
 
 
