@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,10 @@ class Trial:
     node_id: str = NODE
 
     @property
+    def measured_tokens(self) -> bool:
+        return bool(self.run.input_tokens or self.run.output_tokens)
+
+    @property
     def streamed(self) -> int:
         """Where the text ends, in UTF-16 units: what browsers count in."""
         return len(self.partial.encode("utf-16-le")) // 2
@@ -78,9 +83,22 @@ def is_trial_of(run: Run, agent: Agent) -> bool:
     return run.kind == KIND and run.definition.body["nodes"][0]["settings"]["agent"] == agent.slug
 
 
-def trials_of(organisation: Organisation, agent: Agent, user: User, limit: int) -> list[Run]:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    run: Run
+    summary: str
+    """The inputs in one line."""
+
+
+def trials_of(organisation: Organisation, agent: Agent, user: User, limit: int) -> list[Earlier]:
     """The user's own, newest first. One query."""
     mine = Run.objects.filter(organisation=organisation, kind=KIND, started_by=user)
     # Definitions are kept as `json`, which keeps their order but cannot be searched.
     mine = mine.annotate(body=Cast("definition__body", JSONField()))
-    return list(mine.filter(body__nodes__0__settings__agent=agent.slug).order_by("-created_at")[:limit])
+    rows = mine.filter(body__nodes__0__settings__agent=agent.slug).order_by("-created_at")[:limit]
+    return [Earlier(run, " · ".join(f"{name}: {_short(value)}" for name, value in run.inputs.items())) for run in rows]
+
+
+def _short(value: JSON) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{text[:80]}…" if len(text) > 80 else text

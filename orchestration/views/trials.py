@@ -67,7 +67,7 @@ def answer(request: HtmxRequest, org: str, slug: str, run_id: uuid.UUID) -> Http
     """The answer of one trial alone, for the page while it is under way."""
     found = registry.agent_for(request.organisation, slug)
     run = _trial(request, found, str(run_id))
-    return render(request, "agents/_try_answer.html", {"agent": found, "trial": queries.trial(run)})
+    return render(request, "agents/_try_answer.html", {"agent": found, "trial": queries.trial(run), "alone": True})
 
 
 def _version(found: Agent, number: str) -> AgentVersion | None:
