@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Running
 from orchestration.live import Live
-from orchestration.store import Desk, Lease, LeaseLost, Writer, registry, statements
+from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, registry, statements
 from orchestration.store.errors import StoreClosed
 from orchestration.store.registry import Buried, Registration
 from portal.core.redaction import redact
@@ -42,6 +42,8 @@ EXPIRED_EVERY = 8  # sweeps
 POLL_SECONDS = 5.0
 CLAIM_AT_ONCE = 25
 """So that hosts who hear the same bell share a burst of runs."""
+YIELD_SECONDS_A_RUN = 0.0005
+MOST_YIELD_SECONDS = 0.02
 PROBATION_SECONDS = 5.0
 """So long a run that may kill its host is watched before the next such run is taken."""
 
@@ -55,10 +57,11 @@ class Hand:
     task: asyncio.Task[None]
     taken: float = field(default_factory=time.monotonic)
     signals_posted: int = 0
+    progress: bool = False
 
     @property
     def on_probation(self) -> bool:
-        suspect = self.lease.claims > statements.SUSPECT_CLAIMS
+        suspect = self.lease.claims > statements.SUSPECT_CLAIMS and not self.progress
         return suspect and time.monotonic() - self.taken < PROBATION_SECONDS
 
 
@@ -88,6 +91,7 @@ class Host:
         self._began = time.monotonic() if began is None else began
         self._next_look = 0.0
         self._drain_seconds = self.plan.drain_seconds
+        self._others = 0
 
     @property
     def in_hand(self) -> int:
@@ -103,7 +107,7 @@ class Host:
         self.host_id = registration.host_id
         self._live = Live()
         self._desk = await Desk.open(self.host_id)
-        self._writer = Writer(self.host_id, committed=self._live.committed)
+        self._writer = Writer(self.host_id, committed=self._committed)
         self._clock = DatabaseClock(registration.at)
         self._tools = Tools(self._desk, self._writer, self._clock, self._live, self._draining)
         self._writer.start()
@@ -182,6 +186,8 @@ class Host:
             if self._draining.is_set():
                 await asyncio.sleep(POLL_SECONDS)
                 continue
+            if self._others:  # they hear the same bell: the one with less to do shall be the first
+                await asyncio.sleep(min(len(self._hands) * YIELD_SECONDS_A_RUN, MOST_YIELD_SECONDS))
             while (room := self.plan.runs - len(self._hands)) > 0:
                 leases = await self._desk.claim(min(room, CLAIM_AT_ONCE))
                 for lease in leases:
@@ -230,6 +236,7 @@ class Host:
             if asked:
                 self.stop()
             await self._poke_unheard()
+            self._others = await registry.other_hosts(self._desk)
             if self.plan.each_beat is not None:
                 await self.plan.each_beat()
             await asyncio.sleep(BEAT_SECONDS)
@@ -269,21 +276,18 @@ class Host:
             if plan.asked_to_stop():
                 self.stop()
             if plan.shift_seconds is not None and self._worked > plan.shift_seconds:
-                await self._end_shift()
+                self._end_shift()
 
     @property
     def _worked(self) -> float:
         return time.monotonic() - self._began
 
-    async def _end_shift(self) -> None:
+    def _end_shift(self) -> None:
         """When nothing is at work; or when other hosts can take what is new; at the latest after the overtime."""
         overtime = self._worked - (self.plan.shift_seconds or 0.0)
         idle = not any(len(hand.running) for hand in self._hands.values())
         if not idle and overtime < self.plan.overtime_seconds:
-            try:
-                if not await registry.other_hosts(self._desk):
-                    return
-            except psycopg.Error:
+            if not self._others:
                 return
             self._drain_seconds = self.plan.overtime_seconds - overtime
         self.stop()
@@ -325,6 +329,15 @@ class Host:
                 log.error("run quarantined: the engine fails at it", run=str(lease.run_id))
         except psycopg.Error as trouble:  # the lease runs out by itself
             log.warning("run not set aside", run=str(lease.run_id), error=str(trouble).strip())
+
+    def _committed(self, checkpoints: Sequence[Checkpoint]) -> None:
+        self._live.committed(checkpoints)
+        for checkpoint in checkpoints:
+            hand = self._hands.get(checkpoint.lease.run_id)
+            if hand is not None and checkpoint.progress and not hand.progress:
+                hand.progress = True
+                if hand.lease.claims > statements.SUSPECT_CLAIMS:
+                    self._bell.set()  # it is innocent: the next one
 
     def _poke_all(self) -> None:
         for hand in self._hands.values():

@@ -36,7 +36,7 @@ from typing import Any
 import psutil
 
 from tests import effects
-from tests.portal_process import PortalProcess
+from tests.portal_process import PortalProcess, wait_for
 
 AT_WORK = """
     SELECT count(*) FROM orchestration_noderun AS node
@@ -90,13 +90,15 @@ class Killer:
         self.portal, self.chance, self.report = portal, chance, report
 
     def strike(self) -> None:
+        """Wait until somebody drives runs, so that each kill hits work, and kill."""
+        wait_for(self.portal.engine_hosts, 30)
         with suppress(psutil.NoSuchProcess, IndexError, StopIteration):
             kind, victim = self._choose()
             self._kill(kind, victim)
 
     def _choose(self) -> tuple[str, psutil.Process]:
         roles = self._roles()
-        kinds = ["worker"] * 7 + ["pusher", "monitor", "sentinel", "main"]
+        kinds = ["worker"] * 9 + ["pusher", "monitor", "sentinel", "main"]
         kind = self.chance.choice([kind for kind in kinds if roles.get(kind)])
         return kind, self.chance.choice(roles[kind])
 

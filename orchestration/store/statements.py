@@ -77,9 +77,9 @@ SELECT id, last_seq, lease_token, host_id, signals_posted, clock_timestamp() FRO
 """
 
 EXTEND = """
-UPDATE orchestration_run SET lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
+UPDATE orchestration_run SET lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s), claims = 0
 WHERE id = ANY(%(runs)s) AND host_id = %(host)s
-  AND lease_expires_at < clock_timestamp() + make_interval(secs => %(lease)s * 0.6)
+  AND lease_expires_at < clock_timestamp() + make_interval(secs => %(lease)s - %(innocent)s)
 """
 """Only of runs that have a driver: one that was claimed while the connection broke must run out."""
 
@@ -87,7 +87,7 @@ _CLAIM = """
 WITH due AS (
     SELECT id FROM orchestration_run
     WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND {which}
-    ORDER BY priority DESC, due_at
+    ORDER BY {order}
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
@@ -104,12 +104,20 @@ FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claim
 ORDER BY claimed.priority DESC
 """
 SUSPECT_CLAIMS = 2
-"""A run that was claimed so often without progress may be what kills its hosts: it is taken by itself."""
-MOST_CLAIMS = 3
-"""Having cost so many hosts their life, or stopped its driver so often, a run is quarantined."""
+"""A run that was claimed so often in vain may be what kills its hosts, or was only there: from now on it is taken by
+itself, so that the next death tells the two apart."""
+MOST_CLAIMS = 5
+"""After two deaths in company and three alone (or as many failures of its driver) a run is quarantined."""
+INNOCENT_SECONDS = 10
+"""A claim that lasted so long was not in vain. What kills its host later than that is stopped by the planner, which
+gives up on a node whose attempts are cut off again and again (`engine/retry.py`)."""
 
-CLAIM = _CLAIM.format(which=f"claims < {SUSPECT_CLAIMS}")
-CLAIM_SUSPECT = _CLAIM.format(which=f"claims >= {SUSPECT_CLAIMS} AND claims < {MOST_CLAIMS}")
+CLAIM = _CLAIM.format(which=f"claims < {SUSPECT_CLAIMS}", order="priority DESC, due_at")
+CLAIM_SUSPECT = _CLAIM.format(
+    # the least suspected first: deaths that were nobody's fault are then spread over all who were there
+    which=f"claims >= {SUSPECT_CLAIMS} AND claims < {MOST_CLAIMS}",
+    order="claims, priority DESC, due_at",
+)
 
 QUARANTINE = """
 UPDATE orchestration_run SET due_at = NULL, incident = jsonb_build_object(

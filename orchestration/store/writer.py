@@ -199,7 +199,12 @@ class Writer:
         return found
 
     def _extend(self, beat: _Beat) -> None:
-        arguments = {"host": self.host_id, "lease": statements.LEASE_SECONDS, "runs": list(beat.runs)}
+        arguments = {
+            "host": self.host_id,
+            "lease": statements.LEASE_SECONDS,
+            "innocent": statements.INNOCENT_SECONDS,
+            "runs": list(beat.runs),
+        }
         try:
             self._connected().execute(statements.EXTEND, arguments)
         except psycopg.Error as error:  # the next beat tries again, long before a lease ends

@@ -75,7 +75,8 @@ async def test_letting_go_waits_for_a_signal_that_is_being_posted() -> None:
         with await sync_to_async(raw_connection)() as poster:
             poster.execute("BEGIN")
             poster.execute(
-                "UPDATE orchestration_run SET signals_posted = signals_posted + 1, due_at = now() WHERE id = %s", [run.pk]
+                "UPDATE orchestration_run SET signals_posted = signals_posted + 1, due_at = now() WHERE id = %s",
+                [run.pk],
             )
             letting_go = host.writer.hand_in(checkpoint(lease, let_go=LetGo(due_at=None, seen=0)))
             done, _ = await asyncio.wait([letting_go], timeout=0.3)
@@ -94,27 +95,50 @@ async def test_a_signal_after_letting_go_makes_the_run_due() -> None:
         assert (await host.claim_one()).signals_posted == 1
 
 
-async def test_a_run_that_kills_its_hosts_is_quarantined_after_three() -> None:
+async def test_a_run_that_kills_its_hosts_is_quarantined_after_two_in_company_and_three_alone() -> None:
     run = await a_run()
     async with a_host() as host:
         for claims in (1, 2):
             assert (await host.claim_one()).claims == claims
             await Run.objects.filter(pk=run.pk).aupdate(host=None)  # the host has died
+        for claims in (3, 4, 5):
             assert await host.desk.quarantine() == []
-        assert await host.desk.claim(5) == [], "a suspect is not taken with the others"
-        (suspect,) = await host.desk.claim(1, suspect=True)
-        assert suspect.claims == 3
-        await Run.objects.filter(pk=run.pk).aupdate(host=None)
+            assert await host.desk.claim(5) == [], "a suspect is not taken with the others"
+            (suspect,) = await host.desk.claim(1, suspect=True)
+            assert suspect.claims == claims
+            await Run.objects.filter(pk=run.pk).aupdate(host=None)
         assert [found for found, _ in await host.desk.quarantine()] == [run.pk]
         assert await host.desk.claim(5, suspect=True) == []
         quarantined = await fresh(run)
         assert quarantined.incident["code"] == "host_killer" and quarantined.due_at is None
-        assert "3 times" in quarantined.incident["message"]
+        assert "5 times" in quarantined.incident["message"]
         # an answer that comes meanwhile does not let it loose
         await post(run_id=run.pk, kind=SignalKind.NODE, node="a")
         assert await host.desk.claim(5) == await host.desk.claim(5, suspect=True) == []
         await sync_to_async(runs.retry_run)(run=run, actor=Actor.command(), reason="mended")
         assert (await host.claim_one()).claims == 1
+
+
+async def test_the_least_suspected_is_taken_first() -> None:
+    often, once = await a_run(priority=9), await a_run()
+    await Run.objects.filter(pk=often.pk).aupdate(claims=4)
+    await Run.objects.filter(pk=once.pk).aupdate(claims=2)
+    async with a_host() as host:
+        assert [(await host.desk.claim(1, suspect=True))[0].run_id for _ in range(2)] == [once.pk, often.pk]
+
+
+async def test_a_claim_that_lasted_was_not_in_vain() -> None:
+    run = await a_run()
+    async with a_host() as host:
+        lease = await host.claim_one()
+        host.writer.beat([run.pk])
+        await host.writer.write(begun(lease))
+        assert (await fresh(run)).claims == 1
+        await Run.objects.filter(pk=run.pk).aupdate(lease_expires_at=lease.at + timedelta(seconds=15))
+        host.writer.beat([run.pk])
+        while (held := await fresh(run)).claims:
+            await asyncio.sleep(0.01)
+    assert held.lease_expires_at > lease.at + timedelta(seconds=25)
 
 
 async def test_progress_clears_the_suspicion_and_a_beginning_does_not() -> None:
@@ -131,9 +155,9 @@ async def test_a_run_that_the_driver_fails_at_is_tried_later_and_in_the_end_set_
     run = await a_run()
     error, due_at = {"code": "engine_bug", "message": "no"}, run.due_at
     async with a_host() as host:
-        for claims in (1, 2, 3):
-            (lease,) = await host.desk.claim(1, suspect=claims == 3)
-            assert await host.desk.set_aside(lease, error) is (claims == 3)
+        for claims in (1, 2, 3, 4, 5):
+            (lease,) = await host.desk.claim(1, suspect=claims > 2)
+            assert await host.desk.set_aside(lease, error) is (claims == 5)
             seen = await fresh(run)
             assert seen.host_id is None
             await Run.objects.filter(pk=run.pk, due_at__isnull=False).aupdate(due_at=due_at)
