@@ -18,7 +18,7 @@ _ROWS = 6
 
 @dataclass(frozen=True)
 class HomePage:
-    """Lists hold the first rows only, the numbers count all. What the person may not see is empty, and None in numbers."""
+    """Lists hold the first rows, numbers count all. What the person may not see is empty, and None in numbers."""
 
     under_way: int | None
     waiting: int | None

@@ -1,4 +1,4 @@
-"""The people of the tests: one for each role of an organisation, a superuser, and strangers from another organisation."""
+"""The people of the tests: one for each role of an organisation, a superuser, and strangers from elsewhere."""
 
 from dataclasses import dataclass
 

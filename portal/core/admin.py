@@ -256,11 +256,13 @@ class ChangeUserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, OrganisationAdmin):
+class UserAdmin(DjangoUserAdmin, OrganisationAdmin):  # type: ignore[misc]  # Unfold has no types
     """A superuser manages everybody. Others manage people who are only in organisations that they manage, and who
     have no right there that they lack themselves: setting somebody's password is becoming them."""
 
-    form, add_form, change_password_form = ChangeUserForm, NewUserForm, AdminPasswordChangeForm
+    form: Any = ChangeUserForm
+    add_form: Any = NewUserForm
+    change_password_form: Any = AdminPasswordChangeForm
     view_permission = Permission.MEMBERS_VIEW
     change_permission = Permission.MEMBERS_MANAGE
     organisation_path = "memberships__organisation"
@@ -268,7 +270,7 @@ class UserAdmin(DjangoUserAdmin, OrganisationAdmin):
     list_filter = ["is_active", "memberships__organisation"]
     search_fields = ["username", "first_name", "last_name", "email"]
     ordering = ["username"]
-    filter_horizontal: list[str] = []
+    filter_horizontal = ()
     readonly_fields = ["last_login", "date_joined", "member_of"]
     add_fieldsets = [
         (None, {"fields": ["username", "first_name", "last_name", "email"]}),
@@ -304,10 +306,7 @@ class UserAdmin(DjangoUserAdmin, OrganisationAdmin):
         return (
             not obj.is_superuser
             and all(one in mine for one in theirs)
-            and all(
-                access.permissions_of(obj, one) <= access.permissions_of(request.user, one)  # type: ignore[arg-type]
-                for one in theirs
-            )
+            and all(access.permissions_of(obj, one) <= access.permissions_of(request.user, one) for one in theirs)
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
@@ -316,7 +315,7 @@ class UserAdmin(DjangoUserAdmin, OrganisationAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         if "roles" in form.base_fields:
-            field = form.base_fields["roles"]
+            field: Any = form.base_fields["roles"]
             offered = self.organisations(request, self.change_permission)
             field.queryset = Role.objects.filter(organisation__in=offered).select_related("organisation")
             field.required = not request.user.is_superuser

@@ -46,7 +46,7 @@ class ScopedForm(forms.ModelForm):
         return cleaned
 
 
-class OrganisationAdmin(ModelAdmin):  # type: ignore[misc]
+class OrganisationAdmin(ModelAdmin):
     """See the head of this file."""
 
     form = ScopedForm
@@ -69,10 +69,10 @@ class OrganisationAdmin(ModelAdmin):  # type: ignore[misc]
         user = request.user
         everywhere: list[Organisation] | None = getattr(request, "_organisations", None)
         if everywhere is None:
-            everywhere = request._organisations = access.organisations_of(user)  # type: ignore[attr-defined, arg-type]
+            everywhere = request._organisations = access.organisations_of(user)  # type: ignore[attr-defined]
         if user.is_superuser:
             return everywhere
-        return [one for one in everywhere if permission and access.can(user, one, permission)]  # type: ignore[arg-type]
+        return [one for one in everywhere if permission and access.can(user, one, permission)]
 
     def organisation_of(self, obj: models.Model) -> Organisation | None:
         value: Any = obj

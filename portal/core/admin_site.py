@@ -67,7 +67,7 @@ class PortalAdminSite(UnfoldAdminSite):
         return redirect(after)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        return redirect("logout", preserve_request=True)  # type: ignore[call-overload, no-any-return]
+        return redirect("logout", preserve_request=True)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         return redirect("password_change")

@@ -22,8 +22,10 @@ class AdminConfig(SimpleAdminConfig):
     default_site = "portal.core.admin_site.PortalAdminSite"
 
     def ready(self) -> None:
+        from django.contrib.admin import autodiscover
+
         super().ready()
-        self.module.autodiscover()
+        autodiscover()
         self._tidy()
 
     def _tidy(self) -> None:

@@ -18,7 +18,7 @@ def secrets_keys(app_configs: Any, **_: Any) -> list[Error]:
         try:
             Fernet(key)
         except ValueError:
-            hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+            hint = "Make one: python -c 'from cryptography.fernet import Fernet as F; print(F.generate_key().decode())'"
             errors.append(Error(f"Key {number} of SECRETS_KEYS is no Fernet key.", hint=hint, id="core.E002"))
     return errors
 
@@ -30,7 +30,9 @@ def outgoing_allow(app_configs: Any, **_: Any) -> list[Error]:
         try:
             outgoing.parse_entry(entry)
         except ValueError as error:
-            errors.append(Error(f"OUTGOING_ALLOW: {error}.", hint="Write host, host:port or a network.", id="core.E003"))
+            errors.append(
+                Error(f"OUTGOING_ALLOW: {error}.", hint="Write host, host:port or a network.", id="core.E003")
+            )
     return errors
 
 

@@ -32,6 +32,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 def current(request: HttpRequest) -> Organisation | None:
     """The organisation last used, if the user may still enter it, else their first."""
-    everywhere = access.organisations_of(request.user)  # type: ignore[arg-type]
+    everywhere = access.organisations_of(request.user)
     last = getattr(request.user, "last_organisation_id", None)
     return next((one for one in everywhere if one.pk == last), everywhere[0] if everywhere else None)

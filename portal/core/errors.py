@@ -7,7 +7,7 @@ UserError                 what was asked cannot be done; the message says why an
 
 
 class UserError(Exception):
-    """`message` is one sentence for the user, `code` a stable word for programs (`last_admin`), `facts` more for them."""
+    """`message` is one sentence for people, `code` a stable word for programs (`last_admin`), `facts` more for them."""
 
     status = 400
 

@@ -25,8 +25,8 @@ class HtmxRequest(HttpRequest):
 
 def is_partial(request: HttpRequest) -> bool:
     """Whether htmx asks for a fragment. A boosted link and a history restore want the whole page."""
-    details = getattr(request, "htmx", None)
-    return bool(details) and not details.boosted and not details.history_restore_request
+    details: HtmxDetails | None = getattr(request, "htmx", None)
+    return details is not None and bool(details) and not details.boosted and not details.history_restore_request
 
 
 def toast(response: HttpResponseBase, text: str, level: Level = "success") -> HttpResponseBase:

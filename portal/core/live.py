@@ -69,4 +69,5 @@ def _client() -> redis.Redis:
 
 
 def _prefix() -> str:
-    return str(settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "asgi"))
+    configuration: dict[str, Any] = settings.CHANNEL_LAYERS["default"]["CONFIG"]  # type: ignore[assignment]
+    return str(configuration.get("prefix", "asgi"))

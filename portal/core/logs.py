@@ -14,7 +14,8 @@ def _redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     # Imported late: settings are read before the apps' modules may be.
     from portal.core import redaction
 
-    return redaction.processor(logger, method, event)  # type: ignore[no-any-return]
+    redacted: EventDict = redaction.processor(logger, method, event)
+    return redacted
 
 
 def _without_private(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_and_async_middleware
-from ipware import get_client_ip  # type: ignore[import-untyped]
+from ipware import get_client_ip
 
 from portal.core.models import Organisation, User
 from portal.core.services import sessions

@@ -8,7 +8,7 @@ once: its `path` is a JSON path from the body or the query (`inputs.rfp`). Nothi
 the reference id leads to the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -55,14 +55,18 @@ def problem(
 
 def install(api: NinjaAPI) -> None:
     """Answer every exception of the API's operations with a problem document."""
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(DjangoValidationError, _invalid_model)
-    api.add_exception_handler(UserError, _user_error)
-    api.add_exception_handler(PermissionDenied, _denied)
-    api.add_exception_handler(AuthenticationError, _unauthenticated)
-    api.add_exception_handler(Http404, _not_found)
-    api.add_exception_handler(HttpError, _http_error)
-    api.add_exception_handler(Exception, _unexpected)
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        ValidationError: _invalid,
+        DjangoValidationError: _invalid_model,
+        UserError: _user_error,
+        PermissionDenied: _denied,
+        AuthenticationError: _unauthenticated,
+        Http404: _not_found,
+        HttpError: _http_error,
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -76,7 +80,7 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _path(location: Sequence[Any]) -> str:
-    """("body", "payload", "inputs", 0) → inputs[0]. The first word says where from, the second is our argument's name."""
+    """("body", "payload", "inputs", 0) → inputs[0]. The first word says where from, the second is our argument."""
     words = list(location)
     if words and words[0] in {"body", "form", "file"}:
         words = words[2:]

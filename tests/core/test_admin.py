@@ -19,7 +19,10 @@ def listed(client: Client, model: str) -> set[int]:
     return {row.pk for row in response.context["cl"].result_list} if response.status_code == 200 else set()
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 302), ("approver", 302), ("designer", 302), ("compliance-officer", 200), ("admin", 200)])
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("viewer", 302), ("approver", 302), ("designer", 302), ("compliance-officer", 200), ("admin", 200)],
+)
 def test_only_who_manages_something_enters(cast: Cast, client: Client, role: str, status: int):
     client.force_login(cast.by_role[role])
     response = client.get("/admin/")
@@ -96,14 +99,21 @@ def test_roles_are_edited_by_ticking_permissions_and_the_ledger_says_so(cast: Ca
     client.force_login(cast.admin)
     made = client.post(
         "/admin/core/role/add/",
-        {"organisation": cast.organisation.pk, "name": "Tester", "slug": "tester", "permissions": ["runs.view", "runs.start"]},
+        {
+            "organisation": cast.organisation.pk,
+            "name": "Tester",
+            "slug": "tester",
+            "permissions": ["runs.view", "runs.start"],
+        },
     )
     assert made.status_code == 302, made.context["adminform"].form.errors
     role = role_of(cast.organisation, "tester")
     assert role.permissions == ["runs.start", "runs.view"]
     page = client.get(f"/admin/core/role/{role.pk}/change/").text
     assert "Start runs" in page and 'type="checkbox"' in page
-    client.post(f"/admin/core/role/{role.pk}/change/", {"name": "Tester", "slug": "tester", "permissions": ["runs.view"]})
+    client.post(
+        f"/admin/core/role/{role.pk}/change/", {"name": "Tester", "slug": "tester", "permissions": ["runs.view"]}
+    )
     entry = AuditEntry.objects.filter(verb="core.role.changed").latest("id")
     assert (entry.channel, entry.after) == ("admin", {"permissions": ["runs.view"]})
     client.post(f"/admin/core/role/{role.pk}/delete/", {"post": "yes"})
@@ -147,14 +157,18 @@ def test_an_administrator_cannot_reach_into_another_organisation_by_a_forged_for
     assert forged.status_code == 200
     forged = client.post(
         "/admin/core/membership/add/",
-        {"organisation": cast.organisation.pk, "user": cast.stranger.pk, "roles": [role_of(cast.organisation, "viewer").pk]},
+        {
+            "organisation": cast.organisation.pk,
+            "user": cast.stranger.pk,
+            "roles": [role_of(cast.organisation, "viewer").pk],
+        },
     )
     assert forged.status_code == 200
     assert not Role.objects.filter(slug="trojan").exists() and not Secret.objects.exists()
     assert not Membership.objects.filter(user=cast.stranger, organisation=cast.organisation).exists()
 
 
-# -- people -------------------------------------------------------------------------------------------------------------
+# -- people -----------------------------------------------------------------------------------------------------------
 
 
 def new_user(client: Client, **more):
@@ -184,14 +198,19 @@ def test_an_administrator_adds_people_to_their_own_organisation(cast: Cast, clie
 
 def test_nobody_makes_themselves_superuser(cast: Cast, client: Client):
     client.force_login(cast.admin)
-    client.post(f"/admin/core/user/{cast.admin.pk}/change/", {"username": "admin", "is_active": "on", "is_superuser": "on"})
+    client.post(
+        f"/admin/core/user/{cast.admin.pk}/change/", {"username": "admin", "is_active": "on", "is_superuser": "on"}
+    )
     cast.admin.refresh_from_db()
     assert not cast.admin.is_superuser
 
 
 def test_a_password_is_set_only_for_people_with_no_more_rights(cast: Cast, client: Client):
     hr = Role.objects.create(
-        organisation=cast.organisation, slug="hr", name="HR", permissions=["members.view", "members.manage", "runs.view"]
+        organisation=cast.organisation,
+        slug="hr",
+        name="HR",
+        permissions=["members.view", "members.manage", "runs.view"],
     )
     manager = make_member(cast.organisation, username="manager")
     manager.memberships.get().roles.add(hr)

@@ -120,8 +120,13 @@ def test_a_body_that_is_no_json_is_a_problem_too(cast: Cast, client: Client):
 
 @pytest.mark.parametrize(
     ("how", "status", "code"),
-    [("conflict", 409, "run_ended"), ("missing", 404, "not_found"), ("several", 400, "bad_definition"), ("unexpected", 500, "internal_error")],
-)  # fmt: skip
+    [
+        ("conflict", 409, "run_ended"),
+        ("missing", 404, "not_found"),
+        ("several", 400, "bad_definition"),
+        ("unexpected", 500, "internal_error"),
+    ],
+)
 def test_errors_are_problem_documents(cast: Cast, client: Client, how: str, status: int, code: str):
     answer = client.get(f"/probe/fail/{how}", headers=bearer(make_token(cast.organisation, cast.admin)))
     assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (status, code, status)

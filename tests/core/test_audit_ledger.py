@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def write(organisation, count: int = 1, **more) -> list[AuditEntry]:
     return [
-        audit.record(organisation=organisation, actor=Actor.command(), verb="test.thing.happened", data={"n": n}, **more)
+        audit.record(
+            organisation=organisation, actor=Actor.command(), verb="test.thing.happened", data={"n": n}, **more
+        )
         for n in range(count)
     ]
 
@@ -69,8 +71,8 @@ def test_update_delete_and_truncate_are_refused(table: str, statement: str):
 def test_the_moment_is_the_databases_whatever_the_writer_says():
     organisation = make_organisation()
     sql(
-        "INSERT INTO core_auditentry (at, organisation_id, verb, actor_label, channel, address, request_id, target_type,"
-        " target_id, target_label) VALUES ('2001-01-01', %s, 'x', 'x', 'web', '', '', '', '', '')",
+        "INSERT INTO core_auditentry (at, organisation_id, verb, actor_label, channel, address, request_id,"
+        " target_type, target_id, target_label) VALUES ('2001-01-01', %s, 'x', 'x', 'web', '', '', '', '', '')",
         organisation.pk,
     )
     assert AuditEntry.objects.get().at.year > 2001
@@ -156,7 +158,10 @@ def test_a_chain_written_anew_or_gone_is_found_by_a_noted_head(tmp_path):
     with as_an_intruder():
         sql("UPDATE core_auditentry SET actor_label = 'nobody' WHERE id = %s", entries[1].pk)
         sql("DELETE FROM core_auditlink WHERE chain = %s", organisation.pk)
-        sql("INSERT INTO core_auditpending SELECT id, organisation_id FROM core_auditentry WHERE organisation_id = %s", organisation.pk)
+        sql(
+            "INSERT INTO core_auditpending SELECT id, organisation_id FROM core_auditentry WHERE organisation_id = %s",
+            organisation.pk,
+        )
     audit.link_pending(organisation.pk)
     fault = ledger.verify(organisation.pk, noted).fault
     assert fault is not None and "anew" in fault.reason

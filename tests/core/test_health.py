@@ -42,7 +42,9 @@ def test_without_redis_it_is_degraded_and_says_so(client: Client, probes, settin
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("error", [Unhealthy("no engine has given a sign of life for 60 seconds"), RuntimeError("pw=x")])
+@pytest.mark.parametrize(
+    "error", [Unhealthy("no engine has given a sign of life for 60 seconds"), RuntimeError("pw=x")]
+)
 def test_without_an_engine_it_is_unavailable(client: Client, probes, error):
     def probe() -> None:
         raise error

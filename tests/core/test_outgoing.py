@@ -199,9 +199,7 @@ REFUSALS = (AddressRefused, httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.C
 
 @pytest.fixture
 def hostile_names(monkeypatch) -> list[str]:
-    return names(
-        monkeypatch, {"private.test": [["127.0.0.1"]], "mixed.test": [["93.184.216.34", "127.0.0.1"]]}
-    )
+    return names(monkeypatch, {"private.test": [["127.0.0.1"]], "mixed.test": [["93.184.216.34", "127.0.0.1"]]})
 
 
 @pytest.mark.parametrize("url", HOSTILE)
@@ -245,7 +243,13 @@ def test_a_name_that_changes_its_answer_is_never_asked_twice(canary: Canary, mon
 
 @pytest.mark.parametrize(
     "target",
-    ["http://127.0.0.2:{other}/", "http://[::1]:{other}/", "http://169.254.169.254/", "file:///etc/passwd", "//0:{other}/"],
+    [
+        "http://127.0.0.2:{other}/",
+        "http://[::1]:{other}/",
+        "http://169.254.169.254/",
+        "file:///etc/passwd",
+        "//0:{other}/",
+    ],
 )
 def test_redirects_are_checked_again(open_canary: Canary, target: str):
     url = f"http://127.0.0.1:{open_canary.port}/redirect/{target.format(other=open_canary.port)}"
@@ -268,7 +272,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_origin(open_canary: Can
     url = f"http://127.0.0.1:{open_canary.port}/redirect/http://localhost:{open_canary.port}/hello"
     with outgoing.sync_client(timeout=3) as http:
         http.get(url, headers={"Authorization": "Bearer a", "X-Api-Key": "b", "Cookie": "c=d"})
-    first, second = (dict((key.lower(), value) for key, value in headers.items()) for _, headers in open_canary.seen)
+    first, second = ({key.lower(): value for key, value in headers.items()} for _, headers in open_canary.seen)
     assert {"authorization", "x-api-key", "cookie"} <= set(first)
     assert not {"authorization", "x-api-key", "cookie"} & set(second)
     assert second["host"] == f"localhost:{open_canary.port}"
@@ -352,8 +356,16 @@ async def test_a_body_can_be_streamed_and_posted(open_canary: Canary):
 
 @pytest.mark.parametrize(
     ("address", "public"),
-    [("93.184.216.34", True), ("2606:2800:220:1::1", True), ("64:ff9b::5db8:d822", True), ("::ffff:93.184.216.34", True),
-     ("64:ff9b:1::1", False), ("2001:db8::1", False), ("2001::1", False), ("240.0.0.1", False)],
-)  # fmt: skip
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("64:ff9b::5db8:d822", True),
+        ("::ffff:93.184.216.34", True),
+        ("64:ff9b:1::1", False),
+        ("2001:db8::1", False),
+        ("2001::1", False),
+        ("240.0.0.1", False),
+    ],
+)
 def test_what_counts_as_public(address: str, public: bool):
     assert outgoing.is_public(ipaddress.ip_address(address)) is public

@@ -29,7 +29,7 @@ def sign_in(user, **headers: str) -> Client:
     return client
 
 
-# -- signing in ---------------------------------------------------------------------------------------------------------
+# -- signing in -------------------------------------------------------------------------------------------------------
 
 
 def test_sign_in_gives_a_new_session_and_leads_to_the_organisation_last_used(cast: Cast, ada):
@@ -75,7 +75,7 @@ def test_a_member_of_nothing_is_told_so(cast: Cast, client: Client):
     assert "belong to no organisation" in response.text
 
 
-# -- sessions -----------------------------------------------------------------------------------------------------------
+# -- sessions ---------------------------------------------------------------------------------------------------------
 
 
 def test_sessions_are_listed_with_their_device_and_can_be_ended_one_by_one(cast: Cast, ada):
@@ -127,14 +127,19 @@ def test_a_sign_of_life_is_written_once_a_minute(cast: Cast, ada):
     assert SignIn.objects.get(user=ada).seen_at > seen
 
 
-# -- tokens -------------------------------------------------------------------------------------------------------------
+# -- tokens -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_token_is_made_on_the_page_and_shown_once(cast: Cast, client: Client):
     client.force_login(cast.by_role["operator"])
     made = client.post(
         "/account/tokens/",
-        {"name": "import", "organisation": cast.organisation.pk, "lifetime": "30", "scopes": ["runs.view", "runs.start"]},
+        {
+            "name": "import",
+            "organisation": cast.organisation.pk,
+            "lifetime": "30",
+            "scopes": ["runs.view", "runs.start"],
+        },
     )
     assert made.status_code == 200
     text = re.search(r"ens_[0-9a-f]{8}_[\w-]{43}", made.text)
@@ -165,7 +170,7 @@ def test_nobody_sees_or_revokes_the_tokens_of_others(cast: Cast, client: Client)
     assert client.post(f"/account/tokens/{token.pk}/revoke/").status_code == 404
 
 
-# -- the ledger's page --------------------------------------------------------------------------------------------------
+# -- the ledger's page ------------------------------------------------------------------------------------------------
 
 
 def test_the_ledger_shows_before_and_after_and_filters(cast: Cast, client: Client):
@@ -199,7 +204,9 @@ def test_ten_more_rows_cost_no_more_queries(cast: Cast, client: Client, django_a
 
 
 def test_the_page_shows_one_organisations_entries_only(cast: Cast, client: Client):
-    audit.record(organisation=cast.elsewhere, actor=Actor.command(), verb="test.thing.happened", target_label="secret plan")
+    audit.record(
+        organisation=cast.elsewhere, actor=Actor.command(), verb="test.thing.happened", target_label="secret plan"
+    )
     client.force_login(cast.admin)
     assert "secret plan" not in client.get("/o/acme/audit/").text
 
@@ -211,7 +218,7 @@ def test_whoever_may_read_the_ledger_may_verify_it(cast: Cast, client: Client):
     assert client.post("/o/acme/audit/verify/").status_code == 403
 
 
-# -- what every page carries ----------------------------------------------------------------------------------------------
+# -- what every page carries ------------------------------------------------------------------------------------------
 
 
 def test_refusals_name_the_missing_permission(cast: Cast, client: Client):
@@ -241,7 +248,13 @@ def test_every_page_has_a_policy_with_a_fresh_nonce_and_stays_out_of_caches(cast
         assert response["X-Content-Type-Options"] == "nosniff"
         assert response["X-Frame-Options"] == "DENY"
         assert response["Referrer-Policy"] == "same-origin"
-    for directive in ("default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "'nonce-"):
+    for directive in (
+        "default-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "'nonce-",
+    ):
         assert directive in policies[0]
     assert "unsafe-inline" not in policies[0] and "unsafe-eval" not in policies[0]
     assert policies[0] != policies[1]

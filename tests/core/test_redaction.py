@@ -52,7 +52,7 @@ def test_patterns_of_keys_are_taken_out(text: str):
         "The bearer of this letter shall be granted entry to understanding.",
         "Basic understanding of passwords: a password must have eight characters.",
         "The secret of good soup is time. Token count: 5123.",
-        "+    password = form.cleaned_data[\"password\"]",
+        '+    password = form.cleaned_data["password"]',
         "task-force, desk-research and risk-assessment-framework-overview",
         "see https://example.com:8080/a@b",
     ],
@@ -86,13 +86,18 @@ def test_values_under_telling_keys_are_taken_out():
 def test_the_ledger_is_redacted(cast: Cast):
     secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
     audit.record(
-        organisation=cast.organisation, actor=Actor.command(), verb="test.thing.happened", data={"error": f"bad {VALUE}"}
+        organisation=cast.organisation,
+        actor=Actor.command(),
+        verb="test.thing.happened",
+        data={"error": f"bad {VALUE}"},
     )
     assert AuditEntry.objects.get(verb="test.thing.happened").data == {"error": "bad [redacted]"}
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-@pytest.mark.parametrize("logger", [structlog.get_logger("test.lib"), logging.getLogger("test.lib")], ids=["ours", "library"])
+@pytest.mark.parametrize(
+    "logger", [structlog.get_logger("test.lib"), logging.getLogger("test.lib")], ids=["ours", "library"]
+)
 def test_logs_are_redacted_tracebacks_included(cast: Cast, form: str, logger):
     secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
     output = io.StringIO()

@@ -23,7 +23,9 @@ def test_a_token_is_found_by_its_text_and_only_its_hash_is_kept(cast: Cast):
     assert new.text.split("_", 2)[2] not in str(AuditEntry.objects.values_list())
 
 
-@pytest.mark.parametrize("damage", [lambda t: t[:-1], lambda t: t + "x", lambda t: t.upper(), lambda t: "ens_x", lambda t: ""])
+@pytest.mark.parametrize(
+    "damage", [lambda t: t[:-1], lambda t: t + "x", lambda t: t.upper(), lambda t: "ens_x", lambda t: ""]
+)
 def test_a_wrong_token_is_refused(cast: Cast, damage):
     assert tokens.authenticate(damage(make_token(cast.organisation, cast.admin).text)) is None
 

@@ -3,8 +3,8 @@
 The stranger is an administrator of another organisation, with a session, a token and every right there. Everything of
 the organisation that is attacked carries the word MARK, so whatever the answer is, it must not be in it.
 
-`VIEWER` is the table of what a viewer of the organisation gets. A new address fails `test_every_address_is_in_the_table`
-until it is added there.
+`VIEWER` is the table of what a viewer of the organisation gets. An address that is missing there fails
+`test_every_address_is_in_the_table`.
 """
 
 import itertools
@@ -149,8 +149,12 @@ class World:
         values["slug"] = values["agent"] if "agents" in route else values["workflow"]
         if route.startswith("admin/"):
             values.update(self._admin(route))
-        path = route.replace("^(?P<app_label>core|axes|agents|approvals)/$", "core/").replace("(?P<url>.*)$", "nowhere/")
-        for name in itertools.chain.from_iterable((f"<{kind}:{key}>", key) for key in values for kind in get_converters()):
+        path = route.replace("^(?P<app_label>core|axes|agents|approvals)/$", "core/").replace(
+            "(?P<url>.*)$", "nowhere/"
+        )
+        for name in itertools.chain.from_iterable(
+            (f"<{kind}:{key}>", key) for key in values for kind in get_converters()
+        ):
             if name.startswith("<"):
                 key = name[1:-1].partition(":")[2]
                 path = path.replace(name, str(values[key]))
@@ -197,7 +201,12 @@ def make_world() -> World:
         workflow=version.workflow, inputs={}, actor=Actor.command(), source="cli", idempotency_key=f"{MARK}-1"
     )
     request = ApprovalRequest.objects.create(
-        organisation=acme, run=run, node="first", kind="approval", title=MARK, options=[{"port": "approve", "label": "Yes"}]
+        organisation=acme,
+        run=run,
+        node="first",
+        kind="approval",
+        title=MARK,
+        options=[{"port": "approve", "label": "Yes"}],
     )
     signed_in = Client()
     signed_in.force_login(cast.admin)

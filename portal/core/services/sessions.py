@@ -42,7 +42,7 @@ def touch(request: HttpRequest) -> None:
         session_key=session.session_key, defaults=facts, create_defaults={**facts, "created_at": now}
     )
     if created:
-        _forget_dead(request.user)  # type: ignore[arg-type]
+        _forget_dead(request.user)
 
 
 @transaction.atomic
