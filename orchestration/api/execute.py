@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
-from ninja import Field, Header, Query, Router, Schema
-from pydantic import ConfigDict
+from ninja import Header, Query, Router, Schema
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from agents.queries import known
@@ -53,7 +53,7 @@ class Execute(_Camel):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Inputs of that workflow.")
     workflow_name: str = Field("", max_length=200, description="Name of the run of a list of tasks.")
     tasks: list[TaskIn] = Field(default_factory=list, max_length=500)
-    config: Config = Field(default_factory=Config)
+    config: Config = Config()
 
 
 class WrongTasks(UserError):

@@ -26,8 +26,6 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One execution of one definition."""
 
-    Status = models.TextChoices("Status", [(s.name, s.value) for s in RunStatus])
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs")
     workflow = models.ForeignKey(Workflow, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")

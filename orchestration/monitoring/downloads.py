@@ -17,17 +17,17 @@ class File:
     content_type: str
 
 
-def output_names(run: Run) -> list[str]:
-    return list(run.outputs) if isinstance(run.outputs, dict) else []
+def outputs_of(run: Run) -> dict[str, Any]:
+    return run.outputs if isinstance(run.outputs, dict) else {}
 
 
 def output_file(run: Run, name: str) -> File | None:
     """Text as Markdown, everything else as JSON; `all.json` is the whole. None when there is no such output."""
     if name == "all.json":
         return None if run.outputs is None else File(f"{_stem(run)}.json", _json(run.outputs), "application/json")
-    if name not in output_names(run):
+    if name not in outputs_of(run):
         return None
-    value = run.outputs[name]
+    value = outputs_of(run)[name]
     stem = f"{_stem(run)}-{_safe(name)}"
     if isinstance(value, str):
         return File(f"{stem}.md", value.encode(), "text/markdown; charset=utf-8")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 
+from orchestration.engine.graph import Graph
 from orchestration.engine.states import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Run, RunEvent
 from orchestration.monitoring.why import Facts, Reason, WaitingNode, why
@@ -130,8 +131,6 @@ def statuses(rows: Iterable[StepRow]) -> dict[str, str]:
 
 def _in_order(definition: dict[str, Any]) -> list[tuple[str, int]]:
     """(node, depth) with each loop's body right after the loop."""
-    from orchestration.engine.graph import Graph
-
     bodies = Graph.of(definition).bodies
     ordered: list[tuple[str, int]] = []
 
@@ -240,14 +239,11 @@ def _waiting(row: NodeRun) -> WaitingNode:
 
 def cost_by_agent(run: Run) -> list[dict[str, Any]]:
     """[{"agent", "cost", "input", "output", "steps"}], dearest first. One query."""
-    from django.db.models import Sum
-
     rows = NodeRun.objects.filter(run=run).exclude(agent="").values("agent")
-    return list(
-        rows.annotate(
-            cost=Sum("cost_usd"), input=Sum("input_tokens"), output=Sum("output_tokens"), steps=Count("id")
-        ).order_by(F("cost").desc(nulls_last=True), "agent")
+    summed = rows.annotate(
+        cost=Sum("cost_usd"), input=Sum("input_tokens"), output=Sum("output_tokens"), steps=Count("id")
     )
+    return [dict(row) for row in summed.order_by(F("cost").desc(nulls_last=True), "agent")]
 
 
 def ended(status: str) -> bool:

@@ -14,7 +14,7 @@ from orchestration import graph_svg, live
 from orchestration.engine.states import RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import queries
-from orchestration.monitoring.downloads import output_names
+from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.why import Reason
 from portal.core import clock
@@ -69,7 +69,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         steps=rows,
         graph=_drawing(run, definition, rows),
         reasons=queries.reasons(run),
-        outputs=[(name, run.outputs[name]) for name in output_names(run)],
+        outputs=list(outputs_of(run).items()),
         cost_by_agent=queries.cost_by_agent(run),
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,

@@ -66,20 +66,22 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
 
 
 def _waiting(node: WaitingNode, now: datetime) -> Reason:
-    where = {"node": node.node, "path": node.path}
     if node.status == "retrying":
         error = (node.error or {}).get("message", "an error")
         return Reason(
             "retry",
             f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.",
-            until=node.until,
-            **where,
+            node.node,
+            node.path,
+            node.until,
         )
     if node.reason in ("approval", "human_input"):
-        return Reason("person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", **where)
+        return Reason(
+            "person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", node.node, node.path
+        )
     if node.reason == "timer":
-        return Reason("timer", f"{node.name}: waits for its time.", until=node.until, **where)
-    return Reason("timer", f"{node.name}: waits for {node.reason}.", until=node.until, **where)
+        return Reason("timer", f"{node.name}: waits for its time.", node.node, node.path, node.until)
+    return Reason("timer", f"{node.name}: waits for {node.reason}.", node.node, node.path, node.until)
 
 
 def _whom(assignee: dict[str, Any]) -> str:

@@ -134,12 +134,12 @@ def retry(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
 def _control(request: HtmxRequest, run_id: UUID, act: Callable[..., Run], said: str) -> HttpResponse:
     """Do it and come back to the page; a refusal is said in words and changes nothing."""
     run = access.run_for(request.organisation, run_id)
+    run_url = reverse("runs:detail", args=[request.organisation.slug, run_id])
     try:
         act(run=run, actor=Actor.of(request))
-        level = "success"
     except UserError as error:
-        said, level = error.message, "error"
-    return htmx.say_and_go(request, reverse("runs:detail", args=[request.organisation.slug, run_id]), said, level)
+        return htmx.say_and_go(request, run_url, error.message, "error")
+    return htmx.say_and_go(request, run_url, said)
 
 
 def _one_of(value: str, known: Any) -> str:

@@ -65,8 +65,8 @@ class Command(BaseCommand):
             self.stderr.write("No longer following; the run goes on.")
             sys.exit(3)
         if run.status != "completed":
-            error = run.error or {}
-            self.stderr.write(f"The run is {run.status}: {error.get('message', 'no further reason given')}")
+            reason = (run.error or {}).get("message", "no further reason given")
+            self.stderr.write(f"The run is {run.status}: {reason}")
             sys.exit(1)
         self.stdout.write(json.dumps(run.outputs, indent=2, ensure_ascii=False))
 
