@@ -89,6 +89,9 @@ class VersionInline(TabularInline):  # type: ignore[misc]
 
 @admin.register(Agent)
 class AgentAdmin(OrganisationAdmin):
+    class Media:
+        css = {"all": ["css/pages/agents_admin.css"]}
+
     form = AgentForm
     view_permission = Permission.AGENTS_VIEW
     change_permission = Permission.AGENTS_MANAGE

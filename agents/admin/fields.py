@@ -27,7 +27,7 @@ class JsonTextField(forms.CharField):
     """A JSON object in fixed width; a slip is told with its line and column."""
 
     def __init__(self, *, rows: int = 14, **kwargs: Any) -> None:
-        attrs = {"rows": rows, "spellcheck": "false", "class": "font-mono text-xs", "wrap": "off"}
+        attrs = {"rows": rows, "spellcheck": "false", "class": "agent-json", "wrap": "off"}
         super().__init__(required=False, widget=UnfoldAdminTextareaWidget(attrs=attrs), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
