@@ -41,11 +41,11 @@ class TaskIn(_Camel):
 
 
 class Config(_Camel):
-    max_parallel_agents: int = Field(3, ge=1, le=50)
+    max_parallel_agents: int = Field(default=3, ge=1, le=50)
     context_strategy: Literal["shared", "isolated", "hierarchical"] = Field(
-        "shared", description="Accepted; a task sees the results of its dependencies."
+        default="shared", description="Accepted; a task sees the results of its dependencies."
     )
-    enable_communication: bool = Field(True, description="Accepted.")
+    enable_communication: bool = Field(default=True, description="Accepted.")
 
 
 class Execute(_Camel):
