@@ -14,7 +14,7 @@ from portal.core import redaction
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.driver.scripted import CALLS, STARTED
-from tests.engine_host import EngineHost, event_types, make_definition, start
+from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,8 +162,7 @@ def test_a_failure_that_nothing_handles_fails_the_run_and_retry_goes_on_from_the
         runs.pause_run(run=run, actor=Actor.command())
     runs.retry_run(run=run, actor=Actor.command())
     # the attempts are counted anew, so it fails as before
-    engine.wait_for(run, "running", "failed")
-    engine.wait_for(run, "failed")
+    wait_until(lambda: event_types(run).count("RunFailed") == 2, 20, "the run to fail again")
     assert CALLS[f"{run.pk}/a"] == 1 and CALLS[f"{run.pk}/b"] == 2
 
 
