@@ -108,7 +108,7 @@ class Graph:
     ) -> Graph:
         """`inline` and `containers` are the kinds of node types that are so; the registry knows them."""
         nodes = {raw["id"]: _node(raw, inline, containers) for raw in definition["nodes"]}
-        edges = [Edge(raw["source"], raw.get("port", "out"), raw["target"]) for raw in definition["edges"]]
+        edges = [Edge(raw["source"], raw.get("port", "out"), raw["target"]) for raw in definition.get("edges") or ()]
         incoming: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
         outgoing: dict[NodeId, list[Edge]] = {node: [] for node in nodes}
         for edge in edges:

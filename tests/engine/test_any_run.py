@@ -15,6 +15,7 @@ from copy import deepcopy
 from datetime import timedelta
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ class Chance:
                 return simulation.done(key)
 
 
+@pytest.mark.timeout(max(300, EXAMPLES // 10))
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

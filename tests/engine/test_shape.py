@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestration.engine.graph import Graph
 from orchestration.engine.shape import critical_path, waves
 from tests.engine.definitions import define, node
 from tests.engine.simulator import graph_of
@@ -59,6 +60,11 @@ def test_a_node_in_a_body_has_the_way_behind_the_loop_ahead_of_it_too() -> None:
 def test_losers_are_the_nodes_all_of_whose_ways_lead_to_the_join(edges: list[str], losers: tuple[str, ...]) -> None:
     graph = graph_of(define(*edges, node("j", join={"rule": "any"})))
     assert set(graph.losers["j"]) == set(losers)
+
+
+def test_a_definition_may_leave_out_everything_but_its_nodes() -> None:
+    graph = Graph.of({"nodes": [{"id": "a", "type": "work"}]})
+    assert (graph.bodies, graph.incoming, graph.max_parallel) == ({None: ("a",)}, {"a": ()}, 10)
 
 
 def test_a_cycle_is_named() -> None:
