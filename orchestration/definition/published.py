@@ -6,6 +6,7 @@ Wherever settings want a number or a choice, a template stands for one too, so e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,3 +83,8 @@ def _or_template(schema: JSON) -> JSON:
     rest = {key: value for key, value in schema.items() if key not in described}
     constant = rest.get("type") in _CONSTANTS or "enum" in rest or "anyOf" in rest or "pattern" in rest
     return {**described, "anyOf": [rest, _TEMPLATE]} if constant else schema
+
+
+def text_of(schema: dict[str, JSON]) -> str:
+    """As it is kept in docs/reference/workflow.schema.json."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -116,11 +116,12 @@ def _keys_at(place: Place) -> list[str]:
     """The keys the model at a place knows."""
     annotation: Any = WorkflowDefinition
     for step in place:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            info = annotation.model_fields.get(str(step))
-            annotation = _model_in(info.annotation) if info is not None else None
-        elif not isinstance(step, int):
+        if isinstance(step, int):
+            continue
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
+        info = annotation.model_fields.get(step)
+        annotation = _model_in(info.annotation) if info is not None else None
     return list(annotation.model_fields) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
 
 

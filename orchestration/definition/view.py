@@ -75,7 +75,10 @@ class View:
             and isinstance(item.get("target"), str)
             and isinstance(item.get("port", "out"), str)
         )
-        return cls(raw, listed, edges, {node.id: node for node in reversed(listed)})
+        nodes: dict[str, NodeView] = {}
+        for node in listed:
+            nodes.setdefault(node.id, node)
+        return cls(raw, listed, edges, nodes)
 
     @cached_property
     def links(self) -> tuple[EdgeView, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from orchestration.models import Workflow, WorkflowVersion
@@ -22,7 +23,7 @@ def edge(source: str, target: str, port: str = "out") -> dict[str, JSON]:
 
 
 def chain(*names: str) -> list[dict[str, JSON]]:
-    return [edge(a, b) for a, b in zip(names, names[1:], strict=False)]
+    return [edge(a, b) for a, b in pairwise(names)]
 
 
 def definition(*nodes: dict[str, JSON], edges: list[dict[str, JSON]] | None = None, **more: Any) -> dict[str, JSON]:

@@ -1,0 +1,247 @@
+# ruff: noqa: E501  a case is a line of a table
+"""Every kind of problem there is: found, at its place, in words that help."""
+
+import time
+from typing import Any
+
+import pytest
+
+from orchestration.definition.contracts import AgentContract, Contract
+from orchestration.definition.problems import Code, Severity
+from orchestration.definition.validation import validate
+from tests.workflows.factories import chain, definition, edge, node
+
+AGENTS = {
+    "analyst": AgentContract(
+        "analyst",
+        current=2,
+        versions={
+            2: Contract(
+                {
+                    "type": "object",
+                    "properties": {"document": {"type": "string", "description": "What to read."}, "pages": {"type": "integer"}},
+                    "required": ["document"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "properties": {"score": {"type": "number"}, "rows": {"type": "array", "items": {"type": "object", "properties": {"sum": {}}}}},
+                },
+            )
+        },
+    ),
+    "old": AgentContract("old", status="deprecated", current=1, versions={1: Contract({}, {})}, replaced_by="analyst"),
+    "gone": AgentContract("gone", status="offline", current=1, versions={1: Contract({}, {})}),
+    "unpublished": AgentContract("unpublished"),
+}  # fmt: skip
+
+
+def ask(name: str = "ask", agent: str = "analyst", inputs: Any = None, **more: Any) -> dict[str, Any]:
+    inputs = {"document": "x"} if inputs is None else inputs
+    return node(name, "agent", settings={"agent": agent, "inputs": inputs, **more})
+
+
+def loop(name: str = "each", **settings: Any) -> dict[str, Any]:
+    return node(name, "loop", settings={"items": "[1]", **settings})
+
+
+def approval(name: str = "legal") -> dict[str, Any]:
+    return node(name, "approval", settings={})
+
+
+def delay(name: str, seconds: Any, **more: Any) -> dict[str, Any]:
+    return node(name, settings={"seconds": seconds}, **more)
+
+
+A, B = node("a"), node("b")
+CASES: list[tuple[str, Any, str | None, str, str]] = [
+    # code, definition, node, path, a part of the message
+    ("not_an_object", [], None, "", "JSON object"),
+    ("unknown_format", {**definition(), "format": "other/1"}, None, "format", "other/1"),
+    ("missing_key", {"name": "A", "nodes": [A]}, None, "format", "format"),
+    ("missing_key", {"format": "ensemble.workflow/1", "nodes": [A]}, None, "name", "name"),
+    ("missing_key", definition({"id": "a", "settings": {}}), "a", "nodes[0].type", "A node needs the key type"),
+    ("missing_key", definition(node("a", settings={})), "a", "nodes[0].settings.seconds", "a needs the setting seconds"),
+    ("unknown_key", definition(nme="x"), None, "nme", "Did you mean name?"),
+    ("unknown_key", definition(node("a", retyr={})), "a", "nodes[0].retyr", "not a key of a node. Did you mean retry?"),
+    ("unknown_key", definition(node("a", retry={"tries": 3})), "a", "nodes[0].retry.tries", "not a key of retry"),
+    ("unknown_key", definition(node("a", settings={"seconds": 1, "minutes": 2})), "a", "nodes[0].settings.minutes", "delay"),
+    ("unknown_key", definition(A, B, edges=[{**edge("a", "b"), "via": 1}]), None, "edges[0].via", "an edge"),
+    ("invalid_value", definition(settings={"max_parallel": 0}), None, "settings.max_parallel", "greater than or equal to 1"),
+    ("invalid_value", definition(node("a", retry={"max_attempts": "x"})), "a", "nodes[0].retry.max_attempts", "'x'"),
+    ("invalid_value", definition(node("a", join={"rule": "some"})), "a", "nodes[0].join.rule", "'all' or 'any'"),
+    ("no_nodes", definition(edges=[]) | {"nodes": []}, None, "nodes", "no nodes"),
+    ("too_many_nodes", definition(*(node(f"n{i}") for i in range(2001)), edges=[]), None, "nodes", "2,000"),
+    ("invalid_id", definition(node("Legal review")), "Legal review", "nodes[0].id", "Perhaps legal_review?"),
+    ("reserved_id", definition(node("inputs")), "inputs", "nodes[0].id", "meaning of its own"),
+    ("reserved_id", definition(node("while")), "while", "nodes[0].id", "meaning of its own"),
+    ("duplicate_id", definition(A, B, A, edges=chain("a", "b")), "a", "nodes[2].id", "the 1st and the 3rd"),
+    ("unknown_node", definition(A, B, edges=[edge("a", "c"), edge("a", "b")]), "a", "edges[0].target", "no node c"),
+    ("unknown_node", definition(node("review"), edges=[edge("reviw", "review")]), "review", "edges[0].source", "Did you mean review?"),
+    ("unknown_node", definition(node("a", parent="lop")), "a", "nodes[0].parent", "no node lop"),
+    ("unknown_type", definition(node("a", "dely")), "a", "nodes[0].type", "Did you mean delay?"),
+    ("not_a_container", definition(A, node("b", parent="a"), edges=[]), "b", "nodes[1].parent", "a is no loop"),
+    ("parent_cycle", definition({**loop("x"), "parent": "y"}, {**loop("y"), "parent": "x"}, edges=[]), "x", "nodes[0].parent", "x in y in x"),
+    ("empty_container", definition(loop()), "each", "nodes[0]", "no nodes in it"),
+    ("unknown_port", definition(node("c", "condition"), B, edges=[edge("c", "b", "treu")]), "c", "edges[0].port", "Did you mean true?"),
+    ("unknown_port", definition(node("f", "fail", settings={"message": "m"}), B, edges=[edge("f", "b")]), "f", "edges[0].port", "only the port error"),
+    ("duplicate_edge", definition(A, B, edges=[edge("a", "b"), edge("a", "b")]), "a", "edges[1]", "twice"),
+    ("edge_across_loop", definition(loop(), node("in", parent="each") | {"id": "inner"}, edges=[edge("each", "inner")]), "each", "edges[0]", "start by themselves"),
+    ("edge_across_loop", definition(loop(), node("inner", parent="each"), A, edges=[edge("inner", "a")]), "inner", "edges[0]", "Leave the loop by an edge from each"),
+    ("cycle", definition(A, B, node("c"), edges=[edge("a", "b"), edge("b", "c"), edge("c", "b")]), "b", "edges[2]", "b → c → b"),
+    ("cycle", definition(A, edges=[edge("a", "a")]), "a", "edges[0]", "a → a"),
+    ("unreachable", definition(A, B, node("c"), edges=[edge("a", "b", "nope"), edge("b", "c")]), "c", "nodes[2]", "waits for b, which can never run"),
+    ("unconnected", definition(A, B, node("c"), edges=[edge("a", "b")]), "c", "nodes[2]", "starts at once"),
+    ("join_never_fires", definition(node("j", "join", settings={}), A, edges=[edge("j", "a")]), "j", "nodes[0]", "no edge leads to it"),
+    ("join_never_fires", definition(A, node("b", join={"rule": "any"})), "b", "nodes[1].join", "only one edge leads to it"),
+    ("approval_bypassed", definition(A, approval(), B, edges=[edge("a", "legal"), edge("legal", "b", "approve"), edge("a", "b")]), "b", "nodes[2]", "round the approval"),
+    ("approval_bypassed", definition(approval(), B, edges=[edge("legal", "b", "approve"), edge("legal", "b", "error")]), "legal", "edges[1]", "as though it had been decided"),
+    ("invalid_setting", definition(node("a", settings={"seconds": -1})), "a", "nodes[0].settings.seconds", "greater than or equal to 0"),
+    ("invalid_setting", definition(node("c", "condition", settings={"condition": True})), "c", "nodes[0].settings.condition", "written as text"),
+    ("invalid_setting", definition(node("s", "switch", settings={"cases": [{"port": "x", "when": "true"}] * 2})), "s", "nodes[0].settings.cases", "same port"),
+    ("expression_syntax", definition(node("c", "condition", settings={"condition": "1 +"})), "c", "nodes[0].settings.condition", "(line 1, column 4)"),
+    ("template_syntax", definition(delay("a", "{{ 1")), "a", "nodes[0].settings.seconds", "no }} that closes it"),
+    ("unknown_function", definition(delay("a", "{{ siez('a') }}")), "a", "nodes[0].settings.seconds", "Did you mean size?"),
+    ("expression_limit", definition(delay("a", "{{ " + "(" * 50 + "1" + ")" * 50 + " }}")), "a", "nodes[0].settings.seconds", "32 levels"),
+    ("unknown_reference", definition(A, delay("b", "{{ aa.outputs.seconds }}")), "b", "nodes[1].settings.seconds", "nothing called aa here. Did you mean a?"),
+    ("unknown_reference", definition(A, outputs={"x": "{{ aa.outputs }}"}), None, "outputs.x", "nothing called aa"),
+    ("not_upstream", definition(delay("a", "{{ b.outputs.seconds }}"), B), "a", "nodes[0].settings.seconds", "b runs after a"),
+    ("not_upstream", definition(A, delay("b", "{{ a.outputs.seconds }}"), edges=[]), "b", "nodes[1].settings.seconds", "no path leads from it to b"),
+    ("not_upstream", definition(delay("a", "{{ a.outputs.seconds }}")), "a", "nodes[0].settings.seconds", "cannot refer to itself"),
+    ("not_upstream", definition(loop(), delay("inner", "{{ each.outputs.count }}", parent="each"), edges=[]), "inner", "nodes[1].settings.seconds", "before it has ended"),
+    ("not_upstream", definition(A, delay("b", "{{ error.code }}")), "b", "nodes[1].settings.seconds", "behind the port error"),
+    ("outside_loop", definition(delay("a", "{{ loop.item }}")), "a", "nodes[0].settings.seconds", "only inside of a loop"),
+    ("outside_loop", definition(loop(), node("inner", parent="each"), delay("b", "{{ inner.outputs.seconds }}"), edges=[edge("each", "b")]), "b", "nodes[2].settings.seconds", "each.outputs.items"),
+    ("unknown_field", definition(delay("a", "{{ inputs.tex }}"), inputs={"type": "object", "properties": {"text": {}}}), "a", "nodes[0].settings.seconds", "Did you mean text?"),
+    ("unknown_field", definition(A, delay("b", "{{ a.outputs.second }}")), "b", "nodes[1].settings.seconds", "Did you mean seconds?"),
+    ("unknown_field", definition(A, delay("b", "{{ a.result }}")), "b", "nodes[1].settings.seconds", "in a.outputs"),
+    ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.scroe }}")), "b", "nodes[1].settings.seconds", "Did you mean score?"),
+    ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.rows[0].total }}")), "b", "nodes[1].settings.seconds", "in ask.outputs.rows[0]"),
+    ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.score.value }}")), "b", "nodes[1].settings.seconds", "is a number and has no value"),
+    ("unknown_field", definition(loop(), delay("inner", "{{ loop.itm }}", parent="each"), edges=[]), "inner", "nodes[1].settings.seconds", "item, index and parent"),
+    ("unknown_variable", definition(delay("a", "{{ vars.currncy }}"), variables={"currency": {"type": "string"}}), "a", "nodes[0].settings.seconds", "Did you mean currency?"),
+    ("unknown_agent", definition(ask(agent="analist")), "ask", "nodes[0].settings.agent", "Did you mean analyst?"),
+    ("agent_offline", definition(ask(agent="gone")), "ask", "nodes[0].settings.agent", "offline"),
+    ("agent_deprecated", definition(ask(agent="old")), "ask", "nodes[0].settings.agent", "Use analyst instead"),
+    ("unknown_agent_version", definition(ask(version=9)), "ask", "nodes[0].settings.version", "no version 9"),
+    ("unknown_agent_version", definition(ask(agent="unpublished")), "ask", "nodes[0].settings.version", "no published version"),
+    ("missing_input", definition(ask(inputs={"pages": 1})), "ask", "nodes[0].settings.inputs.document", "What to read."),
+    ("unknown_input", definition(ask(inputs={"document": "x", "page": 1})), "ask", "nodes[0].settings.inputs.page", "Did you mean pages?"),
+    ("invalid_input", definition(ask(inputs={"document": "x", "pages": "many"})), "ask", "nodes[0].settings.inputs.pages", "must be a whole number"),
+    ("invalid_schema", definition(inputs={"type": "object", "properties": {"a": {"type": "strin"}}}), None, "inputs.properties.a.type", "string"),
+    ("invalid_schema", definition(inputs={"type": "array"}), None, "inputs.type", "object"),
+    ("invalid_schema", definition(variables={"v": {"type": "number", "default": "x"}}), None, "variables.v", "default"),
+    ("invalid_name", definition(outputs={"the proposal": 1}), None, "outputs.the proposal", "no name for an output"),
+    ("not_in_effect", definition(settings={"budget": {"usd": 5}}), None, "settings.budget", "nothing is stopped"),
+    ("not_in_effect", definition(A, node("b", compensate_with="a")), "b", "nodes[1].compensate_with", "not run yet"),
+    ("too_large", definition(description=[[]]) | {"inputs": __import__("functools").reduce(lambda v, _: [v], range(80), [])}, None, "", "nested deeper"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "at", "path", "part"), CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)]
+)
+def test_the_problem_is_found_at_its_place(code, body, at, path, part):
+    found = [problem for problem in validate(body, agents=AGENTS) if (problem.code, problem.path) == (code, path)]
+    assert found, [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS)]
+    assert found[0].node == at
+    assert part in found[0].message
+    assert found[0].message[-1] in ".?)"
+
+
+def test_the_table_has_every_code():
+    told_by_text = {Code.DUPLICATE_KEY}  # of the text, not of the definition: tests/definition/test_places.py
+    assert {case[0] for case in CASES} == {code.value for code in Code if code not in told_by_text}
+
+
+WARNINGS = {"unconnected", "approval_bypassed", "agent_deprecated", "not_in_effect"}
+
+
+def test_warnings_keep_nothing_from_being_published():
+    for code, body, *_ in CASES:
+        for problem in validate(body, agents=AGENTS):
+            if problem.code in WARNINGS:
+                assert problem.severity is Severity.WARNING, code
+
+
+# What must not be a problem
+
+RIGHT: dict[str, Any] = {
+    "a chain": definition(A, delay("b", "{{ a.outputs.seconds }}"), delay("c", "{{ a.outputs.seconds + b.outputs.seconds }}")),
+    "parallel nodes only": definition(A, B, edges=[]),
+    "a loop": definition(
+        A,
+        loop(items="range(3)", output="{{ second.outputs.seconds }}"),
+        delay("first", "{{ loop.item + loop.index + a.outputs.seconds }}", parent="each"),
+        delay("second", "{{ first.outputs.seconds }}", parent="each"),
+        delay("end", "{{ each.outputs.count }}"),
+        edges=[edge("a", "each"), edge("first", "second"), edge("each", "end")],
+        outputs={"all": "{{ each.outputs.items }}", "nested": {"n": ["{{ end.outputs.seconds }}"]}},
+    ),
+    "loops in loops": definition(
+        loop(), {**loop("inner"), "parent": "each"}, delay("x", "{{ loop.parent.item }}", parent="inner"), edges=[]
+    ),
+    "error port": definition(
+        ask(), delay("b", "{{ size(error.message) }}"), edges=[edge("ask", "b", "error")]
+    ),
+    "agent with a template for a number": definition(
+        ask(inputs={"document": "{{ inputs.t }}", "pages": "{{ 1 + 1 }}"}), inputs={"type": "object", "properties": {"t": {}}}
+    ),
+    "optional references": definition(A, delay("b", "{{ has(a.outputs.nothing) ? 1 : a.outputs.?nothing.orValue(2) }}")),
+    "an approval asked only in doubt": definition(
+        node("doubt", "condition"), approval(), B,
+        edges=[edge("doubt", "legal", "true"), edge("doubt", "b", "false"), edge("legal", "b", "approve")],
+    ),
+    "a refusal that fails": definition(
+        A, approval(), B, node("no", "fail", settings={"message": "No."}), node("price"),
+        edges=[edge("a", "legal"), edge("a", "price"), edge("price", "b"), edge("legal", "b", "approve"), edge("legal", "no", "reject")],
+    ),
+    "variables": definition(
+        node("s", "set", settings={"variables": {"n": 2}}), delay("b", "{{ vars.n + vars.m }}"),
+        variables={"m": {"type": "number", "default": 1}, "n": {"type": "number"}},
+    ),
+    "an element of any object": definition(
+        ask(), delay("b", "{{ inputs.more.anything }}"),
+        inputs={"type": "object", "properties": {"more": {"type": "object"}}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", RIGHT.values(), ids=RIGHT.keys())
+def test_what_is_right_has_no_problems(body):
+    assert [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS)] == []
+
+
+def test_all_problems_come_at_once():
+    wrong = definition(
+        ask("one", agent="analist"),
+        node("two", "dely"),
+        delay("three", "{{ on.outputs }}"),
+        edges=[edge("one", "two"), edge("two", "one"), edge("three", "nowhere")],
+        nme="x",
+        inputs={"type": "strng"},
+    )
+    codes = {problem.code.value for problem in validate(wrong, agents=AGENTS)}
+    assert codes >= {
+        "unknown_agent", "unknown_type", "unknown_reference", "cycle", "unknown_node", "unknown_key", "invalid_schema",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", {}, {"nodes": 5, "edges": "x"}, {"nodes": [None, 1, [], {}], "edges": [[]]},
+    {"nodes": [{"id": [], "type": {}, "settings": 5}], "inputs": 5, "variables": [], "outputs": 7, "settings": []},
+    {"nodes": [{"id": "a", "type": "switch", "settings": {"cases": [None, 5, {"port": []}]}}], "edges": [{"source": "a", "port": 5, "target": "a"}]},
+    {"nodes": [{"id": "a", "type": "agent", "settings": {"agent": [], "inputs": 5, "version": "x"}}], "edges": []},
+    {"nodes": [{"id": "a", "type": "approval", "settings": {"options": 5}}], "edges": []},
+    {"nodes": [{"id": "a", "type": "set", "settings": {"variables": 5}}], "variables": {"x": 5, "": {}}},
+])  # fmt: skip
+def test_junk_breaks_nothing(junk):
+    assert validate(junk, agents=AGENTS)
+
+
+def test_a_thousand_nodes_take_less_than_a_second():
+    many = [delay(f"n{i}", f"{{{{ n{i - 1}.outputs.seconds + inputs.n }}}}" if i else 1) for i in range(1000)]
+    body = definition(*many, inputs={"type": "object", "properties": {"n": {"type": "number"}}})
+    validate(body, agents={})  # compiled expressions are kept; what a page meets is the second time
+    begun = time.process_time()
+    assert validate(body, agents={}) == []
+    assert time.process_time() - begun < 1
