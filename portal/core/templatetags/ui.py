@@ -162,12 +162,15 @@ def ago(value: datetime | None) -> SafeString:
 
 
 @register.filter
-def moment(value: datetime | date | None) -> SafeString:
-    """A <time> with date and time of day, in the portal's time zone."""
+def moment(value: datetime | date | None, exact: str = "") -> SafeString:
+    """A <time> with date and time of day, in the portal's time zone. {{ at|moment:"exact" }} has milliseconds."""
     if value is None:
         return format_html('<span class="muted">{}</span>', formats.NOTHING)
     at = value if isinstance(value, datetime) else timezone.make_aware(datetime.combine(value, time()))
-    text = date_format(timezone.localtime(at), "j M Y, H:i" if isinstance(value, datetime) else "j M Y")
+    local = timezone.localtime(at)
+    text = date_format(local, "j M Y, H:i" if isinstance(value, datetime) else "j M Y")
+    if exact:
+        text = f"{date_format(local, 'j M, H:i:s')}.{local.microsecond // 1000:03}"
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
 
 
