@@ -5,7 +5,8 @@
 
 | schema | control |
 |---|---|
-| string | one line up to `maxLength` 200, else several lines that also take a dropped text file |
+| string | one line up to `maxLength` 200, else several lines that also take a dropped text file; with a |
+|        | `contentMediaType` of text, or as the only one without a limit, with a button to read a file |
 | string, format date, date-time, time, email, uri | the fitting control |
 | string, contentEncoding base64 | a file; its content in base64 is the value |
 | enum | a choice · array of enum: checkboxes · array of strings: one a line (or JSON) |
@@ -31,6 +32,8 @@ from django.utils.translation import gettext as _
 
 JSON = Any
 PREFIX = "input"
+# Attributes of components/field.html and forms.js: a bar with a button to read a file, or only dropping one.
+READ_A_FILE, DROP_A_FILE = "data-file-drop", "data-file-target"
 _ONE_LINE = 200
 _LARGEST_FILE = 8 * 1024 * 1024
 _DEEPEST = 4
@@ -54,6 +57,7 @@ class SchemaForm(forms.Form):
         super().__init__(prefix=PREFIX, **kwargs)
         self.schema, self.check = schema, check
         self.places = dict(_fields(schema, schema, (), 0))
+        _offer_files(list(self.places.values()))
         self.fields.update({".".join(place): field for place, field in self.places.items()})
         self.whole = not self.places
         if self.whole:
@@ -372,8 +376,19 @@ def _string(schema: Mapping[str, JSON], common: dict[str, Any]) -> forms.Field:
     limits = {"min_length": schema.get("minLength"), "max_length": longest}
     if longest is not None and longest <= _ONE_LINE:
         return forms.CharField(empty_value=None, **limits, **common)  # type: ignore[misc]
-    attrs = {"rows": 3, "data-file-drop": True} if longest is None or longest > 1000 else {"rows": 3}
-    return TextField(widget=forms.Textarea(attrs=attrs), empty_value=None, strip=False, **limits, **common)  # type: ignore[misc]
+    if str(schema.get("contentMediaType", "")).startswith("text/"):
+        widget = forms.Textarea(attrs={"rows": 5, READ_A_FILE: True})
+    else:
+        widget = forms.Textarea(attrs={"rows": 2, DROP_A_FILE: True})
+    return TextField(widget=widget, empty_value=None, strip=False, **limits, **common)  # type: ignore[misc]
+
+
+def _offer_files(fields: Sequence[forms.Field]) -> None:
+    """Where one field alone takes much text, it is what files are for: it gets the button too."""
+    open_ended = [field for field in fields if DROP_A_FILE in field.widget.attrs]
+    if len(open_ended) == 1:
+        attrs = open_ended[0].widget.attrs
+        attrs[READ_A_FILE] = attrs.pop(DROP_A_FILE)
 
 
 def _range(schema: Mapping[str, JSON], *, whole: bool) -> dict[str, Any]:
@@ -392,7 +407,7 @@ def _array(schema: Mapping[str, JSON], common: dict[str, Any]) -> forms.Field:
     if _kind(items) == "string":
         note = _("One a line, or a JSON list.")
         common["help_text"] = f"{common['help_text']} {note}".strip()
-        return LinesField(widget=forms.Textarea(attrs={"rows": 4, "data-file-drop": True}), **common)
+        return LinesField(widget=forms.Textarea(attrs={"rows": 3, DROP_A_FILE: True}), **common)
     return _json_field(schema, **common)
 
 
@@ -402,6 +417,6 @@ def _json_field(schema: Mapping[str, JSON], *, kind: type | None = None, **commo
         values["help_text"] = values["help_text"] or _("As JSON.")
     example = json.dumps(schema.get("examples", [None])[0], ensure_ascii=False) if schema.get("examples") else ""
     widget = forms.Textarea(
-        attrs={"rows": 6, "data-json": True, "data-file-drop": True, "spellcheck": "false", "placeholder": example}
+        attrs={"rows": 4, "data-json": True, DROP_A_FILE: True, "spellcheck": "false", "placeholder": example}
     )
     return JsonField(kind=kind, widget=widget, **values)

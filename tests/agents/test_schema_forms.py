@@ -117,3 +117,14 @@ def test_references_are_followed():
     form = form_for(wanted)
     assert form.fields["word"].label == "Your word"
     assert [choice[1] for choice in form.fields["word"].choices] == ["x", "y"]
+
+
+def test_files_are_offered_where_much_text_is_meant():
+    def offers(*properties):
+        form = form_for(schema(**dict(properties)))
+        return {name: "data-file-drop" in field.widget.attrs for name, field in form.fields.items()}
+
+    text, document = {"type": "string"}, {"type": "string", "contentMediaType": "text/plain"}
+    short = {"type": "string", "maxLength": 40}
+    assert offers(("rfp", text), ("client", short)) == {"rfp": True, "client": False}
+    assert offers(("a", text), ("b", text), ("doc", document)) == {"a": False, "b": False, "doc": True}
