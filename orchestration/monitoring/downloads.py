@@ -18,7 +18,10 @@ class File:
 
 
 def outputs_of(run: Run) -> dict[str, Any]:
-    return run.outputs if isinstance(run.outputs, dict) else {}
+    """By name, in the order of the definition (PostgreSQL keeps none). Reads the run's definition."""
+    outputs = run.outputs if isinstance(run.outputs, dict) else {}
+    named = [name for name in run.definition.body.get("outputs", {}) if name in outputs]
+    return {name: outputs[name] for name in [*named, *(name for name in outputs if name not in named)]}
 
 
 def output_file(run: Run, name: str) -> File | None:

@@ -20,6 +20,8 @@ from orchestration.monitoring.why import Reason
 from portal.core import clock
 
 ITERATIONS_PER_PAGE = 25
+DOCUMENT_LENGTH = 200
+"""Characters from which a text counts as a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    name: str
+    value: Any
+    kind: str
+    """fact (a number, a short text), document (Markdown), data (an object, a list)"""
+    opened: bool
+    """The first document, else the first that is data."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     definition: dict[str, Any]
     steps: list[StepRow]
     graph: SafeString
     """The drawn workflow, painted with the states of its nodes."""
     reasons: list[Reason]
-    outputs: list[tuple[str, Any]]
+    outputs: list[Output]
     cost_by_agent: list[dict[str, Any]]
     step: Step | None
     elapsed: timedelta | None
@@ -57,6 +69,14 @@ class RunPage:
     can_resume: bool
     can_retry: bool
     can_start_again: bool
+
+    @property
+    def facts(self) -> list[Output]:
+        return [output for output in self.outputs if output.kind == "fact"]
+
+    @property
+    def documents(self) -> list[Output]:
+        return [output for output in self.outputs if output.kind != "fact"]
 
 
 def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool) -> RunPage:
@@ -69,7 +89,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         steps=rows,
         graph=_drawing(run, definition, rows),
         reasons=queries.reasons(run),
-        outputs=list(outputs_of(run).items()),
+        outputs=_outputs(run),
         cost_by_agent=queries.cost_by_agent(run),
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
@@ -80,6 +100,18 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         can_retry=may_control and (status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.incident is not None),
         can_start_again=may_start and run.workflow_id is not None,
     )
+
+
+def _outputs(run: Run) -> list[Output]:
+    kinds = {name: _kind(value) for name, value in outputs_of(run).items()}
+    large = [name for wanted in ("document", "data") for name, kind in kinds.items() if kind == wanted]
+    return [Output(name, value, kinds[name], name in large[:1]) for name, value in outputs_of(run).items()]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "document" if len(value) >= DOCUMENT_LENGTH or "\n" in value else "fact"
+    return "data" if isinstance(value, dict | list) else "fact"
 
 
 def _drawing(run: Run, definition: dict[str, Any], rows: list[StepRow]) -> SafeString:
