@@ -1,5 +1,6 @@
 """The admin page of model profiles."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from agents import services
 from agents.admin.fields import WordsField
@@ -19,6 +21,7 @@ from agents.models import ModelProfile
 from agents.services.profiles import PROFILE_FIELDS, fallback_faults
 from portal.core.actors import Actor
 from portal.core.admin_base import OrganisationAdmin, ScopedForm
+from portal.core.models import Organisation, Secret
 from portal.core.permissions import Permission
 
 
@@ -27,9 +30,32 @@ class ModelProfileForm(ScopedForm):
         help_text="Profiles to try in order when this one cannot answer, with commas between: quality, offline."
     )
 
+    api_key_secret = forms.ChoiceField(
+        label="Secret with the key",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="One of the organisation's secrets. None: the provider's usual name, there or in the environment.",
+    )
+
     class Meta:
         model = ModelProfile
         fields = ["organisation", "name", *PROFILE_FIELDS]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "api_key_secret" in self.fields:
+            there = Secret.objects.filter(organisation__in=self._organisations()).order_by("name")
+            # The present one stays a choice although its secret may be gone, so that saving changes nothing unseen.
+            names = dict.fromkeys(
+                [*there.values_list("name", flat=True), *filter(None, [self.instance.api_key_secret])]
+            )
+            self.fields["api_key_secret"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+
+    def _organisations(self) -> Iterable[Organisation]:
+        if self.instance.pk:
+            return [self.instance.organisation]
+        field: Any = self.fields.get("organisation")
+        return field.queryset if field else []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

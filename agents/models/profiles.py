@@ -50,26 +50,35 @@ class ModelProfile(models.Model):
         help_text=_("0 answers the same way each time, 1 varies. Empty: the model's own."),
     )
     max_tokens = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Longest answer. Empty: the model's own.")
+        _("longest answer (tokens)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: the model's own limit."),
     )
     timeout_seconds = models.PositiveIntegerField(
-        default=120, validators=[MinValueValidator(1)], help_text=_("A call that takes longer is given up.")
+        _("time limit (seconds)"),
+        default=120,
+        validators=[MinValueValidator(1)],
+        help_text=_("A call that takes longer is given up."),
     )
     input_price_usd = models.DecimalField(
+        _("price of what it reads"),
         max_digits=12,
         decimal_places=6,
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text=_("USD for a million tokens read. Empty: the known price of the model."),
+        help_text=_("USD for a million tokens. Empty: the known price of the model."),
     )
     output_price_usd = models.DecimalField(
+        _("price of what it writes"),
         max_digits=12,
         decimal_places=6,
         null=True,
         blank=True,
         validators=[MinValueValidator(0)],
-        help_text=_("USD for a million tokens written. Empty: the known price of the model."),
+        help_text=_("USD for a million tokens. Empty: the known price of the model."),
     )
     fallbacks = models.JSONField(
         default=list, blank=True, help_text=_("Profiles to try in order when this one cannot answer.")
