@@ -86,6 +86,12 @@ def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
     assert root.summary == "[500 items]"
 
 
+def test_a_huge_value_is_cut_in_all() -> None:
+    html = ui.json_view([[{"a": number} for number in range(100)] for _ in range(100)])
+    assert html.count("<li>") <= json_tree.MAX_ALL
+    assert "more; copy to see them" in html
+
+
 def test_a_hostile_depth_does_not_break_the_page() -> None:
     value: object = "end"
     for _ in range(500):

@@ -8,6 +8,7 @@ OPEN_DEPTH = 2
 MAX_ENTRIES = 200
 MAX_TEXT = 4_000
 MAX_DEPTH = 24
+MAX_ALL = 3_000  # entries of one view; more helps nobody and makes the page slow
 
 
 @dataclass(slots=True)
@@ -35,11 +36,21 @@ class Entry:
         return self.kind == "string" and (len(self.text) > 120 or "\n" in self.text)
 
 
-def entry(value: Any, key: str | None = None, depth: int = 0, open_depth: int = OPEN_DEPTH) -> Entry:
+def entry(value: Any, open_depth: int = OPEN_DEPTH) -> Entry:
     """Return `value` as a tree. Branches beyond `open_depth` start closed; very long ones are cut and say so."""
+    return _entry(value, None, 0, open_depth, [MAX_ALL])
+
+
+def _entry(value: Any, key: str | None, depth: int, open_depth: int, left: list[int]) -> Entry:
+    """`left` holds how many more entries the whole view may have."""
+    left[0] -= 1
     if isinstance(value, dict | list | tuple) and depth < MAX_DEPTH:
         items = [(str(k), v) for k, v in value.items()] if isinstance(value, dict) else list(enumerate(value))
-        shown = [entry(v, str(k), depth + 1, open_depth) for k, v in items[:MAX_ENTRIES]]
+        shown = []
+        for name, inner in items[:MAX_ENTRIES]:
+            if left[0] <= 0:
+                break
+            shown.append(_entry(inner, str(name), depth + 1, open_depth, left))
         kind = "object" if isinstance(value, dict) else "array"
         opened = depth < open_depth and len(items) <= 40
         return Entry(key, kind, "", len(items), len(items) - len(shown), opened, shown)
