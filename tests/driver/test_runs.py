@@ -162,7 +162,7 @@ def test_a_failure_that_nothing_handles_fails_the_run_and_retry_goes_on_from_the
         runs.pause_run(run=run, actor=Actor.command())
     runs.retry_run(run=run, actor=Actor.command())
     # the attempts are counted anew, so it fails as before
-    wait_until(lambda: event_types(run).count("RunFailed") == 2, 20, "the run to fail again")
+    wait_until(lambda: event_types(run).count("RunFailed b") == 2, 20, "the run to fail again")
     assert CALLS[f"{run.pk}/a"] == 1 and CALLS[f"{run.pk}/b"] == 2
 
 
