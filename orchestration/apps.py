@@ -12,13 +12,16 @@ class OrchestrationConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import usage
-        from orchestration import agent_usage, hosting, nodes  # models: not before the apps are loaded
+        from orchestration import agent_usage, hosting, nodes, probes  # models: not before the apps are loaded
         from orchestration.services import samples
         from portal.core.services import seeding
+
+        from portal.core import health
 
         nodes.discover()
         usage.register(agent_usage.NodeRunUsage())
         hosting.prepare()
+        health.register("engine", probes.engine)
         seeding.register("workflows", samples.seed, order=20)
         post_migrate.connect(_after_migrate, sender=self)
 

@@ -253,6 +253,8 @@ class Host:
         while True:
             for host in await registry.dead_hosts(self._desk):
                 freed = await registry.bury(self._desk, host)
+                if freed is None:
+                    continue
                 log.warning("host died", host=host, runs=len(freed))
                 if freed:
                     self._bell.set()

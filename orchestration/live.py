@@ -142,7 +142,7 @@ class Live:
         except (redis.RedisError, OSError, TimeoutError) as error:
             if time.monotonic() > self._quiet_until:
                 self._quiet_until = time.monotonic() + _SILENCE_SECONDS
-                log.warning("live messages not sent", error=str(error))
+                log.warning("live messages not sent", error=repr(error))
 
     async def _send_hints(self) -> None:
         seqs, self._seqs = self._seqs, {}

@@ -177,14 +177,14 @@ def _start_bare(organisation: Any, body: dict[str, Any]) -> Any:
 
 def _start_sample(organisation: Any, number: int) -> Any:
     from orchestration.models import Workflow
-    from orchestration.samples import SAMPLES
+    from orchestration.samples import samples
     from orchestration.services.runs import start_run
     from portal.core.actors import Actor
 
-    sample = list(SAMPLES)[number % len(SAMPLES)]
+    sample = samples()[number % len(samples())]
     workflow = Workflow.objects.select_related("published__definition").get(organisation=organisation, slug=sample.slug)
     return start_run(
-        organisation=organisation, actor=Actor.command(), version=workflow.published, inputs=sample.inputs()
+        organisation=organisation, actor=Actor.command(), version=workflow.published, inputs=sample.example
     )
 
 
@@ -281,14 +281,20 @@ def _count(report: Report, runs: list[Any], sink: effects.Sink, workflow: str) -
     events = RunEvent.objects.filter(run__in=ids)
     report.repeated = events.filter(type="AttemptAbandoned").count()
     report.outcomes_twice = (
-        events.filter(type="NodeSucceeded").values("run", "node", "path").annotate(n=Count("seq")).filter(n__gt=1).count()
+        events.filter(type="NodeSucceeded")
+        .values("run", "node", "path")
+        .annotate(n=Count("seq"))
+        .filter(n__gt=1)
+        .count()
     )
     if workflow == "effects":
         report.doubled_calls = sum(sink.repeated().values())
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    options = argparse.ArgumentParser(prog="tests.chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options = argparse.ArgumentParser(
+        prog="tests.chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     options.add_argument("--runs", type=int, default=10)
     options.add_argument("--kills", type=int, default=15)
     options.add_argument("--every", type=float, default=2.0, help="seconds between kills, on average")

@@ -143,13 +143,15 @@ async def dead_hosts(desk: Desk) -> list[int]:
     return [row[0] for row in await desk.execute(_UNLOCKED, {"own": desk.host_id, "class": LOCK_CLASS})]
 
 
-async def bury(desk: Desk, host_id: int) -> list[UUID]:
-    """End a dead host and free its runs. Empty if it turns out to live, or another host buries it at this moment."""
+async def bury(desk: Desk, host_id: int) -> list[UUID] | None:
+    """End a dead host and free its runs. None if it turns out to live, or another host buries it at this moment."""
     async with desk.transaction() as connection:
         cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s::int)", [LOCK_CLASS, host_id])
         if not (await _one(cursor))[0]:
-            return []
-        await connection.execute(_END, [host_id])
+            return None
+        ended = await connection.execute(_END, [host_id])
+        if not ended.rowcount:
+            return None
         freed = await (await connection.execute(_FREE, [host_id])).fetchall()
         if freed:
             await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -108,7 +108,7 @@ SUSPECT_CLAIMS = 2
 itself, so that the next death tells the two apart."""
 MOST_CLAIMS = 5
 """After two deaths in company and three alone (or as many failures of its driver) a run is quarantined."""
-INNOCENT_SECONDS = 10
+INNOCENT_SECONDS = 5
 """A claim that lasted so long was not in vain. What kills its host later than that is stopped by the planner, which
 gives up on a node whose attempts are cut off again and again (`engine/retry.py`)."""
 

@@ -69,7 +69,9 @@ def begun(lease: Lease) -> Checkpoint:
 
 def succeeded(lease: Lease, outputs: Any = None, **more: Any) -> Checkpoint:
     event = NodeSucceeded(at=lease.at, node="a", outputs=outputs)
-    return checkpoint(lease, event, before=2, node_runs=[node_row("a", "succeeded", outputs=outputs)], progress=True, **more)
+    return checkpoint(
+        lease, event, before=2, node_runs=[node_row("a", "succeeded", outputs=outputs)], progress=True, **more
+    )
 
 
 def node_row(node: str, status: str, **more: Any) -> NodeRunRow:
