@@ -180,7 +180,7 @@ class MembershipAdmin(OrganisationAdmin):
     view_permission = Permission.MEMBERS_VIEW
     change_permission = Permission.MEMBERS_MANAGE
     list_display = ["person", "organisation", "role_names", "active", "created_at"]
-    list_filter = ["organisation", "roles__name"]
+    list_filter = ["organisation", "roles"]
     search_fields = ["user__username", "user__first_name", "user__last_name", "user__email"]
     fieldsets = [(None, {"fields": ["organisation", "user"]}), ("Roles", {"fields": ["roles"]})]
 
@@ -468,6 +468,10 @@ class LockoutAdmin(ReadOnlyAdmin):
     search_fields = ["username", "ip_address"]
     fields = ["username", "ip_address", "user_agent", "failures_since_start", "attempt_time"]
     actions = ["unlock"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        rows = AccessAttempt.objects.all()
+        return rows if request.user.is_superuser else rows.none()
 
     @admin.action(description="Lift the lock")
     def unlock(self, request: HttpRequest, queryset: models.QuerySet[AccessAttempt]) -> None:

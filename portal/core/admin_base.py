@@ -14,7 +14,8 @@ turns a UserError of a service into an error of the form with the input kept. Wh
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
+from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.forms.models import model_to_dict
@@ -44,6 +45,13 @@ class ScopedForm(forms.ModelForm):
             if any(_foreign(row, organisation) for row in rows):
                 self.add_error(name, "This belongs to another organisation.")
         return cleaned
+
+
+class ScopedRelatedFilter(admin.RelatedFieldListFilter):
+    """Offers related rows of the user's organisations."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [(row.pk, str(row)) for row in model_admin.related(field, request)]
 
 
 class OrganisationAdmin(ModelAdmin):
@@ -116,11 +124,20 @@ class OrganisationAdmin(ModelAdmin):
         return rows.filter(**{f"{self.organisation_path}__in": visible})
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """The organisation is only a filter where there is more than one."""
-        chosen = list(super().get_list_filter(request))
-        if len(self.organisations(request, self.view_permission or self.change_permission)) < 2:
-            chosen = [one for one in chosen if one != "organisation"]
-        return chosen
+        """Filters offer rows and values of the user's organisations only. The organisation itself is only a filter
+        where there is more than one."""
+        several = len(self.organisations(request, self.view_permission or self.change_permission)) > 1
+        return [
+            one
+            for one in map(self._scoped_filter, super().get_list_filter(request))
+            if _is_local(self.model, one) or request.user.is_superuser
+            if several or _name_of(one).rpartition("__")[2] != "organisation"
+        ]
+
+    def _scoped_filter(self, one: Any) -> Any:
+        """A relation gets a filter that asks `related`; Django's own offers every row of the other table."""
+        field = get_fields_from_path(self.model, one)[-1] if isinstance(one, str) else None
+        return (one, ScopedRelatedFilter) if field is not None and field.is_relation else one
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -131,20 +148,20 @@ class OrganisationAdmin(ModelAdmin):
         return form
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("queryset", self._related(db_field, request))
+        kwargs.setdefault("queryset", self.related(db_field, request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("queryset", self._related(db_field, request))
+        kwargs.setdefault("queryset", self.related(db_field, request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def _related(self, db_field: Any, request: HttpRequest) -> models.QuerySet[Any]:
-        """Rows one may point at: of the organisations one may change this kind of row in."""
+    def related(self, db_field: Any, request: HttpRequest) -> models.QuerySet[Any]:
+        """Rows one may point at or filter by: of the organisations where one may change, or at least see, such rows."""
         model = db_field.remote_field.model
         rows: models.QuerySet[Any] = model._default_manager.all()
         if request.user.is_superuser:
             return rows
-        mine = self.organisations(request, self.change_permission)
+        mine = self.organisations(request, self.change_permission) or self.organisations(request, self.view_permission)
         if model is Organisation:
             return rows.filter(pk__in=[one.pk for one in mine])
         if model is User:
@@ -247,6 +264,20 @@ class ReadOnlyAdmin(OrganisationAdmin):
 def _foreign(row: Any, organisation: Organisation | None) -> bool:
     other = getattr(row, "organisation", None) if isinstance(row, models.Model) else None
     return isinstance(other, Organisation) and organisation is not None and other != organisation
+
+
+def _name_of(one: Any) -> str:
+    """Of an entry of list_filter: "status", ("status", Filter) or a filter class without a field."""
+    return str(one[0]) if isinstance(one, tuple) else one if isinstance(one, str) else ""
+
+
+def _is_local(model: type[models.Model], one: Any) -> bool:
+    """Whether a filter lists no values of other tables, which Django does not scope."""
+    name = _name_of(one)
+    if "__" not in name:
+        return True
+    field = get_fields_from_path(model, name)[-1]
+    return bool(field.is_relation or getattr(field, "choices", None))
 
 
 def _last(request: HttpRequest, known: list[Organisation]) -> Organisation | None:
