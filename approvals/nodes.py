@@ -119,7 +119,7 @@ class Approval(AsksPerson):
 
     def ports(self, settings: Mapping[str, JSON]) -> tuple[str, ...]:
         options = settings.get("options")
-        if options is None:
+        if not isinstance(options, list | tuple):  # none chosen, or a draft that is wrong here
             return tuple(option.port for option in _STOCK_OPTIONS)
         return tuple(option["port"] for option in options if isinstance(option, Mapping) and "port" in option)
 
