@@ -1,16 +1,18 @@
 """Kill the engine's processes while runs go on, and count: `python -m tests.chaos --runs 10 --kills 15 --seed 7`.
 
 Starts a portal of its own (`manage.py up`), starts the runs through the services, decides approvals as `approver`, and
-meanwhile kills (-9) processes of the engine cluster chosen by the seed: workers most of the time, now and then the pusher,
-the monitor, the sentinel or the main process. Prints one JSON line:
+meanwhile kills (-9) processes of the engine cluster chosen by the seed: workers most of the time, now and then the
+pusher, the monitor, the sentinel or the main process. Prints one JSON line:
 
     completed, lost             of `runs`; lost are those that did not complete in time
     kills                       by kind of process
-    in_flight                   steps at work in killed processes, read while each victim stood still: what may be repeated
+    in_flight                   steps at work in killed processes, read while each victim stood still: what may be
+    repeated
     repeated                    attempts begun again because their host had died, from the event log
     doubled_calls               calls the outside world got more than once (workflow `effects`), counted there
     outcomes_twice              node runs with two recorded outcomes: must be 0
-    recovery_seconds            from a worker's death until each of its runs was in another host's hands: median, maximum
+    recovery_seconds            from a worker's death until each of its runs was in another host's hands: median,
+    maximum
 
 Exit status 0 if nothing was lost or recorded twice, and no more was repeated than was in flight.
 """
@@ -91,10 +93,15 @@ class Killer:
 
     def strike(self) -> None:
         """Wait until somebody drives runs, so that each kill hits work, and kill."""
-        wait_for(self.portal.engine_hosts, 30)
+        wait_for(self._hosts, 30)
         with suppress(psutil.NoSuchProcess, IndexError, StopIteration):
             kind, victim = self._choose()
             self._kill(kind, victim)
+
+    def _hosts(self) -> list[int]:
+        with suppress(StopIteration, psutil.NoSuchProcess):  # `up` is starting the cluster again
+            return self.portal.engine_hosts()
+        return []
 
     def _choose(self) -> tuple[str, psutil.Process]:
         roles = self._roles()
@@ -105,7 +112,7 @@ class Killer:
     def _roles(self) -> dict[str, list[psutil.Process]]:
         main = psutil.Process(self.portal.pid("engine"))
         found: dict[str, list[psutil.Process]] = {"main": [main], "sentinel": main.children()}
-        hosts = set(self.portal.engine_hosts())
+        hosts = set(self._hosts())
         for process in (child for sentinel in main.children() for child in sentinel.children()):
             title = " ".join(process.cmdline())
             kind = "worker" if process.pid in hosts else next((k for k in ("pusher", "monitor") if k in title), "")
@@ -114,7 +121,7 @@ class Killer:
         return found
 
     def _kill(self, kind: str, victim: psutil.Process) -> None:
-        hosts = [victim.pid] if kind == "worker" else self.portal.engine_hosts()
+        hosts = [victim.pid] if kind == "worker" else self._hosts()
         group = {"sentinel", "main"}  # with either of them `up` ends the whole session
         still = [psutil.Process(pid) for pid in hosts] if kind in group else [victim]
         for process in still:
@@ -132,7 +139,7 @@ class Killer:
             self._measure(in_hand, began)
 
     def _measure(self, in_hand: list[Any], began: float) -> None:
-        runs = {run: token for run, token in in_hand}
+        runs = dict(in_hand)
         while time.monotonic() - began < 20:
             rows = _all("SELECT id, lease_token FROM orchestration_run WHERE id = ANY(%s)", list(runs))
             if all(token > runs[run] for run, token in rows):

@@ -1,6 +1,7 @@
 """An outside world that counts: an HTTP server of the test's process, and workflows whose steps call it.
 
-The engine must not grade itself, so what was done how often is read from here. Every call carries its `Idempotency-Key`.
+The engine must not grade itself, so what was done how often is read from here. Every call carries its
+`Idempotency-Key`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 AGENT = "effect"
@@ -85,7 +87,7 @@ def chain(steps: int, seconds: float = 0.1) -> dict[str, Any]:
     return _definition(
         "Chain of effects",
         [effect(name, seconds) for name in names],
-        [{"source": a, "port": "out", "target": b} for a, b in zip(names, names[1:], strict=False)],
+        [{"source": a, "port": "out", "target": b} for a, b in pairwise(names)],
         {"last": "{{ " + names[-1] + ".outputs.was }}"},
     )
 

@@ -1,8 +1,9 @@
 """How near the engine is to what its database allows: `python -m tests.benchmarks.engine [--only chain]`.
 
 Each shape is measured beside `limit`, in the same minute: a bare psycopg loop with one transaction of two statements a
-step, with as much side by side as the shape allows. The server is the private PostgreSQL with fsync on. Prints a JSON line
-a shape: seconds of the engine (median of the rounds), of the limit, and their ratio. An agent step is a node that waits
+step, with as much side by side as the shape allows. The server is the private PostgreSQL with fsync on. Prints a JSON
+line a shape: seconds of the engine (median of the rounds), of the limit, and their ratio. An agent step is a node that
+waits
 `delay` seconds and returns 1 KB. `--profile` prints where the host's own thread spends its time.
 
     chain       100 steps without delay, one after the other: milliseconds a step
@@ -28,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +147,7 @@ def step(id: str, delay: float) -> dict[str, Any]:
 
 def chain_of(steps: int, delay: float) -> Any:
     names = [f"s{n}" for n in range(steps)]
-    return definition([step(name, delay) for name in names], list(zip(names, names[1:], strict=False)))
+    return definition([step(name, delay) for name in names], list(pairwise(names)))
 
 
 def fan_of(width: int, delay: float) -> Any:
@@ -162,10 +164,10 @@ def run_all(organisation: Any, found: Any, count: int, *, release_together: bool
     from orchestration.wakeups import CHANNEL
     from tests.engine_host import start
 
-    ids = []
     begun = time.perf_counter()
-    for _ in range(count):
-        ids.append(start(organisation, found).pk if not release_together else _start_held(organisation, found))
+    ids = [
+        _start_held(organisation, found) if release_together else start(organisation, found).pk for _ in range(count)
+    ]
     if release_together:
         begun = time.perf_counter()
         with connection.cursor() as cursor:
