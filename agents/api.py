@@ -209,4 +209,4 @@ def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _organisation(request: HttpRequest) -> Organisation:
     """Set by the token's authentication."""
-    return request.organisation  # type: ignore[attr-defined, no-any-return]
+    return request.organisation  # type: ignore[attr-defined]

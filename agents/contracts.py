@@ -106,13 +106,16 @@ def data_faults(schema: Mapping[str, JSON], data: JSON) -> list[Fault]:
 
 
 def _explain(error: ValidationError) -> Iterator[Fault]:
-    path, value, wanted = error.json_path, error.instance, error.validator_value
+    path = error.json_path
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
     match error.validator:
         case "required":
             yield from (Fault(_member(path, name), "is required") for name in wanted if name not in value)
         case "additionalProperties" | "unevaluatedProperties":
-            known = list(error.schema.get("properties", {}))
-            patterns = error.schema.get("patternProperties", {})
+            known = list(schema.get("properties", {}))
+            patterns = schema.get("patternProperties", {})
             unknown = [n for n in value if n not in known and not any(re.search(p, n) for p in patterns)]
             yield from (Fault(_member(path, name), f"is not known here{_known(name, known)}") for name in unknown)
         case "type":
@@ -211,7 +214,8 @@ def subschemas(schema: JSON, path: str = "$") -> Iterator[tuple[str, dict[str, J
 
 
 def _explain_schema(error: ValidationError) -> Fault:
-    path, value = error.json_path, error.instance
+    path = error.json_path
+    value: Any = error.instance
     if path.endswith(".type") and isinstance(value, str):
         return Fault(
             path, f"must be one of {_list(list(TYPES))}, but is {_show(value)}{_did_you_mean(value, list(TYPES))}"

@@ -85,7 +85,11 @@ def facets(organisation: Organisation, chosen: CatalogueFilter) -> Facets:
             "domain", "status", "current__kind", "skills", "input_types", "output_types"
         )
     )
-    words = {"domain": dict(Domain.choices), "status": dict(Status.choices), "kind": dict(kind_choices())}
+    words: dict[str, dict[str, Any]] = {
+        "domain": dict(Domain.choices),
+        "status": dict(Status.choices),
+        "kind": dict(kind_choices()),
+    }
     labels = {
         "domain": "Domain",
         "skill": "Skill",

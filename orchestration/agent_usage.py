@@ -66,12 +66,19 @@ class NodeRunUsage:
                 total_cost_usd=Sum("cost_usd"),
             )
         )
-        return {row.pop("agent"): _figures(row) for row in rows}
+        return {row["agent"]: _figures(row) for row in rows}
 
 
-def _figures(row: dict[str, JSON]) -> Figures:
-    p95 = row.pop("p95")
-    return Figures(days=MEASURED_DAYS, p95=None if p95 is None else timedelta(seconds=float(p95)), **row)
+def _figures(row: Mapping[str, JSON]) -> Figures:
+    return Figures(
+        days=MEASURED_DAYS,
+        runs=row["runs"],
+        succeeded=row["succeeded"],
+        average=row["average"],
+        p95=None if row["p95"] is None else timedelta(seconds=row["p95"]),
+        average_cost_usd=row["average_cost_usd"],
+        total_cost_usd=row["total_cost_usd"],
+    )
 
 
 def _uses(workflow: Workflow, agent: str) -> Iterator[WorkflowUse]:

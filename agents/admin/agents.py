@@ -57,7 +57,7 @@ _VERSION_FIELDSETS: list[Any] = [
 _LLM_ONLY = ("system", "user", "profile", "temperature", "max_tokens")
 
 
-class VersionInline(TabularInline):  # type: ignore[misc]
+class VersionInline(TabularInline):
     """What was published; never changed."""
 
     model = AgentVersion
@@ -193,7 +193,7 @@ class AgentAdmin(OrganisationAdmin):
             organisation_id__in=organisations, status__in=[Status.ACTIVE, Status.BETA]
         ).exclude(pk__in=[agent.pk for agent in chosen])
         if "replacement" in request.POST:
-            replacement = offered.filter(pk=request.POST["replacement"] or None).first()
+            replacement = offered.filter(pk=request.POST["replacement"] or 0).first()
             self._set_all(request, queryset, Status.DEPRECATED, replacement)
             return None
         context = {

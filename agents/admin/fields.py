@@ -7,7 +7,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 
-class WordsField(forms.CharField):
+class WordsField(forms.Field):
     """A list of short words, written with commas between them."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -23,7 +23,7 @@ class WordsField(forms.CharField):
         return list(dict.fromkeys(word.strip() for word in str(value or "").split(",") if word.strip()))
 
 
-class JsonTextField(forms.CharField):
+class JsonTextField(forms.Field):
     """A JSON object in fixed width; a slip is told with its line and column."""
 
     def __init__(self, *, rows: int = 14, **kwargs: Any) -> None:

@@ -4,18 +4,23 @@ A kind lives in one file of this package and registers itself with `@register`; 
 there. Its settings are a pydantic model (`Config`); titles and descriptions of its fields are its documentation.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.contracts import Fault
 from portal.core.models import Organisation
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 JSON = Any
 
@@ -57,8 +62,8 @@ class KindReply:
 
 class AgentKind(ABC):
     kind: ClassVar[str]
-    label: ClassVar[str]
-    description: ClassVar[str]
+    label: ClassVar[StrOrPromise]
+    description: ClassVar[StrOrPromise]
     icon: ClassVar[str]
     Config: ClassVar[type[KindConfig]]
 

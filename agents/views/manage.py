@@ -27,7 +27,7 @@ def set_status(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     agent = access.agent_for(request.organisation, slug)
     form = StatusForm(request.POST, agent=agent)
     if not form.is_valid():
-        return _back(request, agent, " ".join(text for texts in form.errors.values() for text in texts), "error")
+        return _back(request, agent, " ".join(str(text) for texts in form.errors.values() for text in texts), "error")
     wanted = form.cleaned_data
     try:
         agent = services.set_status(

@@ -254,6 +254,7 @@ class EnumField(forms.TypedChoiceField):
         choices = list(zip(by_key, labels, strict=True))
         if not required and not radio:
             choices.insert(0, ("", "—"))
+        self.known = frozenset(by_key)
         super().__init__(
             choices=choices,
             coerce=by_key.__getitem__,
@@ -264,13 +265,13 @@ class EnumField(forms.TypedChoiceField):
         )
 
     def prepare_value(self, value: Any) -> Any:
-        known = {key for key, _label in self.choices}
-        return value if value in known else json.dumps(value)
+        return value if value in ("", None) or value in self.known else json.dumps(value)
 
 
 class EnumsField(forms.TypedMultipleChoiceField):
     def __init__(self, *, values: Sequence[JSON], labels: Sequence[str], **kwargs: Any) -> None:
         by_key = {json.dumps(value): value for value in values}
+        self.known = frozenset(by_key)
         super().__init__(
             choices=list(zip(by_key, labels, strict=True)),
             coerce=by_key.__getitem__,
@@ -280,8 +281,7 @@ class EnumsField(forms.TypedMultipleChoiceField):
         )
 
     def prepare_value(self, value: Any) -> Any:
-        known = {key for key, _label in self.choices}
-        return [one if one in known else json.dumps(one) for one in value or []]
+        return [one if one in self.known else json.dumps(one) for one in value or []]
 
 
 # -- from schema to field ---------------------------------------------------------------------------------------------
@@ -362,25 +362,25 @@ def _string(schema: Mapping[str, JSON], common: dict[str, Any]) -> forms.Field:
         case "date":
             return IsoDateField(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **common)
         case "date-time":
-            widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
+            clock = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
             return IsoDateTimeField(
-                widget=widget, input_formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"], **common
+                widget=clock, input_formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"], **common
             )
         case "time":
             return IsoTimeField(widget=forms.TimeInput(attrs={"type": "time", "step": "1"}), **common)
         case "email":
-            return forms.EmailField(empty_value=None, **common)  # type: ignore[misc]
+            return forms.EmailField(empty_value=None, **common)
         case "uri":
-            return forms.URLField(empty_value=None, assume_scheme="https", **common)  # type: ignore[misc]
+            return forms.URLField(empty_value=None, assume_scheme="https", **common)
     longest = schema.get("maxLength")
-    limits = {"min_length": schema.get("minLength"), "max_length": longest}
+    limits: dict[str, Any] = {"min_length": schema.get("minLength"), "max_length": longest}
     if longest is not None and longest <= _ONE_LINE:
-        return forms.CharField(empty_value=None, **limits, **common)  # type: ignore[misc]
+        return forms.CharField(empty_value=None, **limits, **common)
     if str(schema.get("contentMediaType", "")).startswith("text/"):
         widget = forms.Textarea(attrs={"rows": 5, READ_A_FILE: True})
     else:
         widget = forms.Textarea(attrs={"rows": 2, DROP_A_FILE: True})
-    return TextField(widget=widget, empty_value=None, strip=False, **limits, **common)  # type: ignore[misc]
+    return TextField(widget=widget, empty_value=None, strip=False, **limits, **common)
 
 
 def _offer_files(fields: Sequence[forms.Field]) -> None:
