@@ -19,7 +19,7 @@ from portal.core.ui import icons, statuses
 
 MARGIN = 24.0
 LEAST_WIDTH, LEAST_HEIGHT = 760.0, 300.0
-_LONGEST_NAME, _LONGEST_NOTE = 24, 30
+_LONGEST_NAME, _LONGEST_NOTE = 22, 28
 _ENDED_WELL = {"succeeded", "skipped", "failed"}
 
 

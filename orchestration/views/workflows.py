@@ -105,7 +105,7 @@ def _inputs(definition: dict[str, object]) -> list[dict[str, object]]:
         {
             "name": name,
             "title": raw.get("title", name),
-            "type": raw.get("type", "any"),
+            "type": _type_words(raw),
             "required": name in required,
             "description": raw.get("description", ""),
             "default": raw.get("default"),
@@ -113,3 +113,13 @@ def _inputs(definition: dict[str, object]) -> list[dict[str, object]]:
         for name, raw in properties.items()
         if isinstance(raw, dict)
     ]
+
+
+def _type_words(schema: dict[str, object]) -> str:
+    """`string`, `date`, `one of: low, normal, high`"""
+    choices = schema.get("enum")
+    if isinstance(choices, list):
+        shown = ", ".join(str(choice) for choice in choices[:6])
+        return f"one of: {shown}{' …' if len(choices) > 6 else ''}"
+    kind = schema.get("format") or schema.get("type", "any")
+    return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)

@@ -6,6 +6,7 @@ const LARGEST = 4;
 const STEP = 1.25;
 const NATURAL = 1.1; // a small drawing is not blown up beyond this
 const READABLE = 0.55; // a large one does not begin smaller than this, but at the step that is under way
+const BEGIN = READABLE + 0.15; // but at this, or it would look small still
 const TALLEST = 0.62; // of the window
 const views = new Map();
 
@@ -36,7 +37,8 @@ export default function attach(view) {
 
   /** Height of the view, in pixels: what the drawing needs, within reason, if the page's CSS does not say otherwise. */
   function room() {
-    const fitting = Math.max(Math.min(view.clientWidth / content.width, NATURAL), READABLE);
+    const fits = view.clientWidth / content.width;
+    const fitting = fits < READABLE ? BEGIN : Math.min(fits, NATURAL); // as `begin` will draw it
     const height = `${Math.round(Math.max(230, Math.min(content.height * fitting + 16, innerHeight * TALLEST)))}px`;
     if (view.style.getPropertyValue("--graph-height") !== height) view.style.setProperty("--graph-height", height);
     return svg().getBoundingClientRect().height;
@@ -55,11 +57,11 @@ export default function attach(view) {
     if (view.clientWidth / all.width >= READABLE) return all;
     const busy = first.querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
     const shape = busy?.querySelector(".graph-box")?.getBBox();
-    const near = look(READABLE + 0.15, middle());
+    const near = look(BEGIN, middle());
     const at = shape ? shape.x + shape.width / 2 : content.x + near.width / 2;
     const most = content.x + content.width - near.width / 2;
     const height = shape ? shape.y + shape.height / 2 : middle().y;
-    return look(READABLE + 0.15, { x: Math.max(content.x + near.width / 2, Math.min(at, most)), y: height });
+    return look(BEGIN, { x: Math.max(content.x + near.width / 2, Math.min(at, most)), y: height });
   }
 
   function apply() {
