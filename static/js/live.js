@@ -4,8 +4,10 @@
      hx-trigger="live:run from:body"       the run of this page; detail {run, seq}
      live:tokens                           text of a model as it comes; detail {run, node, path, offset, text}
 
-   Hints of one kind are joined: while a refresh is under way, further ones become a single one after it. When the socket
-   is lost a bar says so and every kind fires each 20 s; when it is back, every kind fires once, so that nothing is missed. */
+   Hints of one kind that come close together are joined here; while a refresh is under way, htmx keeps the last further
+   one for afterwards (its default queue): at most one is in flight and none is missed. A hidden page waits until it is
+   looked at. When the socket is lost a bar says so and every kind fires each 20 s; when it is back, every kind fires
+   once. */
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
@@ -16,6 +18,7 @@ const GATHER = 120;
 const body = document.body;
 const sockets = (body.dataset.liveUrl ?? "").split(" ").filter(Boolean).map((url) => new Line(url));
 const pending = new Map();
+const missed = new Set();
 
 function Line(url) {
   this.url = url;
@@ -60,6 +63,10 @@ function hint(message) {
 
 /** Join hints of a kind that come close together, then fire once. */
 function gather(name, detail) {
+  if (document.hidden) {
+    missed.add(name);
+    return;
+  }
   const waiting = pending.get(name);
   if (waiting) {
     waiting.detail = detail;
@@ -80,29 +87,6 @@ function emit(name, detail) {
 function everything(reason) {
   for (const topic of ["run", "runs", "inbox", "agents", "workflows"]) gather(`live:${topic}`, { reason });
 }
-
-/* At most one refresh of an element in flight; a hint meanwhile is kept and sent as one more afterwards. */
-const busy = new WeakMap();
-const isLive = (config) => (config?.triggeringEvent?.type ?? "").startsWith("live:");
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const { elt, requestConfig } = event.detail;
-  if (!isLive(requestConfig)) return;
-  if (busy.has(elt)) {
-    event.preventDefault();
-    busy.set(elt, requestConfig.triggeringEvent);
-    return;
-  }
-  busy.set(elt, null);
-});
-
-document.addEventListener("htmx:afterRequest", (event) => {
-  const { elt, requestConfig } = event.detail;
-  if (!isLive(requestConfig) || !busy.has(elt)) return;
-  const again = busy.get(elt);
-  busy.delete(elt);
-  if (again) gather(again.type, again.detail);
-});
 
 /* The bar. Short losses are not worth a word. */
 const slot = document.querySelector("[data-connection]");
@@ -139,6 +123,8 @@ if (sockets.length) {
   }, POLL);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
+    for (const name of missed) gather(name, { reason: "seen again" });
+    missed.clear();
     for (const line of sockets) {
       if (!line.open && line.socket?.readyState === WebSocket.CLOSED) line.connect();
     }

@@ -2,11 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import NewContext, watch
@@ -320,24 +321,31 @@ def test_after_a_loss_everything_is_asked_for_once(line: Line, page: Page) -> No
 
 def test_a_refresh_never_overtakes_itself(line: Line, page: Page, live_server: LiveServer) -> None:
     """While one refresh is under way, ten hints become one more."""
-    asked: list[str] = []
-
-    def slow(route: Any) -> None:
-        asked.append(route.request.url)
-        page.wait_for_timeout(400)
-        route.fulfill(status=200, content_type="text/html", body="<p>fresh</p>")
-
-    page.route("**/slow-partial", slow)
+    held: list[Route] = []
+    page.route("**/slow-partial", lambda route: held.append(route))
     page.evaluate(
         """() => { const box = document.createElement("div");
         box.setAttribute("hx-get", "/slow-partial"); box.setAttribute("hx-trigger", "live:run from:body");
         document.querySelector("main").append(box); htmx.process(box); }"""
     )
     line.say(type="hint", run="r", seq=1)
-    page.wait_for_timeout(200)
+    wait_for(page, lambda: len(held) == 1)
     for seq in range(2, 12):
         line.say(type="hint", run="r", seq=seq)
-        page.wait_for_timeout(20)
-    expect(page.get_by_text("fresh")).to_be_visible()
-    page.wait_for_timeout(900)
-    assert len(asked) == 2
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(400)
+    assert len(held) == 1
+    held[0].fulfill(status=200, content_type="text/html", body="<p>fresh</p>")
+    wait_for(page, lambda: len(held) == 2)
+    held[1].fulfill(status=200, content_type="text/html", body="<p>fresher</p>")
+    expect(page.get_by_text("fresher")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert len(held) == 2
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come")
