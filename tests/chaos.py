@@ -6,13 +6,11 @@ pusher, the monitor, the sentinel or the main process. Prints one JSON line:
 
     completed, lost             of `runs`; lost are those that did not complete in time
     kills                       by kind of process
-    in_flight                   steps at work in killed processes, read while each victim stood still: what may be
-    repeated
+    in_flight                   steps at work in killed processes, read while each victim stood still
     repeated                    attempts begun again because their host had died, from the event log
     doubled_calls               calls the outside world got more than once (workflow `effects`), counted there
     outcomes_twice              node runs with two recorded outcomes: must be 0
-    recovery_seconds            from a worker's death until each of its runs was in another host's hands: median,
-    maximum
+    recovery_seconds            from a worker's death until all its runs were in other hands: median, maximum
 
 Exit status 0 if nothing was lost or recorded twice, and no more was repeated than was in flight.
 """
@@ -88,8 +86,10 @@ class Report:
 class Killer:
     """Kills one process at a time. The victim is first stopped, so that what it has at work can be read exactly."""
 
-    def __init__(self, portal: PortalProcess, chance: random.Random, report: Report) -> None:
-        self.portal, self.chance, self.report = portal, chance, report
+    def __init__(
+        self, portal: PortalProcess, chance: random.Random, report: Report, *, workers_only: bool = False
+    ) -> None:
+        self.portal, self.chance, self.report, self.workers_only = portal, chance, report, workers_only
 
     def strike(self) -> None:
         """Wait until somebody drives runs, so that each kill hits work, and kill."""
@@ -105,7 +105,7 @@ class Killer:
 
     def _choose(self) -> tuple[str, psutil.Process]:
         roles = self._roles()
-        kinds = ["worker"] * 9 + ["pusher", "monitor", "sentinel", "main"]
+        kinds = ["worker"] * 9 + ([] if self.workers_only else ["pusher", "monitor", "sentinel", "main"])
         kind = self.chance.choice([kind for kind in kinds if roles.get(kind)])
         return kind, self.chance.choice(roles[kind])
 
@@ -252,7 +252,7 @@ def unleash(portal: PortalProcess, sink: effects.Sink, options: argparse.Namespa
     report.runs = len(runs)
     approver = Approver()
     approver.start()
-    killer = Killer(portal, chance, report)
+    killer = Killer(portal, chance, report, workers_only=options.workers_only)
     for _ in range(options.kills):
         time.sleep(chance.uniform(0.3, 1.7) * options.every)
         if _all_ended(runs):
@@ -307,6 +307,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options.add_argument("--every", type=float, default=2.0, help="seconds between kills, on average")
     options.add_argument("--seed", type=int, default=random.randrange(10**6))
     options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--workers-only", action="store_true", help="kill nothing but workers")
     options.add_argument("--workflow", choices=("effects", "samples"), default="samples")
     options.add_argument("--patience", type=float, default=120.0, help="seconds for the rest after the last kill")
     options.add_argument("--log", type=Path, help="keep what the portal prints")

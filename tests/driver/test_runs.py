@@ -222,7 +222,7 @@ def test_a_waiting_run_holds_nothing_and_a_signal_wakes_it(engine: EngineHost, o
     run = engine.wait_for(run, seconds=2)
     assert run.outputs == {"a": {"answer": {"yes": True}, "asked": {"asks": "you"}}}
     assert RunSignal.objects.get(run=run).applied_at
-    assert CALLS == {f"{run.pk}/a": 1}
+    assert {f"{run.pk}/a": 1} == CALLS
 
 
 def test_a_second_answer_changes_nothing_and_is_kept(engine: EngineHost, organisation: Organisation) -> None:
