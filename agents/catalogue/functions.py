@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from agents.catalogue.entries import anything, form, lines, markdown, number, objects, rows, text, whole
+from agents.llm.columns import columns_of
 from agents.python_callables import CallFacts, callable_agent
 
 JSON = Any
@@ -214,7 +215,7 @@ def _body(value: JSON) -> str:
         shift = max(0, 2 - min(found, default=2))
         return re.sub(r"^(#{1,6}) ", lambda match: "#" * min(6, len(match[1]) + shift) + " ", value, flags=re.M).strip()
     if isinstance(value, list) and all(isinstance(row, Mapping) for row in value):
-        names = list(dict.fromkeys(name for row in value for name in row if any(other.get(name) for other in value)))
+        names = columns_of(value)
         return table([_label(name) for name in names], [[_cell(row.get(name)) for name in names] for row in value])
     if isinstance(value, list):
         return "\n".join(f"- {_cell(item)}" for item in value)

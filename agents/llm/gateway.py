@@ -229,9 +229,6 @@ async def _request(
 def _arguments(
     litellm: Any, request: ModelRequest, target: Target, messages: list[dict[str, str]], suffix: str
 ) -> dict[str, Any]:
-    session, fresh = connections.session()
-    if fresh:  # clients that litellm keeps hold the session of a loop that is gone
-        litellm.in_memory_llm_clients_cache.flush_cache()
     arguments: dict[str, Any] = {
         "model": target.model,
         "messages": messages,
@@ -240,8 +237,11 @@ def _arguments(
         "num_retries": 0,
         "drop_params": True,
         "stream": request.on_text is not None,
-        "shared_session": session,
     }
+    if not target.offline:
+        arguments["shared_session"], fresh = connections.session()
+        if fresh:  # clients that litellm keeps hold the session of a loop that is gone
+            litellm.in_memory_llm_clients_cache.flush_cache()
     temperature = request.temperature if request.temperature is not None else target.temperature
     optional = {
         "temperature": temperature,
@@ -285,6 +285,8 @@ async def _send(
     except (AgentError, TimeoutError):
         raise
     except Exception as error:  # noqa: BLE001 - litellm raises nearly anything; the table says what it means
+        if target.offline:
+            raise  # our own code: a fault of it is a bug and must look like one
         failure = errors.agent_error(error, model=target.model, usage=spent.usage())
         log.warning("model call failed", model=target.model, code=failure.code, detail=failure.detail)
         # Without the cause: tracebacks of HTTP clients carry keys in headers and addresses.

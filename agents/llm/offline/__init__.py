@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from agents.llm.offline import compose, fill
 from agents.llm.offline.prompt import read
 
 JSON = Any
@@ -20,8 +21,6 @@ _PIECE = 80
 
 def answer(messages: Sequence[Mapping[str, str]], schema: Mapping[str, JSON] | None) -> str:
     """The answer's text: JSON when there is a schema, Markdown otherwise."""
-    from agents.llm.offline import compose, fill
-
     task = read(messages)
     if schema is None:
         return compose.document(task)

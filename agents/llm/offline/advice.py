@@ -71,13 +71,26 @@ APPROACH = {
 
 # Hours for a demand, by area and weight: a rule of thumb, always shown as such.
 HOURS = {
-    "Security and data protection": 20, "Accessibility and usability": 16, "Integration and interfaces": 36,
-    "Data and migration": 32, "Performance and availability": 20, "Hosting and operations": 16,
-    "Training and documentation": 12, "Project and delivery": 8, "Legal and contract": 4, "Commercial": 2,
-    "Functionality": 28, "General": 12,
-}  # fmt: skip
+    "Functionality": 120,
+    "Integration and interfaces": 160,
+    "Data and migration": 200,
+    "Security and data protection": 80,
+    "Accessibility and usability": 60,
+    "Performance and availability": 80,
+    "Hosting and operations": 60,
+    "Training and documentation": 60,
+    "Project and delivery": 40,
+    "Commercial": 4,
+    "Legal and contract": 8,
+    "General": 40,
+}
+ORDER = tuple(HOURS)
+MANAGEMENT_SHARE = 0.15
 WEIGHT = {"must": 1.0, "should": 0.75, "could": 0.5}
-RULE_OF_THUMB = "Hours are a rule of thumb by area and priority (for example 28 hours for a functional must); check them with the team."
+RULE_OF_THUMB = (
+    "Hours are a rule of thumb by area and priority (for example 120 hours for a functional must, 160 for an interface), "
+    "with 15 per cent for project management and acceptance; check them with the team."
+)
 
 
 def risk(text: str) -> Remark | None:
@@ -87,6 +100,6 @@ def risk(text: str) -> Remark | None:
 
 
 def hours(text: str, area: str, priority: str) -> float:
-    """Rounded to two hours; long demands hold more than one."""
+    """Rounded to four hours; long demands hold more than one."""
     length = 1.0 + min(1.0, max(0, len(text.split()) - 25) / 40)
-    return max(2.0, 2 * round(HOURS.get(area, 12) * WEIGHT.get(priority, 1.0) * length / 2))
+    return max(4.0, 4.0 * round(HOURS.get(area, 40) * WEIGHT.get(priority, 1.0) * length / 4))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from agents.llm.columns import columns_of
 from agents.llm.offline import diffs, labels, tables
 from agents.llm.offline import text as reading
 from agents.llm.offline.prompt import Task
@@ -22,27 +23,33 @@ NOTE = "_Put together by the offline model, which is not a language model: it ar
 _OUTLINE = re.compile(r"^\s*##\s+(?P<heading>[^\n#]+?)\s*$", re.MULTILINE)
 _MOST_ROWS = 60
 _LONGEST_CELL = 400
-_SECTION_WORDS = {
-    "executive summary": "summary overview title client deadline budget recommendation",
-    "understanding": "analysis summary requirements objectives goals situation",
-    "technical approach": "approach components architecture solution technical plan method",
-    "requirements": "requirements matrix compliance rows",
-    "price": "price pricing quote cost table total budget lines packages",
-    "delivery": "plan timeline milestones deadlines dates schedule delivery phases",
-    "risks": "risks legal mitigation assumptions",
-    "assumptions": "assumptions questions open exclusions",
-    "findings": "findings issues reports review",
-    "company": "profile company references experience about",
-    "next steps": "actions recommendation next steps",
-    "review notes": "comment notes decision feedback changes",
-}
+# What belongs under a heading: a pattern for the heading, and the names of fields.
+_SECTIONS = tuple(
+    (re.compile(heading, re.I), frozenset(reading.stem(word) for word in words.split()))
+    for heading, words in (
+        (r"summary|overview|introduction", "summary overview recommendation message"),
+        (r"understanding|task|background|situation", "requirements objectives goals situation analysis needs"),
+        (r"approach|solution|architecture|method", "approach components architecture solution technical method"),
+        (r"price|cost|budget|commercial", "price pricing quote cost total budget lines packages"),
+        (r"plan|timeline|delivery|schedule", "plan timeline milestones deadlines dates schedule delivery phases steps"),
+        (r"risk", "risks legal mitigation"),
+        (r"assumption|question|open", "assumptions questions open exclusions notes review comment feedback"),
+        (r"finding|issue", "findings issues reports"),
+        (r"about us|company|reference|team", "profile company references experience team"),
+        (r"next step|action", "actions recommendation steps"),
+        (r"detail|how to", "material details facts data"),
+        (r"letter", "purpose facts recipient"),
+    )
+)
 
 
 def document(task: Task) -> str:
     """Markdown. With an outline (`## Heading` lines in the prompt) by it; otherwise one section an input."""
     outline = [match["heading"].strip() for match in _OUTLINE.finditer(task.instructions)]
+    if outline == ["Letter"]:
+        return letter(task)
     parts = _by_outline(outline, task) if outline else _by_input(task)
-    title = _title(task)
+    title = "" if outline else _title(task)  # an outline is part of a document that somebody else heads
     body = "\n\n".join(part for part in parts if part.strip())
     return "\n\n".join(filter(None, (f"# {title}" if title else "", body or "There was nothing to write about.", NOTE)))
 
@@ -64,24 +71,17 @@ def _title(task: Task) -> str:
 
 
 def _by_outline(outline: Sequence[str], task: Task) -> list[str]:
-    """Every piece of the inputs goes to the heading it fits best; what fits none ends at the last."""
-    pieces = list(_pieces(task))
-    placed: dict[str, list[str]] = {heading: [] for heading in outline}
-    for name, value in pieces:
-        heading = max(outline, key=lambda one: (_fit(one, name), -outline.index(one)))
-        if _fit(heading, name) == 0:
-            heading = next(
-                (
-                    one
-                    for one in outline
-                    if re.search(r"detail|appendix|annex|other|background|understanding", one, re.I)
-                ),
-                outline[-1],
-            )
-        placed[heading].append(_render(name, value, 3, bare=_fit(heading, name) >= 3))
+    """Every piece of the inputs goes to the heading it fits best; what fits none to where details belong."""
+    placed: dict[str, list[tuple[str, JSON]]] = {heading: [] for heading in outline}
+    catch_all = next((one for one in outline if re.search(r"detail|annex|appendix|background|understanding", one, re.I)), outline[-1])
+    for name, value in _pieces(task):
+        best = max(outline, key=lambda one: (_fit(one, name), -outline.index(one)))
+        placed[best if _fit(best, name) else catch_all].append((name, value))
     parts = []
     for heading in outline:
-        inside = "\n\n".join(text for text in placed[heading] if text.strip())
+        pieces = placed[heading]
+        texts = [_render(name, value, 3, bare=len(pieces) == 1 or _is_summary(name)) for name, value in pieces]
+        inside = "\n\n".join(text for text in texts if text.strip())
         if not inside and re.search(r"summary|overview|introduction", heading, re.I):
             inside = _summary(task)
         if inside:
@@ -90,18 +90,18 @@ def _by_outline(outline: Sequence[str], task: Task) -> list[str]:
 
 
 def _pieces(task: Task) -> Iterable[tuple[str, JSON]]:
-    """The inputs, objects taken apart into their fields: `analysis.risks` counts as risks of the analysis."""
+    """The inputs, objects taken apart into their fields: `analysis.risks` counts as risks of the analysis. The title is none."""
     for name, value in task.inputs.items():
+        if value in ("", None, [], {}) or name in ("title", "subject", "client"):
+            continue
         if isinstance(value, Mapping):
-            short = {key: inner for key, inner in value.items() if _scalar(inner)}
-            for key, inner in value.items():
-                if not _scalar(inner) and inner not in ("", [], {}):
-                    yield f"{name} {key}", inner
-            facts = {key: inner for key, inner in short.items() if inner not in ("", None) and key != "title"}
-            if facts:
-                yield name, facts
-        elif value not in ("", None, [], {}):
+            yield from ((f"{name} {key}", inner) for key, inner in value.items() if inner not in ("", None, [], {}) and key != "title")
+        else:
             yield name, value
+
+
+def _is_summary(name: str) -> bool:
+    return name.split(" ")[-1] == "summary"
 
 
 def _scalar(value: JSON) -> bool:
@@ -109,18 +109,11 @@ def _scalar(value: JSON) -> bool:
 
 
 def _fit(heading: str, name: str) -> int:
-    """How well a piece belongs under a heading: shared words count three, words of the field one."""
-    own = set(reading.words(heading))
-    near = {
-        reading.stem(word)
-        for key, words in _SECTION_WORDS.items()
-        if set(reading.words(key)) & own
-        for word in words.split()
-    }
-    # The field's own name says more than the name of the object it is in.
+    """How well a piece belongs under a heading. The field's own name says more than that of the object it is in."""
+    own = {reading.stem(word) for word in re.findall(r"[a-z]+", heading.lower())}
+    near = frozenset().union(*(words for pattern, words in _SECTIONS if pattern.search(heading)))
     words = [reading.stem(word) for word in re.split(r"[\s_]+", name.lower())]
-    last = words[-1:]
-    return 3 * len(own & set(last)) + 2 * len(near & set(last)) + len((own | near) & set(words[:-1]))
+    return 3 * len(own & set(words)) + 2 * len(near & set(words[-1:])) + len(near & set(words[:-1]))
 
 
 def _by_input(task: Task) -> list[str]:
@@ -171,11 +164,7 @@ def _render(name: str, value: JSON, level: int, bare: bool = False) -> str:
 
 def table(rows: Sequence[Mapping[str, JSON]]) -> str:
     """A Markdown table of the columns that hold something; long ones are cut with their number told."""
-    names = [
-        name
-        for name in dict.fromkeys(name for row in rows for name in row)
-        if any(row.get(name) not in ("", None, [], {}) for row in rows)
-    ]
+    names = columns_of(rows)
     # Of two columns that say the same, one is enough.
     names = [
         name
@@ -241,13 +230,21 @@ def _label(name: str) -> str:
 # -- particular texts -------------------------------------------------------------------------------------------------
 
 
-def severity_sentence(severities: Sequence[str]) -> str:
+def severity_sentence(severities: Sequence[str], noun: str = "finding") -> str:
     """`12 findings: 2 critical, 3 high, 7 low.`"""
     counts = Counter(severities)
     listed = ", ".join(f"{counts[word]} {word}" for word in labels.SEVERITY if counts[word])
-    return (
-        f"{len(severities)} finding{'s' if len(severities) != 1 else ''}: {listed}." if severities else "No findings."
-    )
+    return f"{len(severities)} {noun}{'s' if len(severities) != 1 else ''}: {listed}." if severities else f"No {noun}s."
+
+
+def graded_summary(rows: Sequence[Mapping[str, JSON]]) -> str:
+    """How many of which weight, and the gravest by name."""
+    severities = [str(row["severity"]).lower() for row in rows]
+    worst = [row for row in rows if str(row["severity"]).lower() in ("critical", "high")]
+    named = list(dict.fromkeys(str(row.get("title") or row.get("name") or "") for row in worst))
+    told = f" The gravest: {'; '.join(name for name in named[:6] if name)}." if any(named) else ""
+    noun = "finding" if any(row.get("file") for row in rows) else "point"
+    return severity_sentence(severities, noun) + told
 
 
 def diff_summary(diff: str, area: str = "") -> str:
@@ -257,6 +254,10 @@ def diff_summary(diff: str, area: str = "") -> str:
     grave = [one for one in found if one.severity in ("critical", "high")]
     told = "; ".join(f"{one.title} in {one.file}:{one.line}" for one in grave[:4])
     what = f"{statistics['files']} file{'s' if statistics['files'] != 1 else ''} changed ({files}), {statistics['added']} lines added, {statistics['removed']} removed."
+    if area:
+        return (severity_sentence([one.severity for one in found]) if found else "No findings of this kind.") + (
+            f" Most important: {told}." if told else ""
+        )
     result = f" {severity_sentence([one.severity for one in found])}" if found else " No findings of this kind."
     return what + result + (f" Most important: {told}." if told else "")
 
@@ -273,6 +274,31 @@ def _diff_report(diff: str) -> str:
         for one in found
     ]
     return f"{diff_summary(diff)}\n\n{table(rows) if rows else ''}"
+
+
+_TOLD = re.compile(r"^(?:tell|inform|let|write)\b.*?\bthat\s+(?P<what>.+?)(?:,? with thanks.*)?[.]?$", re.I | re.DOTALL)
+
+
+def letter(task: Task) -> str:
+    """A short business letter: subject, thanks, what the purpose says, a friendly end."""
+    purpose = str(task.inputs.get("purpose") or "")
+    facts = str(task.inputs.get("facts") or "")
+    subject = re.search(r"^Subject:\s*(.+)$", facts, re.M)
+    rest = facts.replace(subject[0], "").strip() if subject else facts.strip()
+    told = _TOLD.match(purpose)
+    message = reading.sentence_case((told["what"] if told else purpose).strip().rstrip(".")) + "."
+    parts = [
+        f"To: {task.inputs['recipient']}" if task.inputs.get("recipient") else "",
+        f"**{subject[1].strip()}**" if subject else "",
+        "Dear Sir or Madam,",
+        "Thank you for your invitation." if "thank" in purpose.lower() else "",
+        message,
+        rest,
+        "We would be glad to hear from you again." if "thank" in purpose.lower() else "",
+        "Kind regards",
+        NOTE,
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def reply(material: Material) -> str:

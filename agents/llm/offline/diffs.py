@@ -411,28 +411,44 @@ def _new_names(file: File) -> list[str]:
 
 
 def _missing_docs(files: tuple[File, ...]) -> Iterator[Finding]:
-    """Public functions and classes without docstring (Python); new settings or routes without a word in the docs."""
+    """Public functions and classes without docstring (Python); new settings and addresses without a word in the docs.
+
+    One finding a file and kind: twenty lines that say the same are read by nobody.
+    """
     documented = "\n".join(line.text for file in files if file.language == "docs" for line in file.added)
     for file in files:
         if file.language != "python" or file.is_test or file.deleted:
             continue
-        for index, line in enumerate(file.context):
-            match = _FUNCTION.match(line.text)
-            if not match or line not in file.added:
-                continue
-            name = match["py"] or match["cls"]
-            if name.startswith("_") or name in ("Meta", "__init__"):
-                continue
-            following = next((after.text.strip() for after in _after_signature(file.context, index)), "")
-            if not re.match(r"[rf]?(\"\"\"|''')", following):
-                yield Finding("docs", "low", file.path, line.number, f"{name} has no docstring", "Callers cannot tell what goes in, what comes out and what it raises.", "One sentence on purpose, units and errors.", _code(line.text), "missing-docstring")  # fmt: skip
-        for line in file.added:
-            setting = re.search(r"(?:os\.environ(?:\.get)?[\[(]|getenv\()\s*[\"'](\w+)[\"']", line.text)
-            if setting and setting[1] not in documented:
-                yield Finding("docs", "low", file.path, line.number, f"Setting {setting[1]} is not documented", "Operators cannot know that it exists.", "Add it to the documentation of settings with its default.", _code(line.text), "undocumented-setting")  # fmt: skip
-            route = re.search(r"\b(?:path|re_path|route)\s*\(\s*r?[\"']([^\"']+)[\"']", line.text)
-            if route and route[1] not in documented:
-                yield Finding("docs", "low", file.path, line.number, f"New address {route[1]} is not documented", "Users of the API do not learn of it.", "Describe it where the other addresses are described.", _code(line.text), "undocumented-route")  # fmt: skip
+        bare = list(_without_docstring(file))
+        if bare:
+            names = ", ".join(name for _, name in bare[:8])
+            title = f"{bare[0][1]} has no docstring" if len(bare) == 1 else f"{len(bare)} functions have no docstring"
+            yield Finding("docs", "low", file.path, bare[0][0].number, title, f"{names}: callers cannot tell what goes in, what comes out and what is raised.", "One sentence each on purpose, units and errors.", _code(bare[0][0].text), "missing-docstring")  # fmt: skip
+        settings = [(line, match[1]) for line in file.added if (match := _SETTING.search(line.text)) and match[1] not in documented]
+        if settings:
+            names = ", ".join(name for _, name in settings[:8])
+            yield Finding("docs", "low", file.path, settings[0][0].number, "New settings are not documented", f"Operators cannot know of {names}.", "Add them to the documentation of settings, with defaults.", _code(settings[0][0].text), "undocumented-setting")  # fmt: skip
+        routes = [(line, match[1]) for line in file.added if (match := _ROUTE.search(line.text)) and match[1] not in documented]
+        if routes:
+            names = ", ".join(f"/{name}" for _, name in routes[:8])
+            yield Finding("docs", "low", file.path, routes[0][0].number, "New addresses are not documented", f"Nobody learns of {names}.", "Describe them where the other addresses are described.", _code(routes[0][0].text), "undocumented-route")  # fmt: skip
+
+
+_SETTING = re.compile(r"(?:os\.environ(?:\.get)?[\[(]|getenv\()\s*[\"'](\w+)[\"']")
+_ROUTE = re.compile(r"\b(?:path|re_path|route)\s*\(\s*r?[\"']([^\"']+)[\"']")
+
+
+def _without_docstring(file: File) -> Iterator[tuple[Line, str]]:
+    for index, line in enumerate(file.context):
+        match = _FUNCTION.match(line.text)
+        if not match or line not in file.added:
+            continue
+        name = match["py"] or match["cls"] or ""
+        if not name or name.startswith("_") or name == "Meta":
+            continue
+        following = next((after.text.strip() for after in _after_signature(file.context, index)), "")
+        if not re.match(r"[rf]?(\"\"\"|\'\'\')", following):
+            yield line, name
 
 
 def _after_signature(lines: list[Line], index: int) -> Iterator[Line]:

@@ -69,9 +69,7 @@ def _text(
     if name in ("title", "name", "headline", "label", "subject", "short"):
         return reading.shorten(str(seed.known.get("title") or seed.text), 110)
     if name in ("section", "source", "where", "location", "chapter", "heading", "origin"):
-        place = " ".join(
-            filter(None, (seed.section, f"({seed.number})" if seed.number and seed.number not in seed.section else ""))
-        )
+        place = seed.section or seed.number
         return place or None
     if name in ("category", "area", "topic", "theme", "type", "kind", "group"):
         return str(seed.known.get("area") or labels.area(seed.text, seed.section))
@@ -94,13 +92,39 @@ def _text(
     return seed.text
 
 
+OPEN, PARTLY, COVERED = range(3)
+_OPEN_ANSWER = "To be confirmed: the material given says nothing about this."
+
+
 def _response(seed: Seed, material: Material) -> str:
     """What the circumstances (a company profile, a knowledge base) say about it; nothing is promised that is not there."""
-    found = reading.about(material.side, seed.text, 1) if material.side else []
-    shared = set(reading.words(found[0].text)) & set(reading.words(seed.text)) if found else set()
-    if found and len(shared) >= 2:
-        return found[0].text
-    return "Open: the material given says nothing about this; to be confirmed."
+    degree, sentence = _coverage(seed, material)
+    if degree == OPEN:
+        return _OPEN_ANSWER
+    return sentence if degree == COVERED else f"{sentence} To be confirmed: whether this covers all of it."
+
+
+def _coverage(seed: Seed, material: Material) -> tuple[int, str]:
+    """How far a sentence of the reference answers the demand, by the share of its meaningful words."""
+    wanted = _roots(seed.text)
+    best, share, text = 0, 0.0, ""
+    for sentence in reading.sentences(material.reference):
+        shared = len(wanted & _roots(sentence.text))
+        if shared and (shared, shared / len(wanted)) > (best, share):
+            best, share, text = shared, shared / len(wanted), sentence.text
+    if best >= 3 and share >= 0.45:
+        return COVERED, text
+    return (PARTLY, text) if best >= 2 else (OPEN, "")
+
+
+def _roots(text: str) -> set[str]:
+    """Words without what grammar adds, so that "saved" meets "save" and "registering" meets "registration"."""
+    words = set(reading.words(text)) - _EMPTY_WORDS
+    return {re.sub(r"(?:ations?|ings?|ions?|ed|es|er|ly|e)$", "", word)[:6] if len(word) > 4 else word for word in words}
+
+
+# Words that every demand has and that answer none.
+_EMPTY_WORDS = frozenset("must shall should able allow provide portal system contractor supplier city client user data".split())
 
 
 def _number(name: str, seed: Seed, index: int) -> float | None:
@@ -144,19 +168,23 @@ def _choice(name: str, choices: list[JSON], seed: Seed, schema: Mapping[str, JSO
         "compliant",
         "fulfilled",
     } & set(words):
-        covered = not _response(seed, material).startswith("Open:")
-        scale = labels.scale(words)
-        if scale:
-            return scale.pick(0 if covered else 1) or words[0]
-        good = [word for word in words if re.match(r"(?:fully_?)?(?:covered|met|compliant|fulfilled|yes|full)", word)]
-        rest = [
-            word
-            for word in words
-            if word not in good and re.match(r"open|unclear|partial|partly|gap|to_be|unknown|clarif", word)
-        ]
-        if good or rest:
-            return (good or words)[0] if covered else (rest or words)[-1 if not rest else 0]
+        degree = _coverage(seed, material)[0]
+        if status := _status(words, degree):
+            return status
     return _label(name, words, seed.text, seed.section, schema) if words else choices[0]
+
+
+def _status(words: list[str], degree: int) -> str | None:
+    """covered | partly | open by whatever names the schema has for them."""
+    patterns = {
+        COVERED: r"(?:fully_?)?(?:covered|met|compliant|fulfilled|yes|full)",
+        PARTLY: r"part|limited|mostly",
+        OPEN: r"open|unclear|gap|to_be|unknown|clarif|missing|not_|no$",
+    }
+    found = {one: next((word for word in words if re.match(pattern, word)), None) for one, pattern in patterns.items()}
+    if not found[COVERED] or not (found[PARTLY] or found[OPEN]):
+        return None
+    return found[degree] or found[PARTLY] or found[OPEN] or found[COVERED]
 
 
 def _label(name: str, words: list[str], text: str, section: str, schema: Mapping[str, JSON]) -> str:
@@ -232,7 +260,11 @@ def _verdict(name: str, schema: Mapping[str, JSON], material: Material, found: F
         return next((word for word, one in zip(words, moderated, strict=True) if one == wanted), _other(words))
     scale = labels.scale(words)
     if scale:
-        return scale.pick(_badness(material, found)) or words[0]
+        badness = _badness(material, found)
+        rework = scale.doubtful[0] if scale.doubtful and _REWORK.match(scale.doubtful[0]) else None
+        if rework and badness == 2 and not re.search(r"moderat", material.task.instructions, re.I):
+            return rework  # what can be repaired or negotiated is not thrown away
+        return scale.pick(badness) or words[0]
     worst = found.worst()
     if worst and set(word.lower() for word in words) & set(labels.SEVERITY):
         return _nearest(worst, {word.lower(): word for word in words}, words)
@@ -241,6 +273,9 @@ def _verdict(name: str, schema: Mapping[str, JSON], material: Material, found: F
     if name in ("language", "lang"):
         return _same(_language(material.main), words) or words[0]
     return _label(name, words, material.main, "", schema)
+
+
+_REWORK = re.compile(r"request_changes|changes_requested|negotiate|revise|clarify|needs_(?:work|changes)", re.I)
 
 
 def _other(words: list[str]) -> str:
@@ -286,16 +321,21 @@ def _summary(material: Material, schema: Mapping[str, JSON], found: Found) -> st
         return compose.diff_summary(material.diff, material.review_area)
     if material.tables:
         return " ".join(fact for name, table in material.tables for fact in tables.facts(table)[:4])
-    rows = found.rows()
-    severities = [str(row["severity"]).lower() for row in rows if row.get("severity")]
-    if severities and not material.task.texts:
-        return compose.severity_sentence(severities)
+    graded = [row for row in found.rows() if row.get("severity")]
+    if graded and (not material.task.texts or _ABOUT_RISKS.search(material.task.instructions[:250])):
+        return compose.graded_summary(graded)
+    reviewing = re.search(r"\breview|findings", material.task.instructions[:250])
+    if (reviewing or not material.task.texts) and (given := [row for _, rows in material.objects for row in rows if row.get("severity")]):
+        return compose.graded_summary(given)
     wanted = (
         2 if re.search(r"\bone\b|short|brief|single|two sentences", str(schema.get("description", "")), re.I) else 5
     )
     source = material.main if len(material.main) > 200 else material.text
     chosen = reading.best(source, wanted)
     return " ".join(one.text if one.text[-1:] in ".!?" else f"{one.text}." for one in chosen) or None
+
+
+_ABOUT_RISKS = re.compile(r"contract|clause|legal|risk|weak point|incident|slow", re.I)
 
 
 def _title(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:

@@ -230,7 +230,7 @@ def sentiment(text: str) -> Verdict:
 # -- subject areas ----------------------------------------------------------------------------------------------------
 
 AREAS: dict[str, str] = {
-    "Legal and contract": r"\bcontract(?:s|ual)?\b|liabilit|indemnif|warrant|terminat|penalt|liquidated|governing law|jurisdiction|insurance|intellectual property|ownership of|clause|confidential|breach of|damages|open source|source code|rights to",
+    "Legal and contract": r"\bcontract(?:s|ual)?\b|liabilit|indemnif|warrant|terminat|penalt|liquidated|governing law|jurisdiction|insurance|intellectual property|ownership of|clause|confidential|breach of|damages|rights to",
     "Security and data protection": r"secur|encrypt|authenticat|authoris|authoriz|access control|gdpr|privacy|personal data|data protection|audit log|audit trail|vulnerabilit|penetration|iso 27001|backup|two-factor|multi-factor|single sign|sso",
     "Accessibility and usability": r"accessib|wcag|usab|mobile|responsive|language|multilingual|translation|user experience|screen reader|plain language",
     "Integration and interfaces": r"integrat|interfac|\bapi\b|rest\b|import|export|connector|legacy|synchron|exchang|entra|in both directions|third-party|webhook|payment provider|single sign-on",
@@ -238,7 +238,7 @@ AREAS: dict[str, str] = {
     "Performance and availability": r"performan|availab|uptime|response time|latency|\bload|concurrent|scal|throughput|recovery|disaster|sla\b|service level",
     "Hosting and operations": r"host|cloud|data cent|monitor|deploy|maintenance|\bsupport\b|helpdesk|help desk|incident|operation|release|patch",
     "Training and documentation": r"train|documentation|manual|handover|knowledge transfer|workshop|user guide|e-learning",
-    "Project and delivery": r"project plan|milestone|timeline|schedule|deliver|phase|acceptance|go-live|go live|kick-off|project manager|progress report|steering|bidder|tender|proposal|reference|team|staff|curriculum|submission|submit",
+    "Project and delivery": r"project plan|milestone|timeline|schedule|deliver|phase|acceptance|go-live|go live|kick-off|project manager|progress report|steering|bidder|tender|proposal|reference|team|staff|curriculum|submission|submit|open source|source code|repository",
     "Commercial": r"price|pricing|cost|budget|invoice|payment|fee\b|fixed-price|licen[cs]e|hourly|discount|tax|vat\b",
     "Functionality": r"user|citizen|form|workflow|case|search|notif|appointment|payment|upload|application|portal|function|feature|allow|display|register",
 }

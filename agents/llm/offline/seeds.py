@@ -33,6 +33,9 @@ class Seed:
     known: Mapping[str, JSON] = field(default_factory=dict)
 
 
+_MAIN_NAMES = "comment message document diff text request order notes material code change data figures".split()
+
+
 class Material:
     """Everything a prompt gives to work on, read once."""
 
@@ -48,15 +51,26 @@ class Material:
 
     @cached_property
     def main(self) -> str:
-        """The longest text: what the task is about. The others are circumstances (a profile, a rule book)."""
-        texts = [value for value in self.task.inputs.values() if isinstance(value, str)]
-        return max(texts, key=len, default="") or self.text
+        """What the task is about: the input of such a name, else the first of some length. The others are circumstances."""
+        inputs = self.task.inputs
+        for name in _MAIN_NAMES:
+            if isinstance(inputs.get(name), str | int | float):
+                return str(inputs[name])
+        texts = [value for value in inputs.values() if isinstance(value, str)]
+        first = next((value for value in texts if len(value.split()) >= 5), None)
+        return first or max(texts, key=len, default="") or self.text
 
     @cached_property
     def side(self) -> str:
         """The text inputs besides the main one."""
         texts = [value for value in self.task.inputs.values() if isinstance(value, str) and value != self.main]
         return "\n\n".join(texts)
+
+    @cached_property
+    def reference(self) -> str:
+        """What answers are looked up in: every text if the questions come as objects, else the texts besides the main one."""
+        texts = [value for value in self.task.inputs.values() if isinstance(value, str)]
+        return "\n\n".join(texts) if self.objects else self.side
 
     @cached_property
     def diff(self) -> str:
@@ -166,12 +180,11 @@ def _alias(key: str) -> str:
 
 
 def alias_of(known: Mapping[str, JSON], name: str) -> JSON:
-    """The value of a field that means the same, or None."""
+    """The value of the field, or of one that means the same, or None."""
     if name in known:
         return known[name]
-    return next(
-        (value for key, value in known.items() if _alias(key) == _alias(name) and _alias(name) != name.lower()), None
-    )
+    wanted = _alias(name)
+    return next((value for key, value in known.items() if key.lower() in _ALIASES and _alias(key) == wanted), None)
 
 
 def _requirements(text: str) -> list[Seed]:
@@ -273,8 +286,13 @@ def _dates(material: Material) -> list[Seed]:
                     figure, {"date": figure.value, "due": figure.value, "deadline": figure.value, "when": figure.value}
                 )
             )
-    unique = {(seed.known["date"], seed.text): seed for seed in found}
-    return sorted(unique.values(), key=lambda seed: str(seed.known["date"]))[:20]
+    kept: list[Seed] = []
+    for seed in found:  # a date that a table and a sentence both tell of is one date
+        bag = set(reading.words(str(seed.known["event"])))
+        same = [one for one in kept if one.known["date"] == seed.known["date"]]
+        if not any(bag & set(reading.words(str(one.known["event"]))) for one in same):
+            kept.append(seed)
+    return sorted(kept, key=lambda seed: str(seed.known["date"]))[:20]
 
 
 def _figure_seed(figure: Figure, known: dict[str, JSON]) -> Seed:
@@ -362,7 +380,7 @@ def _questions(material: Material) -> list[Seed]:
         if sentence.text.endswith("?")
     ]
     vague = re.compile(
-        r"\b(appropriate|adequate|sufficient|reasonable|user-friendly|as needed|if necessary|timely|state of the art|modern|high quality|and so on|etc\.?|suitable|where possible|if possible|as required|to be (?:defined|agreed|confirmed))\b",
+        r"\b(appropriate|adequate|sufficiently|reasonable|user-friendly|as needed|if necessary|timely|state of the art|modern|high quality|and so on|etc\.?|suitable|where possible|if possible|as required|to be (?:defined|agreed|confirmed))\b",
         re.I,
     )
     for seed in material.requirements or [Seed(one.text, one.section) for one in reading.sentences(material.main)]:
@@ -375,7 +393,21 @@ def _questions(material: Material) -> list[Seed]:
                     seed.number,
                 )
             )
-    return _distinct(asked)[:10]
+    return _distinct(asked + _missing_annexes(material))[:10]
+
+
+def _missing_annexes(material: Material) -> list[Seed]:
+    """Annexes that the text names and does not hold."""
+    headings = " ".join(reading.headings(material.main)).lower()
+    named: dict[str, reading.Sentence] = {}
+    for sentence in reading.sentences(material.main):
+        for match in re.finditer(r"\b(?:Annex|Appendix|Attachment|Exhibit|Schedule) [A-Z0-9]{1,2}\b", sentence.text):
+            named.setdefault(match[0], sentence)
+    return [
+        Seed(f"{name} is named (“{reading.shorten(one.text, 120)}”) but is not part of the text. Can it be provided?", one.section)
+        for name, one in named.items()
+        if name.lower() not in headings
+    ]
 
 
 def _sections(material: Material) -> list[Seed]:
@@ -401,15 +433,13 @@ def _keywords(material: Material) -> list[Seed]:
 
 def _actions(material: Material) -> list[Seed]:
     """What to do: for findings their remedies, for risks their advice, else sentences that ask for action."""
-    given = [
-        Seed(str(value), "", "", row)
-        for _, rows in material.objects
-        for row in rows
-        for value in [alias_of(row, "recommendation")]
-        if value
-    ]
-    if given:
-        return _distinct(given)[:12]
+    remedies: dict[str, list[Mapping[str, JSON]]] = {}
+    for _, rows in material.objects:
+        for row in rows:
+            if remedy := alias_of(row, "recommendation"):
+                remedies.setdefault(f"{row.get('title') or ''}\n{remedy}", []).append(row)
+    if remedies:
+        return [_remedy(key, rows) for key, rows in remedies.items()][:15]
     if material.diff:
         by_rule = {one.rule: one for one in material.findings}
         return [
@@ -433,6 +463,14 @@ def _actions(material: Material) -> list[Seed]:
     return _distinct(risks + found if len(found) < 3 else found)[:10]
 
 
+def _remedy(key: str, rows: Sequence[Mapping[str, JSON]]) -> Seed:
+    """One action for all places that need the same."""
+    title, _, remedy = key.partition("\n")
+    places = [f"{row['file']}:{row['line']}" if row.get("line") else str(row["file"]) for row in rows if row.get("file")]
+    where = f" ({', '.join(places[:4])}{' and others' if len(places) > 4 else ''})" if places else ""
+    return Seed(f"{title}{where}: {remedy}" if title else remedy, "", "", {"severity": rows[0].get("severity")})
+
+
 def _areas(material: Material) -> list[Seed]:
     """Demands grouped by what they are about: work packages, components, parts of an approach."""
     rows = [
@@ -447,8 +485,19 @@ def _areas(material: Material) -> list[Seed]:
         area = str(seed.known.get("category") or "") if seed.known else ""
         area = area if area in labels.AREAS else labels.area(seed.text, seed.section)
         groups.setdefault(area, []).append(seed)
-    order = [*labels.AREAS, "General"]
-    return [_group(area, groups[area]) for area in sorted(groups, key=order.index)]
+    found = [_group(area, groups[area]) for area in sorted(groups, key=advice.ORDER.index)]
+    return [*found, _management(found)] if _ESTIMATES.search(material.task.instructions) and len(found) > 1 else found
+
+
+_ESTIMATES = re.compile(r"estimat\w* (?:software|hours|projects)|work packages", re.I)
+
+
+def _management(groups: Sequence[Seed]) -> Seed:
+    """Project management and acceptance, as a share of the other packages."""
+    hours = 4.0 * round(sum(one.known["hours"] for one in groups) * advice.MANAGEMENT_SHARE / 4)
+    name, share = "Project management and acceptance", f"{advice.MANAGEMENT_SHARE:.0%}"
+    text = f"Steering, planning, reports, tests of acceptance and the start: {share} of the other packages."
+    return Seed(text, name, "", {"name": name, "title": name, "hours": hours, "effort_hours": hours, "scope": text, "description": text, "approach": advice.APPROACH["Project and delivery"], "requirement_ids": [], "covers": []})
 
 
 def _group(area: str, members: Sequence[Seed]) -> Seed:

@@ -18,6 +18,10 @@ _NUMERIC = re.compile(r"^[€$£]?\s?-?\d[\d,.' ]*\s?%?$")
 _TIME_COLUMN = re.compile(r"date|month|year|quarter|week|day|period|time", re.I)
 
 
+# Objects with these fields are findings or demands, whose numbers (a line, an index) are no figures.
+_PROSE = frozenset({"severity", "requirement", "text", "suggestion", "mitigation", "priority", "event"})
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
@@ -45,6 +49,8 @@ class Table:
 def table_of(value: JSON) -> Table | None:
     """None unless it is a list of flat objects, or text that reads as CSV with a heading."""
     if isinstance(value, list) and len(value) > 1 and all(isinstance(row, Mapping) for row in value):
+        if _PROSE & {name for row in value for name in row}:
+            return None
         names = list(dict.fromkeys(name for row in value for name in row))
         return _table(names, [[str(row.get(name, "")) for name in names] for row in value])
     if isinstance(value, str):

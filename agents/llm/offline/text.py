@@ -39,6 +39,9 @@ _TITLE = re.compile(
     r"\b(request for|invitation to|call for|tender|proposals?\b|rfp|agreement|contract|report|policy|minutes|terms)\b",
     re.I,
 )
+_PREAMBLE = re.compile(r"^(?:request for|invitation|call for|tender\b)", re.I)
+_GIST_SECTION = re.compile(r"introduct|scope|summary|objective|background|purpose|overview|abstract|subject", re.I)
+_FORMAL_SECTION = re.compile(r"format|evaluation|annex|appendix|submission|definition|terms|timetable|signature|contact", re.I)
 _WORD = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ0-9'’-]*")
 
 
@@ -191,7 +194,11 @@ def headings(text: str) -> list[str]:
 
 
 def title(text: str) -> str:
-    """The first heading or a title-like first line; else the first sentence, cut."""
+    """The first heading or a title-like first line; else the first sentence, cut. Of a tender, its subject."""
+    lines = [line.strip() for line in text.strip().split("\n")[:12]]
+    for line, following in zip(lines, lines[1:], strict=False):
+        if _PREAMBLE.match(line) and len(line) < 90 and 8 < len(following) < 140 and following[-1:] not in ".;:":
+            return following
     first_blocks = [block for block in blocks(text)[:6] if len(block.text) < 160 and block.text[-1:] not in ".;:"]
     for block in first_blocks:
         if _TITLE.search(block.text):
@@ -278,6 +285,7 @@ def scored(text: str, focus: Iterable[str] = ()) -> list[tuple[float, Sentence]]
         )
         score = weight / (size + 6)
         score *= 1.35 if sentence.position < 2 else 1.15 if sentence.first else 1.0
+        score *= 1.4 if _GIST_SECTION.search(sentence.section) else 0.6 if _FORMAL_SECTION.search(sentence.section) else 1.0
         score *= 1.0 + 0.12 * min(3, len(_CUES.findall(sentence.text)))
         score *= 1.0 + 0.9 * sum(1 for word in wanted if word in bag)
         count = len(sentence.text.split())
