@@ -251,8 +251,9 @@ class Host:
     async def _sweep_forever(self) -> None:
         turn = 0
         while True:
-            for host in await registry.dead_hosts(self._desk):
-                freed = await registry.bury(self._desk, host)
+            dead = await registry.dead_hosts(self._desk)
+            for host in dead:
+                freed = await registry.bury(self._desk, host, in_company=len(dead) > 1)
                 if freed is None:
                     continue
                 log.warning("host died", host=host, runs=len(freed))

@@ -47,8 +47,9 @@ WHERE host.ended_at IS NULL AND host.id <> %(own)s AND NOT EXISTS (
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
 _FREE = """
-UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp())
-WHERE host_id = %s RETURNING id
+UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp()),
+    claims = CASE WHEN %(in_company)s THEN GREATEST(claims - 1, 0) ELSE claims END
+WHERE host_id = %(host)s RETURNING id
 """
 _FREE_EXPIRED = """
 UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp())
@@ -143,8 +144,11 @@ async def dead_hosts(desk: Desk) -> list[int]:
     return [row[0] for row in await desk.execute(_UNLOCKED, {"own": desk.host_id, "class": LOCK_CLASS})]
 
 
-async def bury(desk: Desk, host_id: int) -> list[UUID] | None:
-    """End a dead host and free its runs. None if it turns out to live, or another host buries it at this moment."""
+async def bury(desk: Desk, host_id: int, *, in_company: bool = False) -> list[UUID] | None:
+    """End a dead host and free its runs. None if it turns out to live, or another host buries it at this moment.
+
+    in_company: several hosts died at once, so no run of theirs is to blame.
+    """
     async with desk.transaction() as connection:
         cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s::int)", [LOCK_CLASS, host_id])
         if not (await _one(cursor))[0]:
@@ -152,7 +156,7 @@ async def bury(desk: Desk, host_id: int) -> list[UUID] | None:
         ended = await connection.execute(_END, [host_id])
         if not ended.rowcount:
             return None
-        freed = await (await connection.execute(_FREE, [host_id])).fetchall()
+        freed = await (await connection.execute(_FREE, {"host": host_id, "in_company": in_company})).fetchall()
         if freed:
             await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
         return [row[0] for row in freed]

@@ -133,4 +133,15 @@ async def test_a_dead_host_is_buried_at_once_and_a_living_one_never() -> None:
                 break
             await asyncio.sleep(0.02)
         assert freed == [run.pk]
-        assert (await heir.claim_one()).token == 2
+        again = await heir.claim_one()
+        assert again.token == 2 and again.claims == 2, "it may be what killed the host"
+
+
+async def test_a_death_in_company_is_not_blamed_on_a_run() -> None:
+    await a_run()
+    async with a_host() as heir:
+        async with a_host() as other:
+            await other.claim_one()
+        while await bury(heir.desk, other.host_id, in_company=True) is None:
+            pass
+        assert (await heir.claim_one()).claims == 1
