@@ -12,7 +12,7 @@
 | enum | a choice · array of enum: checkboxes · array of strings: one a line (or JSON) |
 | number, integer, boolean | number field, checkbox |
 | object with properties | its fields, one after the other, named `parent.child` |
-| anything else | JSON in fixed width |
+| anything else | JSON in fixed width; where text is allowed too, what is no JSON is text |
 
 What is left empty and not required is absent from the values. `check(schema, values)` has the last word: objects with
 `path` (`$.lines[2].price`) and `message`; each is shown at the field that holds the place.
@@ -133,6 +133,8 @@ def _as_typed(field: forms.Field, value: JSON) -> JSON:
     """A JSON value as its control shows it."""
     if isinstance(field, LinesField) and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value) if not any("\n" in one for one in value) else json.dumps(value, ensure_ascii=False)
+    if isinstance(field, JsonField) and field.or_text and isinstance(value, str):
+        return value
     if isinstance(field, JsonField | LinesField):
         return json.dumps(value, ensure_ascii=False, indent=2)
     return value
@@ -142,17 +144,19 @@ def _as_typed(field: forms.Field, value: JSON) -> JSON:
 
 
 class JsonField(forms.JSONField):
-    """JSON in a text area; says line and column of a slip."""
+    """JSON in a text area; says line and column of a slip. With `or_text` what is no JSON is taken as text."""
 
-    def __init__(self, *, kind: type | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, kind: type | None = None, or_text: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.kind = kind
+        self.kind, self.or_text = kind, or_text
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip():
             try:
                 found = json.loads(value)
             except json.JSONDecodeError as error:
+                if self.or_text:
+                    return value.replace("\r\n", "\n")
                 text = _("This is not JSON: line %(line)d, column %(column)d: %(problem)s.")
                 raise forms.ValidationError(
                     text % {"line": error.lineno, "column": error.colno, "problem": error.msg}
@@ -311,11 +315,23 @@ def _resolved(schema: JSON, root: Mapping[str, JSON]) -> Mapping[str, JSON]:
     return schema if isinstance(schema, Mapping) else {}
 
 
+def _kinds(schema: Mapping[str, JSON]) -> list[str]:
+    """The types it may have besides null; empty when it says nothing."""
+    named = schema.get("type", "object" if "properties" in schema else "array" if "items" in schema else [])
+    return [one for one in ([named] if isinstance(named, str) else named) if one != "null"]
+
+
 def _kind(schema: Mapping[str, JSON]) -> str:
-    named = schema.get("type", "")
-    if isinstance(named, list):
-        named = next((one for one in named if one != "null"), "null")
-    return str(named)
+    """Its one type, or "" where there are several or none."""
+    kinds = _kinds(schema)
+    return str(kinds[0]) if len(kinds) == 1 else ""
+
+
+def _may_be_text(schema: Mapping[str, JSON]) -> bool:
+    forms_of_it = [one for keyword in ("anyOf", "oneOf") for one in schema.get(keyword, []) if isinstance(one, Mapping)]
+    if forms_of_it and not _kinds(schema):
+        return any(_may_be_text(one) for one in forms_of_it)
+    return not _kinds(schema) or "string" in _kinds(schema)
 
 
 def _field(name: str, schema: Mapping[str, JSON], required: bool) -> forms.Field:
@@ -412,11 +428,11 @@ def _array(schema: Mapping[str, JSON], common: dict[str, Any]) -> forms.Field:
 
 
 def _json_field(schema: Mapping[str, JSON], *, kind: type | None = None, **common: Any) -> JsonField:
+    or_text = kind is None and _may_be_text(schema)
+    note = _("Text, or JSON.") if or_text else _("As JSON.")
     values = {"label": schema.get("title", ""), "help_text": schema.get("description", ""), "required": False, **common}
-    if "description" in schema or "title" in schema:
-        values["help_text"] = values["help_text"] or _("As JSON.")
+    if kind is None:
+        values["help_text"] = f"{values['help_text']} {note}".strip()
     example = json.dumps(schema.get("examples", [None])[0], ensure_ascii=False) if schema.get("examples") else ""
-    widget = forms.Textarea(
-        attrs={"rows": 4, "data-json": True, DROP_A_FILE: True, "spellcheck": "false", "placeholder": example}
-    )
-    return JsonField(kind=kind, widget=widget, **values)
+    attrs = {"rows": 3, "data-json": not or_text, DROP_A_FILE: True, "spellcheck": "false", "placeholder": example}
+    return JsonField(kind=kind, or_text=or_text, widget=forms.Textarea(attrs=attrs), **values)

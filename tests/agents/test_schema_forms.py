@@ -128,3 +128,17 @@ def test_files_are_offered_where_much_text_is_meant():
     short = {"type": "string", "maxLength": 40}
     assert offers(("rfp", text), ("client", short)) == {"rfp": True, "client": False}
     assert offers(("a", text), ("b", text), ("doc", document)) == {"a": False, "b": False, "doc": True}
+
+
+def test_what_may_be_text_or_something_else_takes_both():
+    wanted = schema(
+        a={},
+        b={"type": ["string", "array", "null"]},
+        c={"anyOf": [{"type": "string"}, {"type": "number"}]},
+        d={"type": "array"},
+    )
+    form = filled(wanted, a="plain\r\nwords", b='["x"]', c="3", d="[1]")
+    assert form.is_valid(), form.errors
+    assert form.values() == {"a": "plain\nwords", "b": ["x"], "c": 3, "d": [1]}
+    assert "d" in filled(wanted, d="plain words").errors
+    assert "plain words</textarea>" in form_for(wanted, initial={"a": "plain words"}).as_p()
