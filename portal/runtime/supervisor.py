@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 
 from portal.runtime import folder, given, health, programs, services
@@ -26,13 +26,12 @@ from portal.runtime.leftovers import Register
 from portal.runtime.listener import address_of, listen
 from portal.runtime.options import Options
 from portal.runtime.postgres import PostgresServer
-from portal.runtime.program import Program
 from portal.runtime.redis import RedisServer
 from portal.runtime.service import Service, describe
 from portal.runtime.watch import Watch
 
 # Seconds. A stop takes at most STOP; what web leaves of it, less the servers' share, is the clusters'.
-STOP, WEB_STOP, REDIS_STOP, POSTGRES_STOP = 14.0, 3.2, 0.5, 2.5
+STOP, WEB_STOP, REDIS_STOP, POSTGRES_STOP = 14.3, 3.2, 0.8, 2.5
 FAILED_STARTS = 3  # ends of a process before the portal has ever been ready that make the start fail
 
 
@@ -41,7 +40,7 @@ class Supervisor:
         self._options = options
         self._console = Console()
         self._announcer = Announcer(self._console)
-        self._register = Register(options.data)
+        self._service = partial(Service, console=self._console, register=Register(options.data))
         self._stop = asyncio.Event()
         self._servers: list[Service] = []
         self._web: Service | None = None
@@ -115,7 +114,9 @@ class Supervisor:
             redis = RedisServer.below(self._options.data)
             self._redis_url = redis.url
             starts.append(self._start_server("redis", redis, signal.SIGTERM))
-        await asyncio.gather(*starts)
+        for outcome in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _start_server(self, name: str, server: PostgresServer | RedisServer, stop: signal.Signals) -> None:
         def make_way() -> None:
@@ -139,12 +140,12 @@ class Supervisor:
         self._servers.insert(0, service)
         try:
             await service.start()
-            os.close(write)
-            status = await service.wait()
-            self._announcer.keep(json.loads(os.read(read, 65_536) or "[]"))  # its writer has ended: no wait
         finally:
-            os.close(read)
-            self._servers.remove(service)
+            os.close(write)
+        status = await service.wait()
+        self._servers.remove(service)
+        with os.fdopen(read, encoding="utf-8") as report:  # its writer has ended: no wait
+            self._announcer.keep(json.loads(report.read() or "[]"))
         if status:
             raise CannotStart(f"The database could not be prepared (it {describe(status)}); see the lines above.")
 
@@ -155,27 +156,6 @@ class Supervisor:
                 if service.ends >= FAILED_STARTS:
                     raise CannotStart(f"{service.name} ended {service.ends} times while starting; see its lines above.")
             await asyncio.sleep(0.1)
-
-    def _service(
-        self,
-        name: str,
-        program: Program,
-        *,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        before: Callable[[], None] | None = None,
-        heard: Callable[[str], None] | None = None,
-        quiet: bool = False,
-    ) -> Service:
-        return Service(
-            name,
-            program,
-            console=self._console,
-            register=self._register,
-            stop_signal=stop_signal,
-            before=before,
-            heard=heard,
-            quiet=quiet,
-        )
 
     def _keep(self, service: Service) -> None:
         self._keepers.append(asyncio.create_task(service.keep()))
