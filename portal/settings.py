@@ -1,5 +1,7 @@
 """Settings of the portal. Everything that differs between installations comes from the environment (`portal.env`)."""
 
+from urllib.parse import urlsplit
+
 from csp.constants import NONCE, NONE, SELF
 
 from portal import env
@@ -16,9 +18,11 @@ PROCESS = env.text("PORTAL_PROCESS", "command")
 SECRET_KEY = keys.secret_key()
 # Fernet keys, newest first: the first encrypts, all decrypt. Independent of SECRET_KEY.
 SECRETS_KEYS = keys.secrets_keys()
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = [*env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]")), _public.hostname or ""]
+# People come by the public address, also where the proxy in front does not pass on that it ended TLS.
+CSRF_TRUSTED_ORIGINS = [*env.words("CSRF_TRUSTED_ORIGINS"), f"{_public.scheme}://{_public.netloc}"]
 HTTPS = PUBLIC_URL.startswith("https://")
 
 INSTALLED_APPS = [

@@ -39,6 +39,12 @@ def users(portal: PortalProcess) -> set[str]:
         return {name for (name,) in connection.execute("SELECT username FROM core_user").fetchall()}
 
 
+def samples(portal: PortalProcess) -> int:
+    with psycopg.connect(portal.database_url) as connection:
+        row = connection.execute("SELECT count(*) FROM orchestration_workflow").fetchone()
+    return int(row[0]) if row else 0
+
+
 def nothing_lives(processes: list[psutil.Process]) -> bool:
     return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
@@ -185,8 +191,9 @@ def test_a_long_path_with_a_space_from_another_folder(start_portal: StartPortal)
 
 def test_reset_asks_for_a_word_and_then_starts_from_nothing(start_portal: StartPortal) -> None:
     portal = start_portal()
-    portal.stop()
     first = dict(portal.logins)
+    assert samples(portal) > 0
+    portal.stop()
     stranger = portal.data / "notes.txt"
     stranger.write_text("not ours")
 
@@ -195,7 +202,8 @@ def test_reset_asks_for_a_word_and_then_starts_from_nothing(start_portal: StartP
     assert "Nothing was removed" in refusal(portal)
     assert (portal.data / "postgres").is_dir()
 
-    portal.start("--reset", typed="reset\n")
+    portal.start("--reset", "--no-demo", typed="reset\n")
+    assert samples(portal) == 0
     assert set(portal.logins) == set(first)
     assert portal.logins["admin"] != first["admin"]
     assert stranger.exists()
