@@ -163,6 +163,21 @@ _LIMIT_WORDS = {
 }
 
 
+def is_small(data: JSON, most: int) -> bool:
+    """Whether it holds at most that many values, counted no further."""
+    waiting, seen = [data], 0
+    while waiting:
+        value = waiting.pop()
+        seen += 1
+        if seen + len(waiting) > most:
+            return False
+        if isinstance(value, Mapping):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return True
+
+
 def type_of(value: JSON) -> str:
     """The kind of a JSON value in words: "text", "a list"."""
     match value:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.contracts import data_faults, schema_faults
+from agents.contracts import data_faults, is_small, schema_faults
 from tests.agents.factories import schema
 
 
@@ -96,3 +96,9 @@ def test_local_references_work():
 def test_a_property_called_like_a_keyword_is_no_keyword():
     properties = {"pattern": {"type": "string"}, "required": {"type": "boolean"}, "$ref": {"type": "string"}}
     assert schema_faults(schema(a={"type": "object", "properties": properties})) == []
+
+
+def test_small_is_counted_no_further_than_needed():
+    assert is_small({"a": [1, 2, {"b": 3}]}, 6)
+    assert not is_small({"a": [1, 2, {"b": 3}]}, 5)
+    assert not is_small(list(range(10**6)), 1000)

@@ -1,6 +1,8 @@
 """Running an agent once: what goes in and comes out keeps the contract, failures say whether another try may help."""
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -197,3 +199,23 @@ def test_functions_are_named_from_the_list_only(org):
     with pytest.raises(services.InvalidAgent, match="did you mean sleep"):
         factories.agent(org, "os", factories.python_draft("sleeep"))
     assert not Agent.objects.filter(slug="os").exists()
+
+
+async def test_much_data_is_checked_without_holding_the_loop(org):
+    rows = {"type": "array", "items": schema(("n",), n={"type": "integer"})}
+    snapshot = replace(unpublished("echo"), input_schema=schema(("rows",), rows=rows))
+    longest, ticking = 0.0, True
+
+    async def tick():
+        nonlocal longest
+        while ticking:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            longest = max(longest, time.perf_counter() - before)
+
+    ticker = asyncio.create_task(tick())
+    reply = await ask(org, "draft", {"rows": [{"n": n} for n in range(20_000)]}, snapshot=snapshot)
+    ticking = False
+    await ticker
+    assert len(reply.outputs["rows"]) == 20_000
+    assert longest < 0.5
