@@ -1,6 +1,8 @@
 """What `up` tells the person who started it: the address and, once, the logins."""
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from portal.runtime.console import Console
 
@@ -32,5 +34,7 @@ class Announcer:
         self._say("")
         for login in self._logins:
             self._say(f"  login {login['username']:<{width}}   password {login['password']}")
-        self._say("  The passwords are shown this once. `manage.py changepassword NAME` sets a new one.")
+        # The command by which the portal was started: `manage.py` in a checkout, `ensemble` where it is installed.
+        command = Path(sys.argv[0]).name
+        self._say(f"  The passwords are shown this once. `{command} changepassword NAME` sets a new one.")
         self._logins = ()
