@@ -21,6 +21,8 @@ export default function attach(view) {
     return;
   }
   let content = box(first);
+  // Until the person moves it, the view follows the step under way.
+  let touched = views.has(view.id);
   let now = views.get(view.id) ?? begin();
   apply();
 
@@ -55,7 +57,7 @@ export default function attach(view) {
   function begin() {
     const all = whole();
     if (view.clientWidth / all.width >= READABLE) return all;
-    const busy = first.querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
+    const busy = svg().querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
     const shape = busy?.querySelector(".graph-box")?.getBBox();
     const near = look(BEGIN, middle());
     const at = shape ? shape.x + shape.width / 2 : content.x + near.width / 2;
@@ -66,7 +68,7 @@ export default function attach(view) {
 
   function apply() {
     svg()?.setAttribute("viewBox", `${now.x} ${now.y} ${now.width} ${now.height}`);
-    if (view.id) views.set(view.id, now);
+    if (view.id && touched) views.set(view.id, now);
   }
 
   /** Screen point → drawing point. */
@@ -77,6 +79,7 @@ export default function attach(view) {
 
   function zoom(factor, x, y) {
     const scale = (view.clientWidth / now.width) * factor;
+    touched = true;
     if (scale < SMALLEST || scale > LARGEST) return;
     const at = x === undefined ? { x: now.x + now.width / 2, y: now.y + now.height / 2 } : point(x, y);
     now = {
@@ -90,11 +93,13 @@ export default function attach(view) {
 
   function pan(dx, dy) {
     const unit = 1 / svg().getScreenCTM().a;
+    touched = true;
     now = { ...now, x: now.x - dx * unit, y: now.y - dy * unit };
     apply();
   }
 
   function fit() {
+    touched = true;
     now = whole();
     apply();
   }
@@ -175,6 +180,7 @@ export default function attach(view) {
     if (!svg()) return;
     if (svg().getAttribute("viewBox") !== `${now.x} ${now.y} ${now.width} ${now.height}`) {
       content = box(svg());
+      if (!touched) now = begin();
       apply();
     }
     if (!view.style.getPropertyValue("--graph-height")) room();

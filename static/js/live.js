@@ -6,7 +6,7 @@
 
    Hints of one kind that come close together are joined here; while a refresh is under way, htmx keeps the last further
    one for afterwards (its default queue): at most one is in flight and none is missed. A hidden page waits until it is
-   looked at. When the socket is lost a bar says so and every kind fires each 20 s; when it is back, every kind fires
+   looked at. When the socket is lost a bar says so and every kind fires each 20 s; when it opens, every kind fires
    once. */
 
 const FIRST_WAIT = 500;
@@ -33,7 +33,8 @@ function Line(url) {
       this.open = true;
       this.wait = FIRST_WAIT;
       show();
-      if (this.everOpen) everything("reconnected");
+      // Also the first time: what happened between the page's rendering and now was told to nobody.
+      everything(this.everOpen ? "reconnected" : "connected");
       this.everOpen = true;
     };
     socket.onmessage = (event) => receive(JSON.parse(event.data), socket);

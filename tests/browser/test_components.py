@@ -278,7 +278,7 @@ class Line:
 LISTEN = """
 window.heard = [];
 for (const name of ["run", "runs", "inbox", "tokens"])
-  document.body.addEventListener(`live:${name}`, ({ detail }) => heard.push([name, detail.seq ?? detail.reason]));
+  document.addEventListener(`live:${name}`, ({ detail }) => heard.push([name, detail.seq ?? detail.reason]));
 """
 
 
@@ -286,9 +286,12 @@ for (const name of ["run", "runs", "inbox", "tokens"])
 def line(page: Page, live_server: LiveServer, signed_in: Any) -> Line:
     page.context.add_cookies([signed_in])
     played = Line(page)
+    page.add_init_script(LISTEN)
     page.goto(f"{live_server.url}/gallery/")
     ready(page)
-    page.evaluate(LISTEN)
+    until(page, "window.heard.length >= 3")
+    assert page.evaluate("window.heard.map(([, why]) => why)") == ["connected", "connected", "connected"]
+    page.evaluate("() => { window.heard = []; }")
     return played
 
 
