@@ -73,7 +73,7 @@ class PortalProcess:
         self._reader = threading.Thread(target=self._read, args=(self._process, self.lines), daemon=True)
         self._reader.start()
 
-    def start(self, *arguments: str, typed: str = "", folder: Path | None = None, seconds: float = 90) -> None:
+    def start(self, *arguments: str, typed: str = "", folder: Path | None = None, seconds: float = 120) -> None:
         """Start it and wait until it says that it is ready."""
         self.launch(*arguments, typed=typed, folder=folder)
         self.wait_for_line(READY, seconds=seconds)

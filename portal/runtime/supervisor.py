@@ -52,6 +52,8 @@ class Supervisor:
         """Returns after an orderly stop. Raises CannotStart. The folder is taken by the caller."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # started by nohup: it is to outlive the terminal
             loop.add_signal_handler(number, self._stop.set)
         try:
             await self._until_stopped(self._start(listener))
