@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestration.definition.fields import Literal as LiteralText
 from orchestration.definition.fields import NodeSettings
-from orchestration.engine.events import NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting, path_text
+from orchestration.engine.events import AttemptFailed, NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting, path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, Wait, register
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class AsksPerson(NodeType):
         for event in events:
             if isinstance(event, NodeWaiting):
                 _open(connection, run, event)
-            elif isinstance(event, NodeCancelled | NodeFailed | NodeSkipped):
+            elif isinstance(event, AttemptFailed | NodeCancelled | NodeFailed | NodeSkipped):
                 _withdraw(connection, run, event)
 
 
@@ -251,5 +251,5 @@ _WHY = {
 
 
 def _withdraw(connection: psycopg.Connection[Any], run: RunFacts, event: NodeEvent) -> None:
-    reason = getattr(event, "reason", "")
+    reason = getattr(event, "reason", "") or (getattr(event, "error", None) or {}).get("code", "")
     connection.execute(_WITHDRAW, (_WHY.get(reason, "the node failed"), run.id, event.node, path_text(event.path)))
