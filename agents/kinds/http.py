@@ -25,6 +25,7 @@ from agents.snapshots import in_thread
 from portal.core import clock, outgoing
 from portal.core.errors import UserError
 from portal.core.models import Organisation, Secret
+from portal.core.redaction import redact
 from portal.core.services import secrets
 
 _PLACEHOLDER = re.compile(r"\{\{\s*input((?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
@@ -260,7 +261,7 @@ def _json_of(response: httpx.Response) -> JSON:
                 "The endpoint says that it answers with JSON, but it is not valid JSON.",
                 code="invalid_output",
                 retryable=True,
-                detail={"body": response.text[:_EXCERPT]},
+                detail={"body": _excerpt(response)},
             ) from None
         return response.text
 
@@ -281,6 +282,11 @@ def _pick(place: str, body: JSON, response: httpx.Response) -> JSON:
     return value
 
 
+def _excerpt(response: httpx.Response) -> str:
+    """The beginning of the answer. Some endpoints repeat the request's headers in their errors: secrets come out."""
+    return str(redact(response.text[: _EXCERPT * 2]))[:_EXCERPT]
+
+
 _STATUS_CODES = {
     400: "bad_request", 401: "authentication", 403: "forbidden", 404: "not_found", 408: "timeout", 409: "conflict",
     413: "too_large", 422: "bad_request", 425: "busy", 429: "rate_limited",
@@ -298,7 +304,7 @@ def _status_error(response: httpx.Response) -> AgentError:
         code=code,
         retryable=status in _RETRYABLE,
         retry_after=retry_after(response.headers.get("retry-after"), clock.now()),
-        detail={"status": status, "body": response.text[:_EXCERPT]},
+        detail={"status": status, "body": _excerpt(response)},
     )
 
 

@@ -1,5 +1,6 @@
 """Agents over HTTP: inputs become a request through the guarded client, answers and failures come back in our words."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -91,6 +92,13 @@ async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpo
     (asked,) = endpoint.asked
     assert asked.headers["Authorization"] == "Bearer s3cr3t-value"
     assert asked.headers["X-Name"] == "secret:CRM"
+
+
+async def test_a_secret_that_the_endpoint_repeats_stays_secret(org, endpoint: Endpoint):
+    await in_thread(lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command()))
+    endpoint.answer(403, {"you sent": "Bearer s3cr3t-value"})
+    error = await refusal(org, {"url": endpoint.address, "headers": {"Authorization": "Bearer secret:CRM"}})
+    assert "s3cr3t" not in json.dumps(error.detail)
 
 
 async def test_a_missing_secret_is_named(org, endpoint: Endpoint):
