@@ -26,7 +26,7 @@ def _link(url: str, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
-class VersionInline(admin.TabularInline):  # type: ignore[type-arg]
+class VersionInline(admin.TabularInline):
     model = WorkflowVersion
     fk_name = "workflow"
     fields = readonly_fields = ("number", "note", "published_by", "published_at")
@@ -129,7 +129,7 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
         return _link(f"{address}?version={version.number}", "Open")
 
 
-class NodeRunInline(admin.TabularInline):  # type: ignore[type-arg]
+class NodeRunInline(admin.TabularInline):
     model = NodeRun
     fields = readonly_fields = (
         "node",

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Field, Query, Router, Schema, Status
 
-from orchestration import access
-from orchestration.definition.canonical import pretty
+from orchestration import access, exports
 from orchestration.definition.problems import Problem
 from orchestration.definition.published import json_schema
 from orchestration.models import Workflow, WorkflowVersion
@@ -168,8 +167,8 @@ def save_draft(
 def publish(request: HttpRequest, slug: str, body: PublishIn | None = None) -> JSON:
     """422 with every problem if it has errors, 409 if it is what the published version already says."""
     workflow = _workflow(request, slug, Permission.WORKFLOWS_PUBLISH)
-    body = body or PublishIn()
-    version = service.publish(workflow=workflow, actor=Actor.of(request), note=body.note, revision=body.revision)
+    note, revision = (body.note, body.revision) if body else ("", None)
+    version = service.publish(workflow=workflow, actor=Actor.of(request), note=note, revision=revision)
     return Status(201, version)
 
 
@@ -187,7 +186,7 @@ def export(
 ) -> HttpResponse:
     """Importing it again gives the same definition."""
     workflow = _workflow(request, slug, Permission.WORKFLOWS_VIEW)
-    return file_of(workflow, definition_of(workflow, version, draft=draft))
+    return exports.file_of(workflow, exports.definition_of(workflow, version, draft=draft))
 
 
 @router.post("/{slug:slug}/archive", response=WorkflowSummary, summary="Take it out of the lists")
@@ -200,20 +199,6 @@ def archive(request: HttpRequest, slug: str) -> JSON:
 def restore(request: HttpRequest, slug: str) -> JSON:
     workflow = _workflow(request, slug, Permission.WORKFLOWS_DELETE)
     return service.restore(workflow=workflow, actor=Actor.of(request))
-
-
-def definition_of(workflow: Workflow, version: int | None, *, draft: bool) -> dict[str, JSON]:
-    """Raises Http404 for a version that is not there."""
-    if version is not None:
-        return access.version_for(workflow, version).body
-    published = None if draft else queries.newest(workflow)
-    return published.body if published else workflow.draft
-
-
-def file_of(workflow: Workflow, definition: dict[str, JSON]) -> HttpResponse:
-    response = HttpResponse(pretty(definition), content_type="application/json; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{workflow.slug}.json"'
-    return response
 
 
 def _workflow(request: HttpRequest, slug: str, permission: Permission) -> Workflow:

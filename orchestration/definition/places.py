@@ -97,7 +97,8 @@ class _Scanner:
     def run(self) -> None:
         """One turn a token. `stack` holds the open containers: their place, and keys seen or the next index."""
         stack: list[tuple[Place, set[str] | list[int]]] = []
-        position, place = 0, ()
+        position = 0
+        place: Place = ()
         expects_value = True
         while True:
             match = _SPACE.match(self.text, position)

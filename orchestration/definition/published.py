@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from orchestration.definition.schema import FORMAT, WorkflowDefinition
@@ -24,10 +25,11 @@ _CONSTANTS = ("integer", "number", "boolean", "array", "object")
 def json_schema(types: Mapping[str, NodeType] | None = None) -> dict[str, JSON]:
     """Draft 2020-12. The same types, the same text."""
     known = dict(sorted((node_types() if types is None else types).items()))
-    models = [(WorkflowDefinition, "validation"), *((kind.Settings, "validation") for kind in known.values())]
-    refs, whole = models_json_schema(models, ref_template="#/$defs/{model}")  # type: ignore[arg-type]
+    used: list[type[BaseModel]] = [WorkflowDefinition, *(kind.Settings for kind in known.values())]
+    models: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in used]
+    refs, whole = models_json_schema(models, ref_template="#/$defs/{model}")
     definitions: dict[str, JSON] = whole["$defs"]
-    settings = {kind: refs[node.Settings, "validation"]["$ref"] for kind, node in known.items()}  # type: ignore[index]
+    settings = {kind: refs[node.Settings, "validation"]["$ref"] for kind, node in known.items()}
     for name in _settings_definitions(settings.values(), definitions):
         definitions[name] = _with_templates(definitions[name])
     node = definitions["Node"]

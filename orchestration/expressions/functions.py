@@ -273,6 +273,11 @@ def _subtract(a: Any, b: Any) -> Any:
     return _number(a - b) if isinstance(a, int) else a - b
 
 
+def _begin(key: int) -> bool:
+    meter().lists[key] = []
+    return True
+
+
 def _append(going: bool, key: int, item: Any) -> bool:
     # the runtime takes no times back within a list
     meter().lists[key].append(as_text(item) if isinstance(item, datetime | timedelta) else _made(item))
@@ -298,7 +303,7 @@ _OPERATORS: tuple[tuple[str, tuple[str, ...], Callable[..., Any]], ...] = (
     ("@subtract", (*_pairs("iud"), "tt>r", "tr>t", "rr>r"), _subtract),
     ("@multiply", _pairs("iud"), lambda a, b: _number(a * b)),
     ("@divide", _pairs("iud"), _divide),
-    ("@begin", ("i",), lambda key: meter().lists.__setitem__(key, []) is None),
+    ("@begin", ("i",), _begin),
     ("@append", tuple("bi" + kind for kind in _GROUPS["*"]), _append),
     ("@collected", ("bi",), lambda going, key: meter().lists[key]),
     ("@in_time", ("",), lambda: meter().in_time()),

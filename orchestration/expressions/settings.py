@@ -71,7 +71,7 @@ def _shape(annotation: Any, metadata: tuple[Any, ...] = ()) -> Shape:
         return _shape(arguments[0], arguments[1:])
     if origin in (Union, types.UnionType):
         return _merged([_shape(argument) for argument in arguments if argument is not types.NoneType])
-    if origin in (list, tuple, set, frozenset) or (isinstance(origin, type) and issubclass(origin, typing.Sequence)):  # type: ignore[arg-type]
+    if origin in (list, tuple, set, frozenset) or (isinstance(origin, type) and issubclass(origin, typing.Sequence)):
         return Shape(elements=_shape(arguments[0]) if arguments else None)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return Shape(elements=_shape(arguments[1]) if len(arguments) > 1 else None)

@@ -10,7 +10,7 @@ the paths an expression reads are known before anything runs, and operators can 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -257,7 +257,7 @@ def _read_comprehension(identity: int, data: bytes) -> Comprehension:
     )
 
 
-_READERS = {
+_READERS: dict[int, Callable[[int, bytes], Expr]] = {
     0: _read_const,
     3: _read_const,
     4: _read_ident,

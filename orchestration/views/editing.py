@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from orchestration import access, graph_svg
-from orchestration.api.workflows import definition_of, file_of
+from orchestration import access, exports, graph_svg
 from orchestration.definition import starter
 from orchestration.definition.canonical import pretty
 from orchestration.definition.places import Source, Unreadable, read
@@ -199,7 +198,7 @@ def export(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     workflow = access.workflow_for(request.organisation, slug)
     wanted = request.GET.get("version", "")
     number = int(wanted) if wanted.isdecimal() else None
-    return file_of(workflow, definition_of(workflow, number, draft=wanted == "draft"))
+    return exports.file_of(workflow, exports.definition_of(workflow, number, draft=wanted == "draft"))
 
 
 # Text in, findings out
