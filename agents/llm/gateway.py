@@ -17,6 +17,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -103,6 +104,8 @@ async def close() -> None:
 
 async def complete(request: ModelRequest) -> ModelReply:
     """Ask the model of `request.profile`, or its fallbacks. Raises AgentError; its `usage` tells what was spent."""
+    if _litellm is None:  # not preloaded: three seconds that must not count against the deadline
+        await asyncio.to_thread(_load)
     targets = await router.resolve(request.organisation_id, request.profile, request.hints)
     failed: list[str] = []
     spent_before: list[Spent] = []
@@ -426,6 +429,19 @@ def _offline_usage(messages: list[dict[str, str]], text: str) -> dict[str, int]:
     return {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
 
 
+def _imported() -> Any:
+    """litellm with its lazily built models: building them warns, and not of anything we could change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = importlib.import_module("litellm")
+        kinds = importlib.import_module("litellm.types.utils")
+        for name in ("Delta", "Message", "Usage", "Choices", "StreamingChoices", "ModelResponse", "ModelResponseStream"):
+            kind = getattr(kinds, name, None)
+            if kind is not None and hasattr(kind, "model_rebuild"):
+                kind.model_rebuild(force=True)
+    return module
+
+
 def _load() -> Any:
     global _litellm
     if _litellm is not None:
@@ -438,7 +454,7 @@ def _load() -> Any:
                 )
             os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
             os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads a .env file it happens to find
-            module = importlib.import_module("litellm")
+            module = _imported()
             module.telemetry = False
             module.suppress_debug_info = True
             module.set_verbose = False

@@ -123,10 +123,9 @@ _QUALITY_HINTS = frozenset(
 def purpose_of(hints: tuple[str, ...]) -> tuple[str, str]:
     """What the profile `auto` takes for a task with these hints (domain and skills of the agent), and the word it was."""
     words = [word for hint in hints for word in hint.lower().replace("-", " ").replace("_", " ").split()]
-    for word in words:
+    for word in words:  # the first that says anything: the domain comes before the skills
         if word in _CODE_HINTS:
             return CODE, word
-    for word in words:
         if word in _QUALITY_HINTS:
             return QUALITY, word
     return FAST, ""

@@ -35,6 +35,14 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     router.forget()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> None:
+    """The import takes seconds; no test should time it."""
+    from agents.llm import gateway
+
+    gateway.preload()
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
     with Provider() as running:
