@@ -25,13 +25,15 @@ _MOST_VALUES_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRequest:
-    """version None: the current one. snapshot: run exactly this instead of a published version."""
+    """version None: the latest, or with `as_of` the one that was the latest then, so that a run keeps the versions it
+    began with. snapshot: run exactly this instead of a published version."""
 
     organisation_id: int
     agent: str
     inputs: Mapping[str, JSON]
     idempotency_key: str
     version: int | None = None
+    as_of: datetime | None = None
     deadline: datetime | None = None
     attempt: int = 1
     emit: Callable[[str], None] = field(repr=False, default=lambda text: None)
@@ -53,7 +55,9 @@ async def invoke(request: AgentRequest) -> AgentReply:
     Codes of its own: agent_unknown, agent_offline, agent_unpublished, agent_busy, invalid_config, invalid_input,
     timeout, invalid_output. The kind adds its own.
     """
-    agent = request.snapshot or await snapshots.load(request.organisation_id, request.agent, request.version)
+    agent = request.snapshot or await snapshots.load(
+        request.organisation_id, request.agent, request.version, request.as_of
+    )
     who = {"agent": agent.slug, "agent_version": agent.number}
     try:
         reply = await _run(agent, request)

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -64,9 +65,15 @@ class _Head:
 
     agent_id: int
     status: str
-    current: int | None
     replaced_by: str | None
+    versions: tuple[tuple[int, datetime], ...]
+    """Numbers and times of publication, the newest first."""
     read_at: float
+
+    def at(self, moment: datetime | None) -> int | None:
+        """The latest version, or the one that was the latest then; the first for a moment before there was any."""
+        published = [number for number, at in self.versions if moment is None or at <= moment]
+        return published[0] if published else self.versions[-1][0] if self.versions else None
 
 
 _heads: dict[tuple[int, str], _Head] = {}
@@ -74,7 +81,9 @@ _snapshots: OrderedDict[tuple[int, int], AgentSnapshot] = OrderedDict()
 _lock = Lock()
 
 
-async def load(organisation_id: int, slug: str, version: int | None = None) -> AgentSnapshot:
+async def load(
+    organisation_id: int, slug: str, version: int | None = None, as_of: datetime | None = None
+) -> AgentSnapshot:
     """The snapshot to run; most calls cost no query. Raises AgentError agent_unknown, _offline, _unpublished."""
     head = _known_head(organisation_id, slug) or await in_thread(lambda: _read_head(organisation_id, slug))
     if head is None:
@@ -84,7 +93,7 @@ async def load(organisation_id: int, slug: str, version: int | None = None) -> A
         raise AgentError(
             f"The agent “{slug}” is offline.{instead}", code="agent_offline", detail={"replaced_by": head.replaced_by}
         )
-    number = version or head.current
+    number = version or head.at(as_of)
     if number is None:
         raise AgentError(f"The agent “{slug}” has no published version.", code="agent_unpublished")
     found = _snapshots.get((head.agent_id, number)) or await in_thread(lambda: _read_snapshot(head.agent_id, number))
@@ -117,14 +126,12 @@ def _known_head(organisation_id: int, slug: str) -> _Head | None:
 
 
 def _read_head(organisation_id: int, slug: str) -> _Head | None:
-    row = (
-        Agent.objects.filter(organisation_id=organisation_id, slug=slug)
-        .values_list("id", "status", "current__number", "replaced_by__slug")
-        .first()
-    )
+    agents = Agent.objects.filter(organisation_id=organisation_id, slug=slug)
+    row = agents.values_list("id", "status", "replaced_by__slug").first()
     if row is None:
         return None
-    head = _Head(*row, time.monotonic())
+    versions = AgentVersion.objects.filter(agent_id=row[0]).order_by("-number").values_list("number", "published_at")
+    head = _Head(*row, tuple(versions), time.monotonic())
     _heads[organisation_id, slug] = head
     return head
 

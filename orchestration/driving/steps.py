@@ -138,6 +138,7 @@ class Steps:
             attempt=attempt,
             settings=settings,
             started_at=begun_at,
+            run_started_at=self.state.started_at,
             deadline=begun_at + timedelta(seconds=seconds) if seconds else None,
             idempotency_key=f"{self.facts.id}/{node}{where}",
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),

@@ -17,7 +17,7 @@ JSON = Any
 
 class AgentSettings(NodeSettings):
     agent: Literal = Field(title="Agent", description="Its short name in the catalogue.", min_length=1)
-    version: int | None = Field(None, title="Version", description="Empty: the version that is published when it runs.")
+    version: int | None = Field(None, title="Version", description="Empty: the latest when the run begins.")
     inputs: dict[str, JSON] = Field(
         default_factory=dict, title="Inputs", description="What the agent is given, by the names of its inputs."
     )
@@ -39,6 +39,7 @@ class Agent(NodeType):
                     organisation_id=ctx.run.organisation_id,
                     agent=settings.agent,
                     version=settings.version,
+                    as_of=ctx.run_started_at,
                     inputs=settings.inputs,
                     idempotency_key=ctx.idempotency_key,
                     deadline=ctx.deadline,

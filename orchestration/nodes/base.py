@@ -108,6 +108,8 @@ class Context:
     """The type's `Settings`, references resolved."""
     started_at: datetime
     """The database's time at the start of this attempt."""
+    run_started_at: datetime | None = None
+    """When the run began: what is looked up by name is looked up as of then."""
     deadline: datetime | None
     idempotency_key: str
     """`run/node/iteration`, the same over all attempts: pass it on with every outside call."""

@@ -128,6 +128,17 @@ async def test_a_pinned_version_stays_and_the_latest_moves(org):
     assert (await ask(org, inputs={"fail_times": 0})).usage["agent_version"] == 2
 
 
+async def test_a_run_keeps_the_version_it_began_with(org):
+    made = await in_database(factories.agent)(org)
+    began = clock.now()
+    await in_database(services.publish_version)(
+        agent=made.version.agent, draft=factories.python_draft("flaky"), by=Actor.command()
+    )
+    assert (await ask(org, as_of=began)).usage["agent_version"] == 1
+    assert (await ask(org, as_of=clock.now(), inputs={"fail_times": 0})).usage["agent_version"] == 2
+    assert (await ask(org, as_of=began - timedelta(days=1))).usage["agent_version"] == 1
+
+
 @pytest.mark.parametrize(("agent", "version"), [("nobody", None), ("echo", 7)])
 async def test_what_is_not_there_is_said(org, agent, version):
     await in_database(factories.agent)(org)
