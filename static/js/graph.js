@@ -6,6 +6,7 @@ const LARGEST = 4;
 const STEP = 1.25;
 const NATURAL = 1.1; // a small drawing is not blown up beyond this
 const READABLE = 0.55; // a large one does not begin smaller than this, but at the step that is under way
+const OVERVIEW = 0.42; // with no step under way, all of it is worth smaller letters
 const BEGIN = READABLE + 0.15; // but at this, or it would look small still
 const TALLEST = 0.62; // of the window
 const views = new Map();
@@ -40,10 +41,18 @@ export default function attach(view) {
   /** Height of the view, in pixels: what the drawing needs, within reason, if the page's CSS does not say otherwise. */
   function room() {
     const fits = view.clientWidth / content.width;
-    const fitting = fits < READABLE ? BEGIN : Math.min(fits, NATURAL); // as `begin` will draw it
+    const fitting = fits < least() ? BEGIN : Math.min(fits, NATURAL); // as `begin` will draw it
     const height = `${Math.round(Math.max(230, Math.min(content.height * fitting + 16, innerHeight * TALLEST)))}px`;
     if (view.style.getPropertyValue("--graph-height") !== height) view.style.setProperty("--graph-height", height);
     return svg().getBoundingClientRect().height;
+  }
+
+  function busy() {
+    return svg().querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
+  }
+
+  function least() {
+    return busy() ? READABLE : OVERVIEW;
   }
 
   function middle() {
@@ -56,9 +65,8 @@ export default function attach(view) {
 
   function begin() {
     const all = whole();
-    if (view.clientWidth / all.width >= READABLE) return all;
-    const busy = svg().querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
-    const shape = busy?.querySelector(".graph-box")?.getBBox();
+    if (view.clientWidth / all.width >= least()) return all;
+    const shape = busy()?.querySelector(".graph-box")?.getBBox();
     const near = look(BEGIN, middle());
     const at = shape ? shape.x + shape.width / 2 : content.x + near.width / 2;
     const most = content.x + content.width - near.width / 2;

@@ -225,6 +225,12 @@ def code(text: object, language: str = "", label: str = "", lines: bool = False)
 
 
 @register.filter
+def is_diff(text: object) -> bool:
+    """Whether a text is a unified diff, to be shown by {% code text language="diff" %}."""
+    return isinstance(text, str) and (text.startswith("diff --git ") or "\n@@ -" in text[:20_000])
+
+
+@register.filter
 def diff_class(line: str) -> str:
     """The CSS class of one line of a unified diff."""
     if line.startswith(("+++", "---", "diff ", "index ")):
