@@ -17,7 +17,6 @@ import logging
 import os
 import threading
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -429,19 +428,6 @@ def _offline_usage(messages: list[dict[str, str]], text: str) -> dict[str, int]:
     return {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
 
 
-def _imported() -> Any:
-    """litellm with its lazily built models: building them warns, and not of anything we could change."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = importlib.import_module("litellm")
-        kinds = importlib.import_module("litellm.types.utils")
-        for name in ("Delta", "Message", "Usage", "Choices", "StreamingChoices", "ModelResponse", "ModelResponseStream"):
-            kind = getattr(kinds, name, None)
-            if kind is not None and hasattr(kind, "model_rebuild"):
-                kind.model_rebuild(force=True)
-    return module
-
-
 def _load() -> Any:
     global _litellm
     if _litellm is not None:
@@ -454,7 +440,7 @@ def _load() -> Any:
                 )
             os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
             os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads a .env file it happens to find
-            module = _imported()
+            module = importlib.import_module("litellm")
             module.telemetry = False
             module.suppress_debug_info = True
             module.set_verbose = False

@@ -5,6 +5,7 @@ Models are imported within the fixtures: this file is read before Django is set 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,9 @@ def loaded() -> None:
     """The import takes seconds; no test should time it."""
     from agents.llm import gateway
 
-    gateway.preload()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gateway.preload()
 
 
 @pytest.fixture(scope="module")
