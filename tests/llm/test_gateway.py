@@ -16,8 +16,7 @@ from portal.core import clock
 from portal.core.models import Organisation
 from tests.provider import KEY, RIGHT, Provider
 
-# litellm warns of its own use of pydantic, depending on which of its models is built first; nothing of it is ours.
-pytestmark = [pytest.mark.usefixtures("connections"), pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.usefixtures("connections")
 
 SCHEMA = {
     "type": "object",
