@@ -14,14 +14,13 @@ class OrchestrationConfig(AppConfig):
         from agents import usage
         from orchestration import agent_usage, hosting, nodes, probes  # models: not before the apps are loaded
         from orchestration.services import samples
-        from portal.core.services import seeding
-
         from portal.core import health
+        from portal.core.services import seeding
 
         nodes.discover()
         usage.register(agent_usage.NodeRunUsage())
         hosting.prepare()
-        health.register("engine", probes.engine)
+        health.register("engine", probes.engine, required=False)  # pages work without it
         seeding.register("workflows", samples.seed, order=20)
         post_migrate.connect(_after_migrate, sender=self)
 

@@ -250,6 +250,7 @@ class Host:
 
     async def _sweep_forever(self) -> None:
         turn = 0
+        await registry.forget_old_hosts(self._desk)
         while True:
             dead = await registry.dead_hosts(self._desk)
             for host in dead:
@@ -269,8 +270,9 @@ class Host:
         if expired:
             log.warning("leases expired", runs=[str(run) for run in expired])
             self._bell.set()
-        for run, _ in await self._desk.quarantine():
+        for run, organisation in await self._desk.quarantine():
             log.error("run quarantined: it has cost several hosts their life", run=str(run))
+            self._live.changed(run, organisation)
 
     async def _watch(self) -> None:
         plan = self.plan
@@ -330,6 +332,7 @@ class Host:
         try:
             if await self._desk.set_aside(lease, incident):
                 log.error("run quarantined: the engine fails at it", run=str(lease.run_id))
+                self._live.changed(lease.run_id, lease.organisation_id)
         except psycopg.Error as trouble:  # the lease runs out by itself
             log.warning("run not set aside", run=str(lease.run_id), error=str(trouble).strip())
 
@@ -364,7 +367,7 @@ class Host:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._hands.clear()
-        await asyncio.to_thread(self._writer.close)
+        self._writer.close()  # blocks, but nobody else is left; a thread might not be free among those of stuck agents
         try:
             await self._desk.give_back()
             await registration.close()  # it must not be rung for by what comes next

@@ -101,6 +101,11 @@ class Live:
                     self._forget(run, event)
         self._hints.set()
 
+    def changed(self, run: UUID, organisation: int) -> None:
+        """Something about the run that is no event: it was put into quarantine."""
+        self._topics.setdefault((organisation, "runs"), set()).add(run)
+        self._hints.set()
+
     def stream(self, run: UUID, node: str, path: str, attempt: int, text: str) -> None:
         """From the host's loop or from any thread."""
         try:

@@ -7,6 +7,9 @@ from typing import Any
 
 JSON = Any
 
+LARGEST_BYTES = 32 * 1024 * 1024
+"""Of one value as JSON. Events are read again at each takeover, so more belongs into a file that the value names."""
+
 
 class NotStorable(ValueError):
     """A value that is not JSON. The message says where and what."""
@@ -21,6 +24,10 @@ def storable(value: JSON) -> JSON:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"It is not JSON: {error}.") from error
+    if len(text) > LARGEST_BYTES:
+        raise NotStorable(
+            f"It has {len(text) / 1024 / 1024:.0f} MiB, and {LARGEST_BYTES // 1024 // 1024} are the most."
+        )
     # PostgreSQL refuses both in jsonb; models send them
     if "\\u0000" in text or "\\ud" in text:
         return _mended(json.loads(text))
