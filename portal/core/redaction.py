@@ -19,23 +19,34 @@ HIDDEN = "[redacted]"
 _SHORTEST = 6  # a shorter value would tear holes into ordinary text
 _FRESH_SECONDS = 15.0
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\bens_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}"), HIDDEN),
-    (re.compile(r"\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"), HIDDEN),
-    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
-    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"), HIDDEN),
-    (re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"), HIDDEN),
-    (re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"), HIDDEN),
-    (re.compile(r"(?i)\b(bearer|basic)(\s+)(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"), rf"\1\2{HIDDEN}"),
+# Each with words of which at least one is in any text it matches, in lower case: looking for them takes a tenth of the
+# pattern's time, and most texts have none.
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+    (("ens_",), re.compile(r"\bens_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}"), HIDDEN),
+    (("k-", "k_"), re.compile(r"\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"), HIDDEN),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
+    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"), HIDDEN),
+    (("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"), HIDDEN),
+    (("aiza",), re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"), HIDDEN),
     (
+        ("bearer", "basic"),
+        re.compile(r"(?i)\b(bearer|basic)(\s+)(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"),
+        rf"\1\2{HIDDEN}",
+    ),
+    (
+        ("password", "passwd", "pwd", "secret", "key", "token"),
         re.compile(
             r"(?i)((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token)"
             r"(?:=|\"\s*:\s*\"|'\s*:\s*'))([^\s\"'&,;]{4,})"
         ),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/\s:@]*:)([^/\s@]+)(@)"), rf"\1{HIDDEN}\3"),
-    (re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL), HIDDEN),
+    (("://",), re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/\s:@]*:)([^/\s@]+)(@)"), rf"\1{HIDDEN}\3"),
+    (
+        ("-----begin",),
+        re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL),
+        HIDDEN,
+    ),
 )
 _SECRET_KEYS = re.compile(
     r"(?i)^(?:password|passwd|pwd|secret|client[_-]?secret|api[_-]?key|x-api-key|authorization|proxy-authorization"
@@ -115,8 +126,10 @@ def _walk(value: Any, known: re.Pattern[str] | None) -> Any:
 def _text(text: str, known: re.Pattern[str] | None) -> str:
     if known is not None:
         text = known.sub(HIDDEN, text)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    lowered = text.lower()
+    for words, pattern, replacement in _PATTERNS:
+        if any(word in lowered for word in words):
+            text = pattern.sub(replacement, text)
     return text
 
 
