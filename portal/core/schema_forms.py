@@ -11,6 +11,7 @@
 | string, contentEncoding base64 | a file; its content in base64 is the value |
 | enum | a choice · array of enum: checkboxes · array of strings: one a line (or JSON) |
 | number, integer, boolean | number field, checkbox |
+| array of flat objects | rows to add and remove, or a pasted table or JSON (`schema_tables`) |
 | object with properties | its fields, one after the other, named `parent.child` |
 | anything else | JSON in fixed width; where text is allowed too, what is no JSON is text |
 
@@ -29,6 +30,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
+
+from portal.core.schema_tables import RowsField, columns_of
 
 JSON = Any
 PREFIX = "input"
@@ -424,6 +427,8 @@ def _array(schema: Mapping[str, JSON], common: dict[str, Any]) -> forms.Field:
         note = _("One a line, or a JSON list.")
         common["help_text"] = f"{common['help_text']} {note}".strip()
         return LinesField(widget=forms.Textarea(attrs={"rows": 3, DROP_A_FILE: True}), **common)
+    if columns := columns_of(items):
+        return RowsField(columns=columns, **common)
     return _json_field(schema, **common)
 
 

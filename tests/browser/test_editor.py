@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from orchestration.definition.canonical import pretty
-from orchestration.models import Workflow
+from orchestration.models import Run, Workflow
 from tests.browser.conftest import NewContext, watch
 from tests.cast import Cast, make_cast
 from tests.workflows import factories as make
@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 AREA = "#definition-text"
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "vip": {"type": "boolean"}, "level": {"enum": [1, 2]}},
+}
+INPUTS = {"type": "object", "properties": {"people": {"type": "array", "items": PERSON}, "text": {"type": "string"}}}
 
 
 @pytest.fixture
@@ -112,7 +117,7 @@ def test_the_pages_keep_the_accessibility_rules(
 ):
     wrong = make.definition(make.node("first", "dely"), edges=[make.edge("first", "nowhere")], name="Wrong")
     make.workflow(cast.organisation, wrong)
-    make.published(cast.organisation, make.definition(name="Right"))
+    make.published(cast.organisation, make.definition(name="Right", inputs=INPUTS))
     context = new_context(width=width, color_scheme=scheme)
     context.add_cookies([cookie])
     page = context.new_page()
@@ -125,3 +130,20 @@ def test_the_pages_keep_the_accessibility_rules(
         assert not told
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
     assert not problems
+
+
+def test_rows_are_added_and_removed_by_keyboard(page: Page, live_server: LiveServer, cast: Cast, cookie: Any):
+    make.published(cast.organisation, make.definition(name="People", inputs=INPUTS))
+    page.context.add_cookies([cookie])
+    page.goto(f"{live_server.url}/o/acme/workflows/people/start/")
+    expect(page.locator("html[data-ready]")).to_be_attached()
+    page.get_by_label("Name, row 1").fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name, row 2")).to_be_focused()
+    page.keyboard.type("Bob")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Cleo")
+    page.get_by_role("button", name="Remove row 2").click()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url(re.compile("/runs/"))
+    assert [row["name"] for row in Run.objects.get().inputs["people"]] == ["Ann", "Cleo"]
