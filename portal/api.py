@@ -1,7 +1,5 @@
 """The HTTP API: one NinjaAPI that mounts each app's router. Contract: docs/reference/api.md; errors: core.problems."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +7,9 @@ from django.shortcuts import render
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 
+from agents import api as agents
+from approvals import api as approvals
+from orchestration import api as orchestration
 from portal.core import access, problems
 from portal.core.api_auth import TokenAuth
 
@@ -32,8 +33,7 @@ api = NinjaAPI(
 )
 problems.install(api)
 
-for app in ("agents", "orchestration", "approvals"):
-    if find_spec(f"{app}.api"):
-        api.add_router("/v1/", import_module(f"{app}.api").router)
-        if plain := getattr(import_module(f"{app}.api"), "plain", None):
-            api.add_router("/", plain)  # addresses that callers knew before there were versions
+api.add_router("/v1/", agents.router)
+api.add_router("/v1/", orchestration.router)
+api.add_router("/v1/", approvals.router)
+api.add_router("/", orchestration.plain)  # addresses that callers knew before there were versions

@@ -1,7 +1,5 @@
 """Every address of the portal. Pages of an organisation live under /o/<org>/; each app brings its own list."""
 
-from importlib.util import find_spec
-
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
@@ -15,7 +13,9 @@ urlpatterns = [
     path("o/<slug:org>/", views.home, name="home"),
     path("o/<slug:org>/nav/", ui.nav_counts, name="nav_counts"),
     path("", include("portal.core.urls")),
-    *(path("", include(f"{app}.urls")) for app in ("agents", "orchestration", "approvals") if find_spec(f"{app}.urls")),
+    path("", include("agents.urls")),
+    path("", include("orchestration.urls")),
+    path("", include("approvals.urls")),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("health/live", views.live, name="health_live"),

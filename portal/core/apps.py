@@ -1,5 +1,8 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.db.models.signals import post_migrate
 
 
 class CoreConfig(AppConfig):
@@ -14,6 +17,13 @@ class CoreConfig(AppConfig):
         from portal.core.services import sessions
 
         sessions.connect()
+        post_migrate.connect(_after_migrate, sender=self)
+
+
+def _after_migrate(**_: Any) -> None:
+    from portal.core import tasks
+
+    tasks.ensure_schedules()
 
 
 class AdminConfig(SimpleAdminConfig):

@@ -68,6 +68,7 @@ def configure(*, form: str, level: str) -> dict[str, Any]:
             # Django brings handlers of its own, which would print each line twice.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True, "level": level},
+            "axes": {"level": "WARNING"},  # sign-ins are in the ledger
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},

@@ -117,6 +117,14 @@ def test_a_new_password_ends_the_other_sessions(cast: Cast, ada):
     assert AuditEntry.objects.filter(verb="core.password.changed").exists()
 
 
+def test_the_busiest_session_ends_after_thirty_days(cast: Cast, ada):
+    client, now = sign_in(ada), clock.now()
+    for days in range(0, 40, 5):
+        with clock.fixed(now + timedelta(days=days, minutes=2)):
+            status = client.get("/account/").status_code
+            assert status == (200 if days <= 30 else 302), days
+
+
 def test_a_sign_of_life_is_written_once_a_minute(cast: Cast, ada):
     client = sign_in(ada)
     seen, now = SignIn.objects.get(user=ada).seen_at, clock.now()

@@ -19,6 +19,8 @@ from portal.core.models import SignIn, User
 from portal.core.services import audit
 
 _SEEN_EVERY = timedelta(minutes=1)
+# From the sign-in. Without any request a session ends after SESSION_COOKIE_AGE.
+_LONGEST = timedelta(days=30)
 
 
 def touch(request: HttpRequest) -> None:
@@ -32,6 +34,9 @@ def touch(request: HttpRequest) -> None:
     if key == session.session_key and now.timestamp() - seen < _SEEN_EVERY.total_seconds():
         return
     session["seen"] = [session.session_key, now.timestamp()]
+    if now.timestamp() - session.setdefault("began", now.timestamp()) > _LONGEST.total_seconds():
+        session.flush()  # however busy it is; the next request finds the login
+        return
     facts = {
         "user": request.user,
         "seen_at": now,
