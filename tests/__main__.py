@@ -1,7 +1,7 @@
 """`python -m tests`: everything that must be green, as continuous integration runs it.
 
-Words after it are handed to pytest (`python -m tests tests/engine -x`). Each step is named with its time; all are run, and
-the exit status is 0 only if all of them passed.
+Words after it are handed to pytest (`python -m tests tests/engine -x`). Each step is named with its time; all are run,
+and the exit status is 0 only if all of them passed.
 """
 
 import os

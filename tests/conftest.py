@@ -87,7 +87,7 @@ def _remove_abandoned() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def ledger_can_be_flushed() -> None:
-    """Tests with `transaction=True` end with TRUNCATE, which the audit ledger refuses: its guards look away for that."""
+    """Tests with `transaction=True` end with TRUNCATE, which the audit ledger refuses: its guards look away then."""
     from django.db.backends.postgresql.operations import DatabaseOperations
 
     original = DatabaseOperations.sql_flush
