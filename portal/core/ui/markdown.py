@@ -55,4 +55,6 @@ def to_html(text: str | None) -> SafeString:
     clean = nh3.clean(
         html, tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https"}, link_rel="noopener noreferrer nofollow"
     )
-    return mark_safe(clean)  # noqa: S308  # cleaned on the line above
+    # A wide table scrolls in a box of its own; static/js/scroll.js lets the keyboard reach it.
+    boxed = clean.replace("<table>", '<div class="prose-table"><table>').replace("</table>", "</table></div>")
+    return mark_safe(boxed)  # noqa: S308  # cleaned above
