@@ -50,7 +50,7 @@ class ScopedForm(forms.ModelForm):
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """Offers related rows of the user's organisations."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         return [(row.pk, str(row)) for row in model_admin.related(field, request)]
 
 
