@@ -20,7 +20,7 @@ class OrchestrationConfig(AppConfig):
         nodes.discover()
         usage.register(agent_usage.NodeRunUsage())
         hosting.prepare()
-        health.register("engine", probes.engine, required=False)  # pages work without it
+        health.register("engine", probes.engine)
         seeding.register("workflows", samples.seed, order=20)
         post_migrate.connect(_after_migrate, sender=self)
 

@@ -24,6 +24,8 @@ from orchestration.store.desk import Signals
 
 HOLD_SECONDS = 1.0
 """A run that goes on so soon is kept in hand: letting go and claiming it again would cost more."""
+SHORTEST_SECONDS = 0.005
+"""A sleep may end a little early; the next must not be so short that it spins."""
 MOST_EVENTS = 500
 """After so many events in one go (a long loop of quick nodes) they are written before it goes on."""
 
@@ -115,4 +117,4 @@ def _let_go(steps: Steps, seen: int) -> LetGo | None:
 
 def _seconds_to_next(steps: Steps) -> float | None:
     due = next_due(steps.state)
-    return None if due is None else max(0.0, steps.clock.seconds_until(due))
+    return None if due is None else max(SHORTEST_SECONDS, steps.clock.seconds_until(due))
