@@ -5,7 +5,7 @@ COMMIT) with the linking that follows it, so a figure counts entries that are wr
 locked until the business transaction ends could not write more than 1/hold entries a second in one organisation,
 however many writers there are: 50 with 20 ms of other work.
 
-It writes into organisations of its own, `bench-…`, which stay: the ledger forgets nothing. Use a database made for this.
+It writes into organisations of its own, `bench-…`, which stay: the ledger forgets nothing. Use a database apart.
 """
 
 import argparse

@@ -300,3 +300,12 @@ def test_filters_offer_nothing_of_other_organisations(cast: Cast, client: Client
     client.force_login(cast.superuser)
     if model not in {"apitoken", "secret"}:
         assert "Zebra" in client.get(f"/admin/core/{model}/").text
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"), [("designer", False), ("operator", True), ("admin", True), ("viewer", False)]
+)
+def test_the_navigation_leads_to_the_administration_whom_it_lets_in(cast: Cast, client: Client, role: str, shown: bool):
+    client.force_login(cast.by_role[role])
+    assert ('href="/admin/"' in client.get("/account/").text) is shown
+    assert (client.get("/admin/").status_code == 200) is shown
