@@ -8,6 +8,7 @@ import "ensemble/forms";
 import "ensemble/htmx";
 import "ensemble/live";
 import "ensemble/menus";
+import "ensemble/morph";
 import "ensemble/scroll";
 import "ensemble/shortcuts";
 import "ensemble/theme";

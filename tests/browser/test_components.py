@@ -346,6 +346,28 @@ def test_a_refresh_never_overtakes_itself(line: Line, page: Page, live_server: L
     assert len(held) == 2
 
 
+def test_a_refresh_leaves_what_the_person_opened_and_wrote(gallery: Page) -> None:
+    gallery.evaluate(
+        """() => {
+        const box = document.createElement("div");
+        box.innerHTML = `<details id="d"><summary>More</summary>Inside</details><textarea id="t"></textarea>
+            <input type="checkbox" id="c"><p id="n">1</p>`;
+        document.querySelector("main").append(box);
+        box.querySelector("#d").open = true;
+        box.querySelector("#t").value = "half written";
+        box.querySelector("#c").checked = true;
+        const fresh = document.createElement("div");
+        fresh.innerHTML = `<details id="d"><summary>More</summary>Inside</details><textarea id="t"></textarea>
+            <input type="checkbox" id="c"><p id="n">2</p>`;
+        Idiomorph.morph(box, fresh.children, { morphStyle: "innerHTML" });
+        }"""
+    )
+    expect(gallery.locator("#n")).to_have_text("2")
+    expect(gallery.locator("#d")).to_have_attribute("open", "")
+    expect(gallery.locator("#t")).to_have_value("half written")
+    expect(gallery.locator("#c")).to_be_checked()
+
+
 def wait_for(page: Page, condition: Callable[[], bool]) -> None:
     for _ in range(200):
         if condition():
