@@ -192,7 +192,9 @@ def _empty_choices(handler: _Handler) -> None:
     if handler.asked.body.get("stream"):
         handler.stream([])
         return
-    handler.send(200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [], "usage": USAGE})
+    handler.send(
+        200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [], "usage": USAGE}
+    )
 
 
 def _wrong_then_right(handler: _Handler) -> None:

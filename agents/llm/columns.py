@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FIRST = (
-    "id number no date name title requirement text comment event description priority severity status decision".split()
-)
+    "id", "number", "no", "date", "name", "title", "requirement", "text", "comment", "event", "description",
+    "priority", "severity", "status", "decision",
+)  # fmt: skip
 _LAST = (
-    "covers scope response detail suggestion mitigation recommendation reason evidence quote approach section".split()
-)
+    "covers", "scope", "response", "detail", "suggestion", "mitigation", "recommendation", "reason", "evidence",
+    "quote", "approach", "section",
+)  # fmt: skip
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:

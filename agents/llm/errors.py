@@ -137,7 +137,7 @@ def meaning_of(error: BaseException) -> Meaning:
 
 
 def agent_error(error: BaseException, *, model: str, usage: dict[str, object] | None = None) -> AgentError:
-    """The error for the engine. The provider's words are kept, without secrets and cut, as `detail.provider_message`."""
+    """The error for the engine. The provider's words, cut and without secrets, are `detail.provider_message`."""
     meaning = meaning_of(error)
     words = redact(str(error))[:_LONGEST_DETAIL]
     detail = {"model": model, "status": _status(error) or None, "provider_message": words}

@@ -36,7 +36,18 @@ _LARGEST_ANSWER = 4_000_000  # characters; a server that never stops must not fi
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # After these another model may do better; a refused request or a wrong answer stays what it is.
 _TRY_NEXT = frozenset(
-    ["authentication", "model_not_found", "quota_exhausted", "rate_limited", "timeout", "connection", "address_refused", "bad_response", "provider_unavailable", "context_too_long"]
+    [
+        "authentication",
+        "model_not_found",
+        "quota_exhausted",
+        "rate_limited",
+        "timeout",
+        "connection",
+        "address_refused",
+        "bad_response",
+        "provider_unavailable",
+        "context_too_long",
+    ]
 )
 
 _lock = threading.Lock()
@@ -286,7 +297,7 @@ async def _send(
             raw = await _stream(reply, request) if arguments["stream"] else _whole(reply)
     except (AgentError, TimeoutError):
         raise
-    except Exception as error:  # noqa: BLE001 - litellm raises nearly anything; the table says what it means
+    except Exception as error:  # litellm raises nearly anything; the table says what it means
         if target.offline:
             raise  # our own code: a fault of it is a bug and must look like one
         failure = errors.agent_error(error, model=target.model, usage=spent.usage())
@@ -440,7 +451,7 @@ def _load() -> Any:
                 )
             os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
             os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads a .env file it happens to find
-            module = importlib.import_module("litellm")
+            module: Any = importlib.import_module("litellm")
             module.telemetry = False
             module.suppress_debug_info = True
             module.set_verbose = False

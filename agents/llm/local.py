@@ -55,7 +55,7 @@ def forget() -> None:
 
 
 def configured_base() -> str:
-    """`MODEL_API_BASE`: an OpenAI-compatible server without a provider's key (vLLM, llama.cpp, LM Studio, a gateway)."""
+    """`MODEL_API_BASE`: an OpenAI-compatible server (vLLM, llama.cpp, LM Studio, a gateway)."""
     return os.environ.get("MODEL_API_BASE", "").rstrip("/")
 
 

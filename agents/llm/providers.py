@@ -112,16 +112,27 @@ KEY_NAMES = tuple(name for provider in PROVIDERS for name in provider.key_names)
 # call, so nothing of the operator's environment can be lured there, and they connect through our checked session.
 MOVABLE = frozenset({"openai", "hosted_vllm", "ollama_chat", "anthropic"})
 
-_CODE_HINTS = frozenset(
-    ["code", "coding", "engineering", "programming", "review", "diff", "refactoring", "testing", "debugging", "sql", "database", "frontend", "backend", "devops", "ci", "deployment", "security", "infrastructure"]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_CODE_HINTS = _words(
+    """
+    code coding engineering programming review diff refactoring testing debugging sql database frontend
+    backend devops ci deployment security infrastructure
+    """
 )
-_QUALITY_HINTS = frozenset(
-    ["legal", "law", "contract", "proposal", "strategy", "analysis", "architecture", "finance", "pricing", "writing", "risk", "audit", "research", "planning", "negotiation", "compliance"]
+_QUALITY_HINTS = _words(
+    """
+    legal law contract proposal strategy analysis architecture finance pricing writing risk audit research
+    planning negotiation compliance
+    """
 )
 
 
 def purpose_of(hints: tuple[str, ...]) -> tuple[str, str]:
-    """What the profile `auto` takes for a task with these hints (domain and skills of the agent), and the word it was."""
+    """What the profile `auto` takes for a task with these hints (domain and skills), and by which word."""
     words = [word for hint in hints for word in hint.lower().replace("-", " ").replace("_", " ").split()]
     for word in words:  # the first that says anything: the domain comes before the skills
         if word in _CODE_HINTS:

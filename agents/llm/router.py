@@ -1,9 +1,9 @@
 """From the name of a profile to the models to ask, in order, each with the reason why.
 
-1. A profile of the organisation that names a model is taken at its word, with its own address and key; after it come its
-   fallbacks. It never falls back to the offline model by itself: an answer that is not a model's must be asked for.
-2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the best
-   that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
+1. A profile of the organisation that names a model is taken at its word, with its own address and key; after it come
+   its fallbacks. It never falls back to the offline model by itself: an answer that is not a model's must be asked for.
+2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the
+   best that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
    local Ollama, else the offline model. `MODEL_PROVIDERS=offline` (or `openai,ollama`, ...) limits the search.
 
 Keys of the environment are the operator's: they go to the provider itself or to an address the operator names, never to
@@ -21,7 +21,7 @@ from agents.llm import connections, local
 from agents.llm.providers import BY_NAME, CODE, FAST, KEY_NAMES, MOVABLE, PROVIDERS, PURPOSES, QUALITY, purpose_of
 from agents.llm.types import Target
 from agents.models import ModelProfile
-from agents.snapshots import in_thread
+from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
 from portal.core.services import secrets
 
@@ -55,7 +55,7 @@ def forget() -> None:
 
 
 async def resolve(organisation_id: int, profile: str, hints: tuple[str, ...] = ()) -> list[Target]:
-    """Targets to try in order; at least one. Raises AgentError(profile_unknown | profile_disabled | address_refused | ...)."""
+    """Targets to try in order; at least one. Raises AgentError: profile_unknown, profile_disabled, address_refused, ..."""
     settings = await _settings_of(organisation_id)
     name = profile or settings.default or AUTO
     targets: list[Target] = []
@@ -115,7 +115,8 @@ def _named(row: ModelProfile, settings: Settings) -> Target:
         secret = settings.keys.get(row.api_key_secret)
         if not secret:
             raise AgentError(
-                f"The model profile {row.name!r} takes its key from the secret {row.api_key_secret!r}, which cannot be read.",
+                f"The model profile {row.name!r} takes its key from the secret {row.api_key_secret!r}, which "
+                "cannot be read.",
                 code="authentication",
             )
     if row.api_base:
@@ -129,8 +130,8 @@ def _named(row: ModelProfile, settings: Settings) -> Target:
     key = secret or _key(known.key_names, settings)[0]
     if not key:
         raise AgentError(
-            f"The model profile {row.name!r} names {model}, and there is no key for {known.label}: set {known.key_names[0]} "
-            "as a secret of the organisation or in the environment.",
+            f"The model profile {row.name!r} names {model}, and there is no key for {known.label}: set "
+            f"{known.key_names[0]} as a secret of the organisation or in the environment.",
             code="authentication",
         )
     return Target(model=model, profile=row.name, reason=reason, api_key=key, api_base=_base(known.base_names))
@@ -214,7 +215,7 @@ async def _settings_of(organisation_id: int) -> Settings:
     known = _settings.get(organisation_id)
     if known and time.monotonic() - known.read_at < _FRESH_SECONDS:
         return known
-    fresh = await in_thread(lambda: _read(organisation_id))
+    fresh = await in_database(lambda: _read(organisation_id))
     _settings[organisation_id] = fresh
     return fresh
 

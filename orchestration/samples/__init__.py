@@ -41,7 +41,7 @@ def _examples() -> dict[str, dict[str, JSON]]:
         },
         "code-review": {
             "diff": _text("change.diff"),
-            "context": "Search, export and cancelling of orders in a web shop, and telling the warehouse about new orders.",
+            "context": "Search, export and cancelling of orders in a web shop; the warehouse is told of new orders.",
         },
         "content-moderation": {"comments": json.loads(_text("comments.json"))},
     }

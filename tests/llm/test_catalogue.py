@@ -13,7 +13,42 @@ from agents.services import AgentCard, VersionDraft, publish_version, update_age
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 
-WANTED = ["business-intelligence", "technical-implementation", "customer-service", "sales-and-marketing", "operations", "backend-architect", "database-optimizer", "frontend-developer", "test-automator", "security-auditor", "frontend-security-coder", "backend-security-coder", "cloud-architect", "performance-engineer", "code-reviewer", "docs-architect", "deployment-engineer", "devops-troubleshooter", "legal-reviewer", "pricing-analyst", "content-moderator", "rfp-analyst", "requirement-extractor", "solution-architect", "proposal-writer", "financial-reporter", "procurement", "triage-router", "summariser", "translator", "data-analyst", "echo", "sleep", "flaky"]
+WANTED = [
+    "business-intelligence",
+    "technical-implementation",
+    "customer-service",
+    "sales-and-marketing",
+    "operations",
+    "backend-architect",
+    "database-optimizer",
+    "frontend-developer",
+    "test-automator",
+    "security-auditor",
+    "frontend-security-coder",
+    "backend-security-coder",
+    "cloud-architect",
+    "performance-engineer",
+    "code-reviewer",
+    "docs-architect",
+    "deployment-engineer",
+    "devops-troubleshooter",
+    "legal-reviewer",
+    "pricing-analyst",
+    "content-moderator",
+    "rfp-analyst",
+    "requirement-extractor",
+    "solution-architect",
+    "proposal-writer",
+    "financial-reporter",
+    "procurement",
+    "triage-router",
+    "summariser",
+    "translator",
+    "data-analyst",
+    "echo",
+    "sleep",
+    "flaky",
+]
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ except RuntimeError as error:
 
 
 def test_it_is_set_up_to_stay_quiet() -> None:
-    """No look at the network for prices, no `.env` of the working directory, no telemetry, no downloads for counting."""
+    """No look at the network for prices, no `.env` of the working directory, no telemetry, no downloads."""
     from agents.llm import gateway
 
     litellm = gateway._load()

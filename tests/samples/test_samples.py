@@ -12,8 +12,8 @@ from agents.models import Agent
 from approvals.models import ApprovalRequest
 from orchestration.models import Workflow
 from orchestration.samples import sample, samples
-from orchestration.services import workflows
 from orchestration.services import samples as loader
+from orchestration.services import workflows
 from portal.core.actors import Actor
 from tests.cast import Cast
 from tests.engine_host import EngineHost
@@ -46,7 +46,15 @@ def test_approved_proposal_answers_every_requirement(engine: EngineHost, cast: C
     assert run.outputs["requirements"] == len(REQUIREMENTS)
     for number in REQUIREMENTS:
         assert f"| {number} |" in proposal, number
-    for heading in ("Executive summary", "Technical approach", "Delivery plan", "Price", "About us", "Annex A", "Annex B"):
+    for heading in (
+        "Executive summary",
+        "Technical approach",
+        "Delivery plan",
+        "Price",
+        "About us",
+        "Annex A",
+        "Annex B",
+    ):
         assert re.search(rf"^## {heading}", proposal, re.M), heading
     # What the company can do is quoted, what it cannot is said.
     rows = {row["id"]: row for row in outputs_of(run, "matrix")["rows"]}
@@ -234,9 +242,7 @@ def test_loading_again_changes_nothing_and_leaves_edits_alone(cast: Cast) -> Non
     assert again.unchanged == [one.slug for one in samples()]
     workflow = Workflow.objects.get(organisation=cast.organisation, slug="code-review")
     edited = {**workflow.draft, "description": "Ours"}
-    workflows.save_draft(
-        workflow=workflow, definition=edited, revision=workflow.draft_revision, actor=Actor.command()
-    )
+    workflows.save_draft(workflow=workflow, definition=edited, revision=workflow.draft_revision, actor=Actor.command())
     assert loader.load(cast.organisation, Actor.command()).kept == ["code-review"]
     workflow.refresh_from_db()
     assert workflow.draft["description"] == "Ours"

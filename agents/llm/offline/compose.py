@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agents.llm.columns import columns_of
-from agents.llm.offline import diffs, labels, tables
+from agents.llm.offline import diffs, labels, review, tables
 from agents.llm.offline import text as reading
 from agents.llm.offline.prompt import Task
 
 if TYPE_CHECKING:
-    from agents.llm.offline.seeds import Material
+    from agents.llm.offline.material import Material
 
 JSON = Any
 NOTE = "_Put together by the offline model, which is not a language model: it arranges what it was given. Connect a model for written prose._"
@@ -73,7 +73,9 @@ def _title(task: Task) -> str:
 def _by_outline(outline: Sequence[str], task: Task) -> list[str]:
     """Every piece of the inputs goes to the heading it fits best; what fits none to where details belong."""
     placed: dict[str, list[tuple[str, JSON]]] = {heading: [] for heading in outline}
-    catch_all = next((one for one in outline if re.search(r"detail|annex|appendix|background|understanding", one, re.I)), outline[-1])
+    catch_all = next(
+        (one for one in outline if re.search(r"detail|annex|appendix|background|understanding", one, re.I)), outline[-1]
+    )
     for name, value in _pieces(task):
         best = max(outline, key=lambda one: (_fit(one, name), -outline.index(one)))
         placed[best if _fit(best, name) else catch_all].append((name, value))
@@ -95,7 +97,11 @@ def _pieces(task: Task) -> Iterable[tuple[str, JSON]]:
         if value in ("", None, [], {}) or name in ("title", "subject", "client"):
             continue
         if isinstance(value, Mapping):
-            yield from ((f"{name} {key}", inner) for key, inner in value.items() if inner not in ("", None, [], {}) and key != "title")
+            yield from (
+                (f"{name} {key}", inner)
+                for key, inner in value.items()
+                if inner not in ("", None, [], {}) and key != "title"
+            )
         else:
             yield name, value
 
@@ -249,7 +255,7 @@ def graded_summary(rows: Sequence[Mapping[str, JSON]]) -> str:
 
 def diff_summary(diff: str, area: str = "") -> str:
     statistics = diffs.statistics(diff)
-    found = [one for one in diffs.findings(diff) if not area or one.area == area]
+    found = [one for one in review.findings(diff) if not area or one.area == area]
     files = ", ".join(file.path for file in diffs.parse(diff)[:6])
     grave = [one for one in found if one.severity in ("critical", "high")]
     told = "; ".join(f"{one.title} in {one.file}:{one.line}" for one in grave[:4])
@@ -263,7 +269,7 @@ def diff_summary(diff: str, area: str = "") -> str:
 
 
 def _diff_report(diff: str) -> str:
-    found = diffs.findings(diff)
+    found = review.findings(diff)
     rows = [
         {
             "severity": one.severity,

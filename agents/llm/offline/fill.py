@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.llm.offline import fields
-from agents.llm.offline.fields import Found
+from agents.llm.offline import labels, moderation
+from agents.llm.offline.item_fields import in_item
+from agents.llm.offline.material import Material
 from agents.llm.offline.prompt import Task
-from agents.llm.offline.seeds import Material, Seed, seeds
+from agents.llm.offline.root_fields import at_root
+from agents.llm.offline.seed import Seed
+from agents.llm.offline.seeds import seeds
 from agents.llm.offline.text import shorten
+from agents.llm.offline.verdicts import Found
 
 JSON = Any
 Schema = Mapping[str, JSON]
@@ -44,7 +48,7 @@ class _Filler:
             if _is(one, "object"):
                 values[name] = self._map(name, one, found, depth)
             elif not _is(one, "array"):
-                values[name] = found.values[name] = fields.at_root(name, one, self.material, found)
+                values[name] = found.values[name] = at_root(name, one, self.material, found)
         return self._finished(schema, properties, values)
 
     def _map(self, name: str, schema: Schema, found: Found, depth: int) -> dict[str, JSON]:
@@ -83,19 +87,17 @@ class _Filler:
             if _is(one, "object"):
                 values[key] = seed.known.get(key) if isinstance(seed.known.get(key), dict) else {}
             else:
-                values[key] = fields.in_item(key, one, seed, index, name, self.material)
+                values[key] = in_item(key, one, seed, index, name, self.material)
             if _is(one, "array") and isinstance(values[key], list):
                 values[key] = _within(values[key], one)
         return self._finished(items, properties, values)
 
     def _labels(self, items: Schema, schema: Schema) -> list[JSON]:
         """A list of labels: those of moderation that speak up, or the one that fits."""
-        from agents.llm.offline import labels
-
         words = [word for word in items["enum"] if isinstance(word, str)]
-        flags = {one.label for one in labels.moderation(self.material.main)}
-        chosen = [word for word in words if labels.moderation_label(word) in flags]
-        if not chosen and not any(labels.moderation_label(word) for word in words):
+        flags = {one.label for one in moderation.flags(self.material.main)}
+        chosen = [word for word in words if moderation.category_of(word) in flags]
+        if not chosen and not any(moderation.category_of(word) for word in words):
             best = labels.by_labels(self.material.main, words)
             chosen = [best.label] if best.score > 0.3 else []
         return _within(chosen or words[: int(schema.get("minItems", 0))], schema)

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
-STOP_WORDS = frozenset(
-    ["a", "about", "above", "after", "again", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do", "does", "doing", "down", "during", "each", "either", "else", "ever", "every", "few", "for", "from", "further", "get", "got", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how", "however", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "last", "least", "less", "let", "like", "made", "make", "many", "may", "me", "might", "more", "most", "much", "must", "my", "no", "nor", "not", "now", "of", "off", "on", "once", "one", "only", "onto", "or", "other", "our", "out", "over", "own", "per", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "upon", "us", "use", "used", "using", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "within", "without", "would", "you", "your", "yours", "please", "new", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "et", "al", "eg", "ie", "etc", "been"]
-)
+from agents.llm.offline.lexicon import ABBREVIATIONS, STOP_WORDS
+
 _CUES = re.compile(
     r"\b(important|in summary|in conclusion|therefore|as a result|goal|objective|purpose|scope|must|required?|deadline|"
     r"budget|total|decided|recommend|risk|critical|significant|main|key|overall|problem|failed|increase[ds]?|decrease[ds]?)\b",
@@ -31,9 +31,6 @@ _ITEM = re.compile(
 )
 _RULE = re.compile(r"^\s*([-=_*~])\1{2,}\s*$")
 _PAGE = re.compile(r"^\s*(page\s+\d+(\s+of\s+\d+)?|\d{1,4})\s*$", re.I)
-_ABBREVIATIONS = frozenset(
-    ["e.g", "i.e", "etc", "mr", "mrs", "ms", "dr", "prof", "no", "nos", "vs", "inc", "ltd", "co", "corp", "approx", "art", "sec", "fig", "cf", "st", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "para", "ca", "max", "min", "incl", "excl", "resp", "u.s", "p.a"]
-)
 _ENDS = re.compile(r"([.!?])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]?[A-Z0-9ÄÖÜÉ€$£])")
 _TITLE = re.compile(
     r"\b(request for|invitation to|call for|tender|proposals?\b|rfp|agreement|contract|report|policy|minutes|terms)\b",
@@ -41,7 +38,9 @@ _TITLE = re.compile(
 )
 _PREAMBLE = re.compile(r"^(?:request for|invitation|call for|tender\b)", re.I)
 _GIST_SECTION = re.compile(r"introduct|scope|summary|objective|background|purpose|overview|abstract|subject", re.I)
-_FORMAL_SECTION = re.compile(r"format|evaluation|annex|appendix|submission|definition|terms|timetable|signature|contact", re.I)
+_FORMAL_SECTION = re.compile(
+    r"format|evaluation|annex|appendix|submission|definition|terms|timetable|signature|contact", re.I
+)
 _WORD = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ0-9'’-]*")
 
 
@@ -181,7 +180,7 @@ def split(paragraph: str) -> list[str]:
     for match in _ENDS.finditer(paragraph):
         before = paragraph[start : match.start()].rsplit(None, 1)
         last = before[-1].lower().lstrip("(") if before else ""
-        if match[1] == "." and (last in _ABBREVIATIONS or re.fullmatch(r"[a-z]|\d{1,2}|[a-z]\.[a-z]", last)):
+        if match[1] == "." and (last in ABBREVIATIONS or re.fullmatch(r"[a-z]|\d{1,2}|[a-z]\.[a-z]", last)):
             continue
         parts.append(paragraph[start : match.end()].strip())
         start = match.end()
@@ -196,7 +195,7 @@ def headings(text: str) -> list[str]:
 def title(text: str) -> str:
     """The first heading or a title-like first line; else the first sentence, cut. Of a tender, its subject."""
     lines = [line.strip() for line in text.strip().split("\n")[:12]]
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         if _PREAMBLE.match(line) and len(line) < 90 and 8 < len(following) < 140 and following[-1:] not in ".;:":
             return following
     first_blocks = [block for block in blocks(text)[:6] if len(block.text) < 160 and block.text[-1:] not in ".;:"]
@@ -248,7 +247,7 @@ def keywords(text: str, most: int = 10) -> list[str]:
         key = stem(word.lower())
         counts[key] += 1
         shown.setdefault(key, Counter())[word.lower()] += 1
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in pairwise(found):
         if left.lower() in STOP_WORDS or right.lower() in STOP_WORDS:
             continue
         key = f"{stem(left.lower())} {stem(right.lower())}"
@@ -285,7 +284,9 @@ def scored(text: str, focus: Iterable[str] = ()) -> list[tuple[float, Sentence]]
         )
         score = weight / (size + 6)
         score *= 1.35 if sentence.position < 2 else 1.15 if sentence.first else 1.0
-        score *= 1.4 if _GIST_SECTION.search(sentence.section) else 0.6 if _FORMAL_SECTION.search(sentence.section) else 1.0
+        score *= (
+            1.4 if _GIST_SECTION.search(sentence.section) else 0.6 if _FORMAL_SECTION.search(sentence.section) else 1.0
+        )
         score *= 1.0 + 0.12 * min(3, len(_CUES.findall(sentence.text)))
         score *= 1.0 + 0.9 * sum(1 for word in wanted if word in bag)
         count = len(sentence.text.split())
