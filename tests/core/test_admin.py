@@ -309,3 +309,14 @@ def test_the_navigation_leads_to_the_administration_whom_it_lets_in(cast: Cast, 
     client.force_login(cast.by_role[role])
     assert ('href="/admin/"' in client.get("/account/").text) is shown
     assert (client.get("/admin/").status_code == 200) is shown
+
+
+def test_the_search_over_everything_finds_nothing_of_others_and_remembers_nothing(cast: Cast, client: Client):
+    Role.objects.filter(organisation=cast.elsewhere, slug="viewer").update(name="Zebra keeper")
+    client.force_login(cast.stranger)
+    assert "Zebra keeper" in client.get("/admin/search/?s=zebra&extended=1").text
+    client.force_login(cast.admin)
+    assert "Zebra keeper" not in client.get("/admin/search/?s=zebra&extended=1").text
+    client.force_login(cast.stranger)
+    cast.stranger.memberships.get().roles.set([role_of(cast.elsewhere, "operator")])
+    assert "Zebra keeper" not in client.get("/admin/search/?s=zebra&extended=1").text
