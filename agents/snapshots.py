@@ -6,19 +6,15 @@ current, is asked again after a second: an agent taken offline stops within that
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any, TypeVar
-
-from asgiref.sync import sync_to_async
-from django.db import connections
+from typing import Any
 
 from agents.errors import AgentError
 from agents.models import Agent, AgentVersion, Status
-
-T = TypeVar("T")
+from portal.core.in_threads import in_database
 
 _HEAD_SECONDS = 1.0
 _MOST_SNAPSHOTS = 2000
@@ -85,7 +81,7 @@ async def load(
     organisation_id: int, slug: str, version: int | None = None, as_of: datetime | None = None
 ) -> AgentSnapshot:
     """The snapshot to run; most calls cost no query. Raises AgentError agent_unknown, _offline, _unpublished."""
-    head = _known_head(organisation_id, slug) or await in_thread(lambda: _read_head(organisation_id, slug))
+    head = _known_head(organisation_id, slug) or await in_database(_read_head, organisation_id, slug)
     if head is None:
         raise AgentError(f"There is no agent “{slug}” in this organisation.", code="agent_unknown")
     if head.status == Status.OFFLINE:
@@ -96,7 +92,7 @@ async def load(
     number = version or head.at(as_of)
     if number is None:
         raise AgentError(f"The agent “{slug}” has no published version.", code="agent_unpublished")
-    found = _snapshots.get((head.agent_id, number)) or await in_thread(lambda: _read_snapshot(head.agent_id, number))
+    found = _snapshots.get((head.agent_id, number)) or await in_database(_read_snapshot, head.agent_id, number)
     if found is None:
         raise AgentError(f"The agent “{slug}” has no version {number}.", code="agent_unknown")
     return found
@@ -105,19 +101,6 @@ async def load(
 def forget(organisation_id: int, slug: str) -> None:
     """Called by services after a change, so that this process at least sees it at once."""
     _heads.pop((organisation_id, slug), None)
-
-
-async def in_thread(read: Callable[[], T]) -> T:
-    """Run a query in a thread of its own, for coroutines of the engine. Its connection is closed afterwards: the
-    threads of an executor come and go, and what they leave open nobody closes."""
-
-    def guarded() -> T:
-        try:
-            return read()
-        finally:
-            connections.close_all()
-
-    return await sync_to_async(guarded, thread_sensitive=False)()
 
 
 def _known_head(organisation_id: int, slug: str) -> _Head | None:

@@ -18,6 +18,7 @@ from orchestration.definition.fields import Literal as LiteralText
 from orchestration.definition.fields import NodeSettings
 from orchestration.engine.events import AttemptFailed, NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting, path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, Wait, register
+from portal.core.in_threads import in_database
 
 if TYPE_CHECKING:
     import psycopg
@@ -195,7 +196,6 @@ class HumanInput(AsksPerson):
 async def _check_assignee(ctx: Context, assignee: Assignee) -> None:
     """A request that nobody could ever decide must not be opened."""
     from approvals.services.assignees import fault  # models: not before the apps are loaded
-    from portal.core.sockets import in_database
 
     found = await in_database(fault, organisation_id=ctx.run.organisation_id, user=assignee.user, role=assignee.role)
     if found:

@@ -21,9 +21,9 @@ from agents import prompts
 from agents.contracts import Fault
 from agents.errors import AgentError
 from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
-from agents.snapshots import in_thread
 from portal.core import clock, outgoing
 from portal.core.errors import UserError
+from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
 from portal.core.redaction import redact
 from portal.core.services import secrets
@@ -232,7 +232,7 @@ async def _secrets(organisation: Organisation, names: set[str]) -> dict[str, str
     if not names:
         return {}
     try:
-        return await in_thread(lambda: {name: secrets.read(organisation, name) for name in names})
+        return await in_database(lambda: {name: secrets.read(organisation, name) for name in names})
     except UserError as error:
         raise AgentError(error.message, code=error.code) from None
 

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from orchestration.models import Run, RunEvent
 from orchestration.monitoring.queries import ended
-from portal.core.sockets import in_database
+from portal.core.in_threads import in_database
 
 log = structlog.get_logger(__name__)
 

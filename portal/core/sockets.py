@@ -13,47 +13,30 @@ Close codes: 4401 not signed in (any more), 4403 right lost, 4408 does not read.
 import asyncio
 import json
 import random
-from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import structlog
-from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.middleware import BaseMiddleware
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.db import connections
 from django.http import Http404
 from django.utils.crypto import constant_time_compare
 
 from portal.core import access, live
+from portal.core.in_threads import in_database
 from portal.core.models import Organisation, User
 from portal.core.permissions import Permission
 
 log = structlog.get_logger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 NOT_SIGNED_IN, RIGHT_LOST, DOES_NOT_READ = 4401, 4403, 4408
 RECHECK_SECONDS = (30, 60)
 SEND_SECONDS = 5
 PING_AFTER = 256 * 1024
 DROP_AFTER = 1024 * 1024
-
-
-async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a query outside of the loop. Not thread-sensitive: one slow query must not stall every open socket."""
-
-    def call() -> T:
-        try:
-            return function(*args, **kwargs)
-        finally:
-            connections.close_all()  # gives a pooled connection back
-
-    return await sync_to_async(call, thread_sensitive=False)()
 
 
 def session_user(session_key: str | None) -> User | None:

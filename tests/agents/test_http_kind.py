@@ -9,8 +9,9 @@ from agents.errors import AgentError
 from agents.invocation import AgentReply, AgentRequest, invoke
 from agents.kinds.base import agent_kind, config_faults
 from agents.kinds.http import retry_after
-from agents.snapshots import AgentSnapshot, in_thread
+from agents.snapshots import AgentSnapshot
 from portal.core.actors import Actor
+from portal.core.in_threads import in_database
 from portal.core.services import secrets
 from tests.agents import factories
 from tests.agents.endpoint import Endpoint, serving
@@ -83,7 +84,9 @@ async def test_templates_keep_types_and_encode_addresses(org, endpoint: Endpoint
 
 
 async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpoint: Endpoint):
-    await in_thread(lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command()))
+    await in_database(
+        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command())
+    )
     config = {
         "url": endpoint.address,
         "headers": {"Authorization": "Bearer secret:CRM", "X-Name": "{{ input.name }}"},
@@ -95,7 +98,9 @@ async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpo
 
 
 async def test_a_secret_that_the_endpoint_repeats_stays_secret(org, endpoint: Endpoint):
-    await in_thread(lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command()))
+    await in_database(
+        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command())
+    )
     endpoint.answer(403, {"you sent": "Bearer s3cr3t-value"})
     error = await refusal(org, {"url": endpoint.address, "headers": {"Authorization": "Bearer secret:CRM"}})
     assert "s3cr3t" not in json.dumps(error.detail)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def in_database(function):
     """The function as a coroutine function, with a connection that is closed afterwards."""
-    return lambda *args, **values: snapshots.in_thread(lambda: function(*args, **values))
+    return lambda *args, **values: snapshots.in_database(lambda: function(*args, **values))
 
 
 @pytest.fixture(autouse=True)
@@ -155,18 +155,18 @@ async def test_most_calls_cost_no_query(org, django_assert_num_queries):
     await in_database(factories.agent)(org)
     await ask(org)
     reads: list[str] = []
-    original = snapshots.in_thread
+    original = snapshots.in_database
 
-    async def counted(read):
+    async def counted(*read):
         reads.append("read")
-        return await original(read)
+        return await original(*read)
 
-    snapshots.in_thread = counted
+    snapshots.in_database = counted
     try:
         for _ in range(5):
             await ask(org)
     finally:
-        snapshots.in_thread = original
+        snapshots.in_database = original
     assert reads == []
 
 

@@ -7,8 +7,8 @@ import pytest
 from agents import services
 from agents.errors import AgentError
 from agents.invocation import AgentReply, AgentRequest, invoke
-from agents.snapshots import in_thread
 from portal.core.actors import Actor
+from portal.core.in_threads import in_database
 from tests.agents import factories
 from tests.agents.factories import schema
 from tests.provider import RIGHT, Provider
@@ -50,7 +50,7 @@ async def ask(
         services.save_profile(organisation=org, name="fast", by=by, **values)
         factories.agent(org, "writer", draft or factories.llm_draft(config={"profile": "fast", "system": "You write."}))
 
-    await in_thread(prepare)
+    await in_database(prepare)
     request = AgentRequest(
         organisation_id=org.pk,
         agent="writer",
