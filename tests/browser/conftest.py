@@ -5,21 +5,24 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
-
-# Playwright's synchronous interface keeps a loop in this thread, in which Django would refuse its own database calls.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 # The tests' server speaks no WebSocket, which pages must bear; a request that a navigation cuts off is no fault.
 EXPECTED = ("WebSocket", "htmx:sendAbort", "htmx:afterRequest")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    """One browser a file, not a session: Playwright's synchronous interface keeps a loop in this thread as long as it
+    lives, in which Django refuses database calls unless told otherwise, and asynchronous tests cannot run at all."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not there; install chromium or name it in CHROMIUM")
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
