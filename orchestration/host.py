@@ -42,8 +42,8 @@ EXPIRED_EVERY = 8  # sweeps
 POLL_SECONDS = 5.0
 CLAIM_AT_ONCE = 25
 """So that hosts who hear the same bell share a burst of runs."""
-YIELD_SECONDS_A_RUN = 0.0005
-MOST_YIELD_SECONDS = 0.02
+YIELD_SECONDS_A_RUN = 0.002
+MOST_YIELD_SECONDS = 0.03
 PROBATION_SECONDS = 5.0
 """So long a run that may kill its host is watched before the next such run is taken."""
 

@@ -103,11 +103,11 @@ SELECT claimed.*, workflow.slug, clock_timestamp()
 FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claimed.workflow_id
 ORDER BY claimed.priority DESC
 """
-SUSPECT_CLAIMS = 2
+SUSPECT_CLAIMS = 3
 """A run that was claimed so often in vain may be what kills its hosts, or was only there: from now on it is taken by
 itself, so that the next death tells the two apart."""
-MOST_CLAIMS = 5
-"""After two deaths in company and three alone (or as many failures of its driver) a run is quarantined."""
+MOST_CLAIMS = 6
+"""After three deaths in company and three alone (or as many failures of its driver) a run is quarantined."""
 INNOCENT_SECONDS = 5
 """A claim that lasted so long was not in vain. What kills its host later than that is stopped by the planner, which
 gives up on a node whose attempts are cut off again and again (`engine/retry.py`)."""

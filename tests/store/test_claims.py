@@ -95,13 +95,13 @@ async def test_a_signal_after_letting_go_makes_the_run_due() -> None:
         assert (await host.claim_one()).signals_posted == 1
 
 
-async def test_a_run_that_kills_its_hosts_is_quarantined_after_two_in_company_and_three_alone() -> None:
+async def test_a_run_that_kills_its_hosts_is_quarantined_after_three_in_company_and_three_alone() -> None:
     run = await a_run()
     async with a_host() as host:
-        for claims in (1, 2):
+        for claims in (1, 2, 3):
             assert (await host.claim_one()).claims == claims
             await Run.objects.filter(pk=run.pk).aupdate(host=None)  # the host has died
-        for claims in (3, 4, 5):
+        for claims in (4, 5, 6):
             assert await host.desk.quarantine() == []
             assert await host.desk.claim(5) == [], "a suspect is not taken with the others"
             (suspect,) = await host.desk.claim(1, suspect=True)
@@ -111,7 +111,7 @@ async def test_a_run_that_kills_its_hosts_is_quarantined_after_two_in_company_an
         assert await host.desk.claim(5, suspect=True) == []
         quarantined = await fresh(run)
         assert quarantined.incident["code"] == "host_killer" and quarantined.due_at is None
-        assert "5 times" in quarantined.incident["message"]
+        assert "6 times" in quarantined.incident["message"]
         # an answer that comes meanwhile does not let it loose
         await post(run_id=run.pk, kind=SignalKind.NODE, node="a")
         assert await host.desk.claim(5) == await host.desk.claim(5, suspect=True) == []
@@ -121,8 +121,8 @@ async def test_a_run_that_kills_its_hosts_is_quarantined_after_two_in_company_an
 
 async def test_the_least_suspected_is_taken_first() -> None:
     often, once = await a_run(priority=9), await a_run()
-    await Run.objects.filter(pk=often.pk).aupdate(claims=4)
-    await Run.objects.filter(pk=once.pk).aupdate(claims=2)
+    await Run.objects.filter(pk=often.pk).aupdate(claims=5)
+    await Run.objects.filter(pk=once.pk).aupdate(claims=3)
     async with a_host() as host:
         assert [(await host.desk.claim(1, suspect=True))[0].run_id for _ in range(2)] == [once.pk, often.pk]
 
@@ -155,9 +155,9 @@ async def test_a_run_that_the_driver_fails_at_is_tried_later_and_in_the_end_set_
     run = await a_run()
     error, due_at = {"code": "engine_bug", "message": "no"}, run.due_at
     async with a_host() as host:
-        for claims in (1, 2, 3, 4, 5):
-            (lease,) = await host.desk.claim(1, suspect=claims > 2)
-            assert await host.desk.set_aside(lease, error) is (claims == 5)
+        for claims in range(1, 7):
+            (lease,) = await host.desk.claim(1, suspect=claims > 3)
+            assert await host.desk.set_aside(lease, error) is (claims == 6)
             seen = await fresh(run)
             assert seen.host_id is None
             await Run.objects.filter(pk=run.pk, due_at__isnull=False).aupdate(due_at=due_at)
