@@ -69,7 +69,7 @@ def _column(name: str, schema: JSON, required: bool) -> Column | None:
 
 
 class RowsWidget(forms.Widget):
-    """Inputs `name-<row>-<column>`, and `name-text` (or `name` itself, of a script) for a whole text, which goes first."""
+    """Inputs `name-<row>-<column>`, and `name-text` (a script: `name`) for a whole text, which goes first."""
 
     template_name = "components/rows_input.html"
 
