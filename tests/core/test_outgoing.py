@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from portal.core import outgoing
-from portal.core.outgoing import AddressRefused, ResponseTooLarge
+from portal.core.outgoing import AddressRefused, ResponseTooLarge, addresses
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -233,7 +233,7 @@ def test_a_name_that_changes_its_answer_is_never_asked_twice(canary: Canary, mon
         raise OSError("no route, says the test")
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    monkeypatch.setattr(outgoing, "is_public", lambda address: address == ipaddress.ip_address("192.0.0.9"))
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == ipaddress.ip_address("192.0.0.9"))
     with outgoing.sync_client(timeout=3) as http, pytest.raises(httpx.ConnectError):
         http.get(f"http://rebind.test:{canary.port}/")
     assert asked == ["rebind.test"]
