@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _start_servers()
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     os.environ["TESTING"] = "1"
+    os.environ["MODEL_PROVIDERS"] = "offline"  # a key of the developer's own must not be found
     django.setup()
 
 

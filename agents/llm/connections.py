@@ -1,8 +1,8 @@
 """The one HTTP session of a host's event loop, and the check of every address it connects to.
 
 litellm takes an aiohttp session from outside, so all model calls of a loop share one pool of connections. Addresses
-that an organisation typed in (`ModelProfile.api_base`) are checked at the moment of connecting, where neither a redirect nor
-a name that changes its address between check and use (DNS rebinding) can get past: ASVS 5.0 1.3.6.
+that an organisation typed in (`ModelProfile.api_base`) are checked at the moment of connecting, where neither a
+redirect nor a name that changes its address between check and use (DNS rebinding) can get past: ASVS 5.0 1.3.6.
 """
 
 from __future__ import annotations

@@ -68,9 +68,9 @@ PROVIDERS = (
         name="deepseek",
         label="DeepSeek",
         key_names=("DEEPSEEK_API_KEY",),
-        fast="deepseek-chat",
-        quality="deepseek-reasoner",
-        code="deepseek-chat",
+        fast="deepseek-v4-flash",
+        quality="deepseek-v4-pro",
+        code="deepseek-v4-flash",
     ),
     Provider(
         name="xai",

@@ -1,9 +1,9 @@
 """From the name of a profile to the models to ask, in order, each with the reason why.
 
 1. A profile of the organisation that names a model is taken at its word, with its own address and key; after it come
-   its fallbacks. It never falls back to the offline model by itself: an answer that is not a model's must be asked for.
-2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the
-   best that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
+   its fallbacks. It never falls back to the offline model by itself: an answer that is no model's must be asked for.
+2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the best
+   that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
    local Ollama, else the offline model. `MODEL_PROVIDERS=offline` (or `openai,ollama`, ...) limits the search.
 
 Keys of the environment are the operator's: they go to the provider itself or to an address the operator names, never to
@@ -21,6 +21,7 @@ from agents.llm import connections, local
 from agents.llm.providers import BY_NAME, CODE, FAST, KEY_NAMES, MOVABLE, PROVIDERS, PURPOSES, QUALITY, purpose_of
 from agents.llm.types import Target
 from agents.models import ModelProfile
+from portal.core import redaction
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
 from portal.core.services import secrets
@@ -55,7 +56,7 @@ def forget() -> None:
 
 
 async def resolve(organisation_id: int, profile: str, hints: tuple[str, ...] = ()) -> list[Target]:
-    """Targets to try in order; at least one. Raises AgentError: profile_unknown, profile_disabled, address_refused, ..."""
+    """Targets to try in order, at least one. Raises AgentError: profile_unknown, profile_disabled, ..."""
     settings = await _settings_of(organisation_id)
     name = profile or settings.default or AUTO
     targets: list[Target] = []
@@ -72,6 +73,7 @@ async def resolve(organisation_id: int, profile: str, hints: tuple[str, ...] = (
         except AgentError as error:
             problem = problem or error
         queue.extend(str(other) for other in (row.fallbacks if row else []))
+    redaction.remember(organisation_id, [target.api_key for target in targets if target.api_key not in (None, NO_KEY)])
     if not targets:
         raise problem or AgentError(f"There is no model profile {name!r}.", code="profile_unknown")
     if problem is not None:

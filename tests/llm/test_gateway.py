@@ -181,12 +181,14 @@ async def test_answer_that_stays_wrong_is_refused_with_its_faults(ask: Any, prov
     assert error.usage and error.usage["input_tokens"] == 22
 
 
-async def test_no_key_gets_into_an_error(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODEL_API_KEY", KEY)
+@pytest.mark.parametrize("key", [KEY, "Zk3plainLookingKeyWithoutAnyPrefix42"], ids=["known form", "any form"])
+async def test_no_key_gets_into_an_error(ask: Any, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("MODEL_API_KEY", key)
     with pytest.raises(AgentError) as caught:
         await ask("key-in-error")
     error = caught.value
-    assert KEY not in f"{error} {error.detail} {error.usage} {error.__cause__!r}"
+    for secret in (KEY, key):
+        assert secret not in f"{error} {error.detail} {error.usage} {error.__cause__!r}"
     assert error.__suppress_context__
 
 
