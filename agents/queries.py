@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.postgres.search import SearchRank
 from django.db.models import F, QuerySet
 
+from agents import measured, usage
 from agents.kinds.base import kind_choices
 from agents.models import Agent, AgentVersion, Domain, ModelProfile, Status
 from agents.models.search import search_query
@@ -36,7 +37,15 @@ class CatalogueFilter:
     output: str = ""
     status: str = ""
     kind: str = ""
+    success: str = ""
+    time: str = ""
+    cost: str = ""
     sort: str = ""
+
+    @property
+    def measured(self) -> dict[str, str]:
+        """The filters by what was measured (`agents.measured`)."""
+        return {name: measured.known(name, getattr(self, name)) for name in measured.BOUNDS}
 
     @property
     def narrows(self) -> bool:
@@ -44,13 +53,18 @@ class CatalogueFilter:
 
 
 def catalogue(organisation: Organisation, chosen: CatalogueFilter) -> QuerySet[Agent]:
-    """Agents that meet all of the filter; the best match first when words are searched, else by `sort` or name."""
+    """Agents that meet all of the filter; the best match first when words are searched, else by `sort` or name.
+
+    Measured filters cost two queries at once.
+    """
     found = Agent.objects.filter(organisation=organisation).select_related("current", "replaced_by")
     found = found.defer("search", "current__config", "current__input_schema", "current__output_schema")
     exact = {"domain": chosen.domain, "status": chosen.status, "current__kind": chosen.kind}
     held = {"skills": chosen.skill, "input_types": chosen.input, "output_types": chosen.output}
     found = found.filter(**{name: value for name, value in exact.items() if value})
     found = found.filter(**{f"{name}__contains": [value] for name, value in held.items() if value})
+    if any(chosen.measured.values()):
+        found = found.filter(slug__in=_meeting(organisation, chosen))
     order = SORTS.get(chosen.sort, SORTS["name"])
     if chosen.q:
         query = search_query(chosen.q)
@@ -60,6 +74,13 @@ def catalogue(organisation: Organisation, chosen: CatalogueFilter) -> QuerySet[A
         if not chosen.sort:
             return found.annotate(rank=SearchRank(F("search"), query)).order_by("-rank", "name", "id")
     return found.order_by(*order)
+
+
+def _meeting(organisation: Organisation, chosen: CatalogueFilter) -> set[str]:
+    """Agents whose measured figures meet the filter. Two queries."""
+    source = usage.source()
+    figures = source.figures_of(organisation.pk, slugs(organisation.pk)) if source else {}
+    return measured.meeting(figures, chosen.measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,9 @@ def facets(organisation: Organisation, chosen: CatalogueFilter) -> Facets:
         counts = Counter(value for row in rows for value in _several(row[places[name]]))
         options = [(value, f"{words.get(name, {}).get(value, value)} ({count})") for value, count in counts.items()]
         found.append(Facet(name, label, sorted(options, key=lambda option: option[1].lower()), getattr(chosen, name)))
+    for name, value in chosen.measured.items():
+        options = [(key, bound.label) for key, bound in measured.BOUNDS[name].items()]
+        found.append(Facet(name, measured.LABELS[name], options, value))
     return Facets(len(rows), found)
 
 

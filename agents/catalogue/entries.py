@@ -6,6 +6,7 @@ labels every input (`Document: {{ input.document }}`), long values are fenced by
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -182,4 +183,8 @@ SUMMARY = text("Summary", "Three to five sentences with what matters most.")
 
 
 def _clean(text: str) -> str:
-    return textwrap.dedent(text).strip()
+    """Lines that were only broken to fit the source are joined; paragraphs, lists and labelled inputs stay."""
+    return _SOFT_BREAK.sub(" ", textwrap.dedent(text).strip())
+
+
+_SOFT_BREAK = re.compile(r"(?<=[^\n:}])\n[ ]*(?=[^\s\-*\d#{])(?![A-Z][\w ]*: \{\{)")

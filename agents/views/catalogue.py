@@ -21,7 +21,7 @@ PAGE_SIZE = 60
 @require_GET
 @member(Permission.AGENTS_VIEW)
 def agent_list(request: HtmxRequest, org: str) -> HttpResponse:
-    """?q, domain, skill, input, output, status, kind, sort, page; view=table for the dense one.
+    """?q, domain, skill, input, output, status, kind, success, time, cost, sort, page; view=table for the dense one.
 
     Three queries, four with the table.
     """

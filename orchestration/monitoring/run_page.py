@@ -63,7 +63,7 @@ class RunPage:
     step: Step | None
     elapsed: timedelta | None
     progress: int
-    """Percent of nodes that have ended."""
+    """Percent of the node runs known so far that have ended."""
     can_cancel: bool
     can_pause: bool
     can_resume: bool
@@ -93,7 +93,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         cost_by_agent=queries.cost_by_agent(run),
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
-        progress=100 if status is RunStatus.COMPLETED else _progress(rows),
+        progress=100 if status is RunStatus.COMPLETED else _progress(run),
         can_cancel=may_control and not status.ended,
         can_pause=may_control and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING),
         can_resume=may_control and status is RunStatus.PAUSED,
@@ -124,10 +124,9 @@ def _drawing(run: Run, definition: dict[str, Any], rows: list[StepRow]) -> SafeS
     )
 
 
-def _progress(rows: list[StepRow]) -> int:
-    top = [row for row in rows if not row.depth]
-    ended = sum(row.status in ("succeeded", "failed", "skipped", "cancelled") for row in top)
-    return round(100 * ended / len(top)) if top else 0
+def _progress(run: Run) -> int:
+    """Of the node runs known so far: a loop adds its iterations as it opens."""
+    return min(100, 100 * run.nodes_ended // run.nodes_total) if run.nodes_total else 0
 
 
 def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations_page: str) -> Step | None:

@@ -62,6 +62,8 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
     if facts.running:
         names = ", ".join(facts.running[:3]) + (f" and {len(facts.running) - 3} more" if len(facts.running) > 3 else "")
         reasons.append(Reason("working", f"Working on {names}."))
+    if not reasons and facts.lease_alive:
+        reasons.append(Reason("working", "An engine has it in hand."))
     return reasons
 
 

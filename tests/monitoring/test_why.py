@@ -48,6 +48,7 @@ def waiting(reason: str = "approval", status: str = "waiting", **more: object) -
             ["working"],
             "Working on A",
         ),
+        (replace(STILL, status="queued", lease_alive=True), ["working"], "has it in hand"),
         (replace(STILL, running=list("ABCDE")), ["working"], "A, B, C and 2 more"),
         (replace(STILL, incident={"message": "It cost 3 hosts."}), ["incident"], "It cost 3 hosts."),
     ],
