@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from portal.runtime.leftovers import Register, members
+from portal.runtime.program import Program
 
 MANAGE = Path(__file__).resolve().parents[1] / "manage.py"
 READY = "Ensemble is ready at "
@@ -52,12 +53,14 @@ class PortalProcess:
 
     def launch(self, *arguments: str, typed: str = "", folder: Path | None = None) -> None:
         """Start it and return at once. `typed` is what its standard input holds."""
-        command = [sys.executable, str(MANAGE), "up", "--data", str(self.data), "--port", str(self.port), *arguments]
+        # It ends with the tests, however they end.
+        command = ("up", "--data", str(self.data), "--port", str(self.port), *arguments)
+        program = Program((sys.executable, str(MANAGE), *command), death_signal=signal.SIGTERM)
         if self._process:
             self._forget()
         self.lines = []
         self._process = subprocess.Popen(
-            command,
+            program.command,
             env=self.environment,
             cwd=folder,
             stdin=subprocess.PIPE,

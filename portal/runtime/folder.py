@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from portal.runtime import leftovers, lock, reset
+from portal.runtime import leftovers, lock, reset, sockets
 from portal.runtime.errors import CannotStart
 from portal.runtime.leftovers import Register
 from portal.runtime.options import Options
@@ -23,7 +23,10 @@ def taken(options: Options) -> Iterator[None]:
         _end_predecessor(options.data)
         if options.reset:
             reset.empty(options.data)
-        yield
+        try:
+            yield
+        finally:
+            sockets.tidy(options.data)
 
 
 def end_server(server: PostgresServer | RedisServer) -> None:

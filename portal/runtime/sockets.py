@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from portal.runtime.accounts import Account
@@ -15,14 +16,25 @@ LONGEST_NAME = len("/.s.PGSQL.5432.lock")
 
 def socket_folder(data: Path, account: Account | None) -> Path:
     """A folder for sockets that nobody else can enter: `data/run`, or a short one in the system's temp folder."""
-    folder = data / "run"
-    if len(os.fsencode(folder)) + LONGEST_NAME > LONGEST:
-        folder = _short_folder(data)
+    folder = _place(data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign(folder, account)
     if account:
         account.own(folder)
     return folder
+
+
+def tidy(data: Path) -> None:
+    """Remove the folder from the temp folder when the servers have stopped and taken their sockets away."""
+    folder = _place(data)
+    if data not in folder.parents:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _place(data: Path) -> Path:
+    folder = data / "run"
+    return folder if len(os.fsencode(folder)) + LONGEST_NAME <= LONGEST else _short_folder(data)
 
 
 def _short_folder(data: Path) -> Path:

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import psutil
@@ -186,7 +187,10 @@ def test_a_long_path_with_a_space_from_another_folder(start_portal: StartPortal)
         portal.start(folder=Path("/"))
         assert answers(portal)
         assert users(portal) == {"admin", "approver"}
+        sockets = Path(parse_qs(urlsplit(portal.database_url).query)["host"][0])
+        assert sockets.is_dir() and data not in sockets.parents
         portal.stop()
+        assert not sockets.exists()
 
 
 def test_reset_asks_for_a_word_and_then_starts_from_nothing(start_portal: StartPortal) -> None:
