@@ -7,10 +7,11 @@ change, and closes when the answer is no. Messages are tiny and passed on withou
 A client that does not read would make the server hoard messages (daphne has no back-pressure), so after
 `PING_AFTER` bytes the client is asked for a sign of life, and without one is dropped at `DROP_AFTER`.
 
-Close codes: 4401 not signed in (any more), 4403 right lost, 4408 does not read.
+Close codes: 4401 not signed in (any more), 4403 right lost, 4408 does not read, 1013 no Redis just now.
 """
 
 import asyncio
+import contextlib
 import json
 import random
 from http.cookies import CookieError, SimpleCookie
@@ -24,6 +25,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import Http404
 from django.utils.crypto import constant_time_compare
+from redis import RedisError
 
 from portal.core import access, live
 from portal.core.in_threads import in_database
@@ -32,7 +34,7 @@ from portal.core.permissions import Permission
 
 log = structlog.get_logger(__name__)
 
-NOT_SIGNED_IN, RIGHT_LOST, DOES_NOT_READ = 4401, 4403, 4408
+NOT_SIGNED_IN, RIGHT_LOST, DOES_NOT_READ, TRY_AGAIN_LATER = 4401, 4403, 4408, 1013
 RECHECK_SECONDS = (30, 60)
 SEND_SECONDS = 5
 PING_AFTER = 256 * 1024
@@ -81,6 +83,15 @@ class OrganisationConsumer(AsyncWebsocketConsumer):
     def allowed(self, user: User, organisation: Organisation) -> bool:
         """More to ask about the object of the route. Runs with database access, on connect and at each check."""
         return True
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except (RedisError, OSError) as error:
+            # Without Redis there are no hints: pages poll meanwhile and come back.
+            log.warning("socket without Redis", path=scope.get("path"), error=str(error))
+            with contextlib.suppress(Exception):  # the client may be gone as well
+                await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
 
     async def connect(self) -> None:
         self._joined: list[str] = []

@@ -218,3 +218,15 @@ def test_publishing_never_raises_and_takes_a_second_at_most_once(settings, monke
     finally:
         silent.close()
         live._client.cache_clear()
+
+
+@pytest.mark.parametrize("step", ["new_channel", "group_add"])
+async def test_without_redis_a_socket_is_told_to_come_back(acme: Organisation, monkeypatch, step: str):
+    from channels_redis.pubsub import RedisPubSubLoopLayer
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("Redis is away")
+
+    monkeypatch.setattr(RedisPubSubLoopLayer, step, refuse)
+    user = await sync_to_async(make_member)(acme, "viewer")
+    assert await Visit(user).open() == (False, sockets.TRY_AGAIN_LATER)
