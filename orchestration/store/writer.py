@@ -233,6 +233,8 @@ class Writer:
         if self._connection is None or self._connection.closed:
             self._connection = connect("writer")
             self._connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}")
+            # the plan does not depend on the arguments, and making it takes longer than carrying it out
+            self._connection.execute("SET plan_cache_mode = force_generic_plan")
         return self._connection
 
     def _disconnect(self) -> None:
