@@ -1,7 +1,7 @@
 """From the name of a profile to the models to ask, in order, each with the reason why.
 
-1. A profile of the organisation that names a model is taken at its word, with its own address and key; after it come
-   its fallbacks. It never falls back to the offline model by itself: an answer that is no model's must be asked for.
+1. A profile that names a model is taken at its word, with its own address and key; its fallbacks come after it. It
+   never becomes the offline model by itself: an answer that is no model's must be asked for.
 2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the best
    that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
    local Ollama, else the offline model. `MODEL_PROVIDERS=offline` (or `openai,ollama`, ...) limits the search.

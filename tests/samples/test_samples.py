@@ -199,6 +199,7 @@ def test_harmless_change_needs_nobody(engine: EngineHost, cast: Cast) -> None:
 """
     run = run_to_end(engine, cast, start_sample(cast, "code-review", {"diff": diff}), choosing())
     assert run.outputs["verdict"] == "approve"
+    assert "No findings" in run.outputs["report"] and "What to repair" not in run.outputs["report"]
     assert not ApprovalRequest.objects.filter(run_id=run.pk).exists()
 
 

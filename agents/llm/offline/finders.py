@@ -9,7 +9,7 @@ from typing import Any
 from agents.llm.offline import advice, areas, labels, review, tables
 from agents.llm.offline import text as reading
 from agents.llm.offline.figures import Figure, figures, money
-from agents.llm.offline.material import Material
+from agents.llm.offline.material import FINDING_NAME, Material
 from agents.llm.offline.packages import by_area
 from agents.llm.offline.seed import Seed, alias_of, distinct
 
@@ -233,6 +233,8 @@ def _keywords(material: Material) -> list[Seed]:
 
 def _actions(material: Material) -> list[Seed]:
     """What to do: for findings their remedies, for risks their advice, else sentences that ask for action."""
+    if material.nothing_found:
+        return []
     remedies: dict[str, list[Mapping[str, JSON]]] = {}
     for _, rows in material.objects:
         for row in rows:
@@ -357,9 +359,6 @@ def sentences_about(material: Material, question: str) -> list[Seed]:
 
 def _points(material: Material) -> list[Seed]:
     return sentences_about(material, "")[:7]
-
-
-FINDING_NAME = re.compile(r"finding|issue|problem|defect|vulnerab|bug|violation|smell|comment|hotspot|bottleneck")
 
 
 FINDERS: tuple[tuple[str, Callable[[Material], list[Seed]]], ...] = (

@@ -19,6 +19,9 @@ _MAIN_NAMES = (
 )  # fmt: skip
 
 
+FINDING_NAME = re.compile(r"finding|issue|problem|defect|vulnerab|bug|violation|smell|comment|hotspot|bottleneck")
+
+
 class Material:
     """Everything a prompt gives to work on, read once."""
 
@@ -54,6 +57,11 @@ class Material:
         """What answers are looked up in: every text if the questions come as objects, else the texts besides the main one."""
         texts = [value for value in self.task.inputs.values() if isinstance(value, str)]
         return "\n\n".join(texts) if self.objects else self.side
+
+    @cached_property
+    def nothing_found(self) -> bool:
+        """Whether an earlier step has looked for findings and found none."""
+        return any(value == [] and FINDING_NAME.search(name) for name, value in self.task.inputs.items())
 
     @cached_property
     def diff(self) -> str:

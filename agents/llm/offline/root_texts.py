@@ -28,6 +28,8 @@ def root_text(name: str, schema: Mapping[str, JSON], material: Material, found: 
 def _summary(material: Material, schema: Mapping[str, JSON], found: Found) -> str | None:
     if material.diff:
         return compose.diff_summary(material.diff, material.review_area)
+    if material.nothing_found:
+        return "No findings: nothing speaks against it."
     if material.tables:
         return " ".join(fact for name, table in material.tables for fact in tables.facts(table)[:4])
     graded = [row for row in found.rows() if row.get("severity")]

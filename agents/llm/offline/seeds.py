@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.llm.offline import text as reading
-from agents.llm.offline.finders import FINDERS, FINDING_NAME, NO_FALLBACK, sentences_about
-from agents.llm.offline.material import Material
+from agents.llm.offline.finders import FINDERS, NO_FALLBACK, sentences_about
+from agents.llm.offline.material import FINDING_NAME, Material
 from agents.llm.offline.seed import Seed, meaning_of, seed_of
 
 JSON = Any
@@ -24,7 +24,7 @@ def seeds(name: str, description: str, properties: Mapping[str, JSON], material:
     for pattern, find in FINDERS:
         if re.search(pattern, words):
             found = find(material)
-            if found or pattern in NO_FALLBACK:
+            if found or pattern in NO_FALLBACK or material.nothing_found:
                 return found[:MOST_ITEMS]
     for pattern, find in FINDERS:
         if re.search(pattern, description.lower()) and (found := find(material)):
