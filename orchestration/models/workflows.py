@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from orchestration.models.fields import OrderedJSONField
+from portal.core.fields import OrderedJSONField
 from portal.core.models import Organisation
 
 
