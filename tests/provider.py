@@ -41,6 +41,8 @@ class Provider:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.stopping = threading.Event()
+        self.redirect_to = ""
+        """Base address that the behaviour `redirect` sends callers to."""
         outer = self
 
         class Handler(_Handler):
@@ -209,6 +211,15 @@ def _no_format(handler: _Handler) -> None:
         handler.reply(json.dumps(RIGHT))
 
 
+def _slow(handler: _Handler) -> None:
+    handler.provider.stopping.wait(0.5)
+    handler.reply("Good morning.")
+
+
+def _redirect(handler: _Handler) -> None:
+    handler.send(307, {}, {"Location": f"{handler.provider.redirect_to}/chat/completions"})
+
+
 def _key_in_error(handler: _Handler) -> None:
     handler.refuse(401, f"Incorrect API key provided: {KEY}. Authorization: {handler.headers['Authorization']}")
 
@@ -219,6 +230,8 @@ def _refusing(status: int, message: str, code: str = "", headers: dict[str, str]
 
 BEHAVIOURS: dict[str, Callable[[Any], None]] = {
     "ok": lambda handler: handler.reply("Good morning."),
+    "slow": _slow,
+    "redirect": _redirect,
     "slow-stream": lambda handler: handler.stream(["one ", "two ", "three"], pause=0.05),
     "json": lambda handler: handler.reply(json.dumps(RIGHT)),
     "fenced": lambda handler: handler.reply(f"Here you are:\n```json\n{json.dumps(RIGHT)}\n```\nAnything else?"),

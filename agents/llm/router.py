@@ -2,9 +2,10 @@
 
 1. A profile that names a model is taken at its word, with its own address and key; its fallbacks come after it. It
    never becomes the offline model by itself: an answer that is no model's must be asked for.
-2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the best
-   that is found: a key among the organisation's secrets, a key in the environment, the server of `MODEL_API_BASE`, a
-   local Ollama, else the offline model. `MODEL_PROVIDERS=offline` (or `openai,ollama`, ...) limits the search.
+2. A profile whose model is `auto`, and the built-in names `fast`, `quality`, `code`, `auto` without a row, take the
+   best that is found: a key among the organisation's secrets, a key in the environment, the server of
+   `MODEL_API_BASE`, a local Ollama, else the offline model. `MODEL_PROVIDERS=offline` (or `openai,ollama`, ...) limits
+   the search.
 
 Keys of the environment are the operator's: they go to the provider itself or to an address the operator names, never to
 an address that an organisation typed in.

@@ -237,6 +237,30 @@ async def test_address_inside_the_network_is_refused_when_connecting(
     assert len(provider.requests) == before
 
 
+async def test_redirect_into_the_network_is_refused(
+    organisation: Organisation, provider: Provider, settings: Any
+) -> None:
+    """The operator allows one address; it sends the caller on to another one inside."""
+    host = provider.base.removeprefix("http://").removesuffix("/v1")
+    settings.OUTGOING_ALLOW = [host]
+    with Provider() as inside:
+        provider.redirect_to = inside.base
+        await _profile(organisation, "moved", model="openai/redirect", api_base=provider.base)
+        with pytest.raises(AgentError) as caught:
+            await gateway.complete(_plain(organisation, "moved"))
+        assert caught.value.code == "address_refused"
+        assert inside.requests == []
+
+
+async def test_hundreds_of_calls_wait_side_by_side(ask: Any, organisation: Organisation) -> None:
+    await ask("slow")
+    started = time.monotonic()
+    calls = [gateway.complete(_plain(organisation, "fast")) for _ in range(200)]
+    replies = await asyncio.gather(*calls)
+    assert {reply.text for reply in replies} == {"Good morning."}
+    assert time.monotonic() - started < 30, "one after the other they would take 100 s"
+
+
 async def test_a_real_call_is_an_error_in_tests(organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(RuntimeError, match="outside of this machine"):
