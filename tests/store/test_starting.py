@@ -1,0 +1,133 @@
+"""Starting and steering runs: what is written, and what is refused."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from orchestration.models import Run, RunSignal
+from orchestration.services import runs
+from orchestration.wakeups import CHANNEL
+from portal.core.actors import Actor
+from portal.core.models import AuditEntry, Organisation
+from tests.engine_host import make_definition, raw_connection, start
+from tests.factories import make_organisation
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INPUTS = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}, "unit": {"type": "string", "default": "kg"}},
+    "required": ["n", "name"],
+}
+
+
+def definition(**more: Any) -> Any:
+    return make_definition([{"id": "a", "type": "join"}], **more)
+
+
+@pytest.fixture
+def organisation() -> Organisation:
+    return make_organisation()
+
+
+def test_a_started_run_is_due_audited_and_rung_for(organisation: Organisation) -> None:
+    with raw_connection() as ear:
+        ear.execute(f"LISTEN {CHANNEL}")
+        run = start(organisation, definition())
+        assert next(ear.notifies(timeout=5)).payload == str(run.pk)
+    assert run.due_at and run.status == "queued" and run.nodes_total == 1
+    entry = AuditEntry.objects.get(verb="orchestration.run.started")
+    assert (entry.target_id, entry.organisation_id) == (str(run.pk), organisation.pk)
+
+
+def test_wrong_inputs_are_told_all_at_once_and_nothing_is_started(organisation: Organisation) -> None:
+    with pytest.raises(runs.InvalidInputs) as refused:
+        start(organisation, definition(inputs=INPUTS), {"n": "many"})
+    assert {problem["path"] for problem in refused.value.problems} == {"$.n", "$.name"}
+    assert not Run.objects.exists()
+
+
+def test_defaults_of_inputs_are_filled_in(organisation: Organisation) -> None:
+    run = start(organisation, definition(inputs=INPUTS), {"n": 1, "name": "x"})
+    assert run.inputs == {"n": 1, "name": "x", "unit": "kg"}
+
+
+def test_the_same_key_is_the_same_run_however_many_come_at_once(organisation: Organisation) -> None:
+    found, errors, together = [], [], threading.Barrier(6)
+
+    def caller() -> None:
+        try:
+            together.wait()
+            found.append(start(organisation, definition(), idempotency_key="k").pk)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    definition()
+    threads = [threading.Thread(target=caller) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and len(found) == 6 and len(set(found)) == 1
+    assert AuditEntry.objects.filter(verb="orchestration.run.started").count() == 1
+
+
+def test_a_key_is_not_reused_for_something_else_and_is_the_organisations_own(organisation: Organisation) -> None:
+    first = start(organisation, definition(), {"n": 1}, idempotency_key="k")
+    with pytest.raises(runs.IdempotencyConflict, match=str(first.pk)):
+        start(organisation, definition(), {"n": 2}, idempotency_key="k")
+    assert start(make_organisation(), definition(), {"n": 2}, idempotency_key="k").pk != first.pk
+
+
+def test_asking_twice_posts_one_signal(organisation: Organisation) -> None:
+    run, actor = start(organisation, definition()), Actor.command()
+    for _ in range(2):
+        runs.cancel_run(run=run, actor=actor, reason="no need")
+    run.refresh_from_db()
+    assert RunSignal.objects.get().reason == "no need" and run.signals_posted == 1
+    assert AuditEntry.objects.filter(verb="orchestration.run.cancel_requested").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [
+        ("queued", {"resume", "retry"}),
+        ("running", {"resume", "retry"}),
+        ("waiting", {"resume", "retry"}),
+        ("paused", {"pause", "retry"}),
+        ("completed", {"cancel", "pause", "resume", "retry"}),
+        ("failed", {"cancel", "pause", "resume"}),
+        ("cancelled", {"cancel", "pause", "resume"}),
+    ],
+)
+def test_only_what_the_state_allows(organisation: Organisation, status: str, refused: set[str]) -> None:
+    run = start(organisation, definition())
+    Run.objects.filter(pk=run.pk).update(status=status)
+    found = set()
+    for name in ("cancel", "pause", "resume", "retry"):
+        RunSignal.objects.all().delete()
+        try:
+            getattr(runs, f"{name}_run")(run=run, actor=Actor.command())
+        except runs.RunStateConflict as conflict:
+            assert conflict.run_status == status and status in conflict.message
+            found.add(name)
+    assert found == refused
+
+
+def test_cancelling_frees_a_run_in_quarantine(organisation: Organisation) -> None:
+    run = start(organisation, definition())
+    Run.objects.filter(pk=run.pk).update(incident={"code": "host_killer"}, claims=6, due_at=None)
+    runs.cancel_run(run=run, actor=Actor.command())
+    run.refresh_from_db()
+    assert run.incident is None and run.claims == 0 and run.due_at
+
+
+def test_an_ended_run_takes_no_answers(organisation: Organisation) -> None:
+    run = start(organisation, definition())
+    Run.objects.filter(pk=run.pk).update(status="completed")
+    with pytest.raises(runs.RunStateConflict):
+        runs.signal_node(run_id=run.pk, node="a", by="x", data={})
