@@ -8,7 +8,7 @@ const KEPT = {
   open: () => true,
   style: () => true,
   popover: () => true,
-  value: (field) => field.value !== field.defaultValue,
+  value: (field) => "defaultValue" in field && field.value !== field.defaultValue, // a <progress> has none
   checked: (box) => box.checked !== box.defaultChecked,
   selected: (option) => option.selected !== option.defaultSelected,
 };
