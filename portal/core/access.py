@@ -58,8 +58,9 @@ def permissions_of(user: User | AnonymousUser, organisation: Organisation) -> fr
 
 
 def forget(user: User) -> None:
-    """Drop what `permissions_of` keeps; for whoever changes roles and goes on with the same user object."""
+    """Drop what is kept on the user object; for whoever changes rights and goes on with the same one."""
     user.__dict__.pop("_permissions_by_organisation", None)
+    user.__dict__.pop("_organisations", None)
 
 
 def can(user: User | AnonymousUser, organisation: Organisation, permission: Permission) -> bool:
@@ -75,12 +76,14 @@ def require(who: HttpRequest | User | AnonymousUser, organisation: Organisation,
 
 
 def organisations_of(user: User | AnonymousUser) -> list[Organisation]:
-    """All that the user may enter, by name. One query."""
+    """All that the user may enter, by name. One query a request, like `permissions_of`."""
     if not user.is_authenticated or not user.is_active:
         return []
-    if user.is_superuser:
-        return list(Organisation.objects.all())
-    return list(Organisation.objects.filter(is_active=True, memberships__user=user))
+    if "_organisations" not in user.__dict__:
+        everywhere = Organisation.objects.all()
+        mine = everywhere.filter(is_active=True, memberships__user=user)
+        user.__dict__["_organisations"] = list(everywhere if user.is_superuser else mine)
+    return list(user.__dict__["_organisations"])
 
 
 type_view = Callable[..., Any]

@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from portal.core import clock
 from portal.core.actors import Actor
@@ -205,9 +207,11 @@ def test_the_ledger_shows_before_and_after_and_filters(cast: Cast, client: Clien
 def test_ten_more_rows_cost_no_more_queries(cast: Cast, client: Client, django_assert_max_num_queries):
     client.force_login(cast.admin)
     client.get("/o/acme/audit/")
+    with CaptureQueriesContext(connection) as before:
+        client.get("/o/acme/audit/")
     for _ in range(30):
         audit.record(organisation=cast.organisation, actor=Actor.command(), verb="test.thing.happened")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(len(before)):
         client.get("/o/acme/audit/")
 
 
