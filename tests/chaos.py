@@ -48,7 +48,6 @@ IN_HAND = """
     SELECT run.id, run.lease_token FROM orchestration_run AS run
     JOIN orchestration_enginehost AS host ON host.id = run.host_id WHERE host.pid = %s
 """
-TAKEN_OVER = "SELECT count(*) FROM orchestration_run WHERE id = ANY(%s) AND host_id IS NOT NULL AND host_id <> %s"
 
 
 @dataclass

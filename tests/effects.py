@@ -18,6 +18,13 @@ from typing import Any
 AGENT = "effect"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that was killed in the middle of its call is what is meant to happen."""
+
+
 @dataclass
 class Sink:
     """`calls`: [(key, began, ended)] in the order of their ends; a call whose client died has ended all the same."""
@@ -38,8 +45,7 @@ class Sink:
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
