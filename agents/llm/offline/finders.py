@@ -71,7 +71,7 @@ def _findings(material: Material) -> list[Seed]:
 def _problems(material: Material) -> list[Seed]:
     found = [
         Seed(sentence.text, sentence.section)
-        for sentence in reading.sentences(material.main)
+        for sentence in reading.sentences(material.text)
         if labels.sentiment(sentence.text).label == "negative" or labels.severity(sentence.text) in ("critical", "high")
     ]
     return distinct(found)[:12]
@@ -116,6 +116,14 @@ def _around(figure: Figure) -> str:
         clause = figure.sentence.text
     clause = re.sub(r"\s+(?:by|on|at|of|until|before|is|no later than|to|from|for)$", "", clause, flags=re.I)
     return reading.sentence_case(reading.shorten(clause, 90))
+
+
+def _anomalies(material: Material) -> list[Seed]:
+    """Values of tables that stand out; in prose, what is said to be wrong."""
+    if material.tables:
+        facts = [(name, fact) for name, table in material.tables for fact in tables.facts(table)]
+        return [Seed(fact, name) for name, fact in facts if " stands out " in fact]
+    return _problems(material)
 
 
 def _amounts(material: Material) -> list[Seed]:
@@ -362,6 +370,7 @@ def _points(material: Material) -> list[Seed]:
 
 
 FINDERS: tuple[tuple[str, Callable[[Material], list[Seed]]], ...] = (
+    (r"anomal|odd.?value|outlier|stands?.?out", _anomalies),
     (r"work.?package|package|line.?item|estimate|effort|component|module|building.?block|service\b|services|approach|solution|architecture|phase|stream|capabilit|offer", by_area),
     (r"test|scenario|acceptance", _tests),
     (r"requirement|demand|obligation|must.?have|criteria|criterion|deliverable|user.?stor|need\b|needs", _demands),
@@ -370,7 +379,7 @@ FINDERS: tuple[tuple[str, Callable[[Material], list[Seed]]], ...] = (
     (r"risk|concern|threat|red.?flag|exposure|danger|warning|weakness", _risks),
     (r"deadline|date|milestone|timeline|schedule|event|calendar|due", _dates),
     (r"budget|price|cost|payment|amount|money", _budget),
-    (r"figure|metric|kpi|number|statistic|quantit|measure\b|trend|insight|fact\b|facts|anomal|variance|driver", _amounts),
+    (r"figure|metric|kpi|number|statistic|quantit|measure\b|trend|insight|fact\b|facts|variance|driver", _amounts),
     (r"contact|email|people|person|part(?:y|ies)\b|stakeholder", _contacts),
     (r"question|clarification|gap|unknown|missing|unclear|open.?point", _questions),
     (r"section|chapter|outline|heading|toc|agenda|page", _sections),
@@ -383,4 +392,8 @@ FINDERS: tuple[tuple[str, Callable[[Material], list[Seed]]], ...] = (
 
 
 # An empty list is the right answer to these, rather than sentences that are something else.
-NO_FALLBACK = {FINDING_NAME.pattern, FINDERS[1][0], FINDERS[5][0], FINDERS[6][0], FINDERS[9][0], FINDERS[10][0]}
+NO_FALLBACK = {
+    pattern
+    for pattern, find in FINDERS
+    if find in (_anomalies, _tests, _findings, _risks, _dates, _contacts, _questions, _actions)
+}

@@ -79,17 +79,25 @@ def facts(table: Table) -> list[str]:
             change = (column.numbers[-1] - column.numbers[0]) / abs(column.numbers[0]) * 100
             word = "rose" if change > 0 else "fell"
             found.append(f"{column.name} {word} by {abs(change):.1f}% from {names[0]} to {names[-1]}.")
-        if len(column.numbers) > 4 and (deviation := statistics.pstdev(column.numbers)):
-            for index, value in enumerate(column.numbers):
-                if abs(value - mean) > 2 * deviation:
-                    where = f" ({names[index]})" if names else f" (row {index + 1})"
-                    found.append(
-                        f"{column.name}{where} stands out with {_show(value)}, far from the average of {_show(mean)}."
-                    )
+        found.extend(_outliers(column, names))
     for column in table.columns:
         if not column.numbers and column is not label and 1 < len(set(column.values)) <= max(8, table.rows // 2):
             common = ", ".join(f"{name} ({count})" for name, count in Counter(column.values).most_common(3) if name)
             found.append(f"{column.name}: most often {common}.")
+    return found
+
+
+def _outliers(column: Column, names: Sequence[str]) -> list[str]:
+    """Values far from all the others: judged against these alone, so that in a short column one value can stand out."""
+    found = []
+    for index, value in enumerate(column.numbers):
+        others = column.numbers[:index] + column.numbers[index + 1 :]
+        if len(others) < 3:
+            return []
+        mean, deviation = statistics.fmean(others), statistics.pstdev(others)
+        if abs(value - mean) > max(4 * deviation, 0.3 * abs(mean)):
+            where = f" ({names[index]})" if names else f" (row {index + 1})"
+            found.append(f"{column.name}{where} stands out with {_show(value)}; the others average {_show(mean)}.")
     return found
 
 

@@ -30,6 +30,7 @@ _ITEM = re.compile(
     r"^\s*(?:[-*•–▪]\s+|(?P<number>(?:\(?[a-z0-9]{1,3}[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?|[A-Z]{1,6}-?\d{1,4}(?:\.\d+)?[:.)]?))\s+)(?P<text>\S.*)$"
 )
 _RULE = re.compile(r"^\s*([-=_*~])\1{2,}\s*$")
+_LOG_LINE = re.compile(r"^\[?(?:\d{4}-\d{2}-\d{2}[T ])?\d{2}:\d{2}:\d{2}")
 _PAGE = re.compile(r"^\s*(page\s+\d+(\s+of\s+\d+)?|\d{1,4})\s*$", re.I)
 _ENDS = re.compile(r"([.!?])([\"'”’)\]]*)\s+(?=[\"'“‘(\[]?[A-Z0-9ÄÖÜÉ€$£])")
 _TITLE = re.compile(
@@ -97,6 +98,10 @@ def blocks(text: str) -> tuple[Block, ...]:
             cells = [cell.strip() for cell in stripped.strip("|").split("|")]
             if any(re.search(r"\w", cell) for cell in cells):
                 result.append(Block("row", " | ".join(cells), section))
+            continue
+        if _LOG_LINE.match(stripped):
+            flush()
+            result.append(Block("row", stripped, section))
             continue
         before = not pending
         heading = _heading(stripped, before, lines[index + 1].strip() if index + 1 < len(lines) else "")
