@@ -33,6 +33,9 @@ class Filters(Schema):
     output: str = Field("", description="A type it gives.")
     status: str = Field("", description="active, beta, deprecated or offline.")
     kind: str = Field("", description="llm, http, python, ...")
+    success: str = Field("", description="This share of calls succeeded at least, in percent: 99, 95 or 80.")
+    time: str = Field("", description="Calls took this many seconds at most, on average: 1, 5 or 30.")
+    cost: str = Field("", description="Calls cost this many USD at most, on average: 0, 0.01 or 0.1.")
     sort: str = Field(
         "", description="name, domain or updated; with - before it backwards. Empty: best match, then name."
     )
