@@ -35,7 +35,10 @@ def load(organisation: Organisation, actor: Actor) -> Loaded:
 
     The agents they name must be there (`agents.catalogue.load`). Raises InvalidDefinition otherwise.
     """
-    known = {row.slug: row for row in Workflow.objects.filter(organisation=organisation).select_related("published__definition")}
+    known = {
+        row.slug: row
+        for row in Workflow.objects.filter(organisation=organisation).select_related("published__definition")
+    }
     loaded = Loaded()
     for sample in samples():
         workflow = known.get(sample.slug)
