@@ -9,6 +9,7 @@ class AgentError(Exception):
     code: a stable word for rules and reports: agent_unknown, agent_offline, invalid_input, invalid_output, timeout,
     rate_limited, authentication, ... retry_after: seconds the other side asked for. detail: JSON for the page, e.g.
     {"faults": [{"path", "message"}]}. usage: what was spent before it failed, in the shape of `AgentReply.usage`.
+    retry: the agent's own retry policy, {"max_attempts", "backoff", ...}, for callers that bring none.
     """
 
     def __init__(
@@ -28,3 +29,4 @@ class AgentError(Exception):
         self.retry_after = retry_after
         self.detail = detail
         self.usage = usage
+        self.retry: dict[str, Any] = {}

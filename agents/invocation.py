@@ -63,6 +63,7 @@ async def invoke(request: AgentRequest) -> AgentReply:
         reply = await _run(agent, request)
     except AgentError as error:
         error.usage = {**(error.usage or {}), **who}
+        error.retry = dict(agent.retry)
         raise
     return AgentReply(outputs=reply.outputs, usage={**_cost(agent, reply), **who})
 

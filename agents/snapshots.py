@@ -7,7 +7,7 @@ current, is asked again after a second: an agent taken offline stops within that
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -34,6 +34,8 @@ class AgentSnapshot:
     timeout_seconds: int
     max_concurrency: int | None = None
     cost_per_run_usd: float | None = None
+    retry: Mapping[str, Any] = field(default_factory=dict)
+    """When a failed call is worth another: {"max_attempts", "backoff", "initial_seconds"}; the engine acts on it."""
     hints: tuple[str, ...] = ()
     """Domain and skills, as they were when the snapshot was read: what the profile `auto` chooses by."""
 
@@ -51,6 +53,7 @@ class AgentSnapshot:
             timeout_seconds=version.timeout_seconds,
             max_concurrency=version.max_concurrency,
             cost_per_run_usd=None if version.cost_per_run_usd is None else float(version.cost_per_run_usd),
+            retry=version.retry,
             hints=(version.agent.domain, *version.agent.skills),
         )
 

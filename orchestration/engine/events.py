@@ -4,7 +4,8 @@ An event is stored as (run, seq, type, at, node, path, data): `to_row` and `from
 other than `at`, `node` and `path` live in `data` under their own names; defaults are left out. Adding a field with a
 default is a compatible change, renaming or removing one is not: stored histories must replay with tomorrow's code.
 
-Errors are JSON: {"code": str, "message": str, "retryable": bool, "retry_after": seconds | None, "detail": any}.
+Errors are JSON: {"code": str, "message": str, "retryable": bool, "retry_after": seconds | None, "detail": any},
+and "retry_policy" where an agent brings its own.
 Usage is JSON: {"cost_usd": float | None, "input_tokens": int, "output_tokens": int, "model": str, "agent": str,
 "agent_version": int}.
 """

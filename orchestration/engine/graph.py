@@ -36,6 +36,11 @@ class RetryPolicy:
     on: tuple[str, ...] = ()
     """Error codes that are retried; empty means every error marked retryable."""
 
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> RetryPolicy:
+        """From JSON; what is left out has its default."""
+        return cls(**{**raw, "on": tuple(raw.get("on", ()))})
+
 
 @dataclass(frozen=True, slots=True)
 class JoinRule:
@@ -52,7 +57,8 @@ class Node:
     name: str
     parent: NodeId | None
     settings: Mapping[str, Any]
-    retry: RetryPolicy
+    retry: RetryPolicy | None
+    """None: the node brings none; the error may (an agent's own policy), else it is tried once."""
     join: JoinRule
     timeout_seconds: float | None
     optional: bool
@@ -151,7 +157,7 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         name=raw.get("name") or raw["id"],
         parent=raw.get("parent"),
         settings=raw.get("settings") or {},
-        retry=RetryPolicy(**{**retry, "on": tuple(retry.get("on", ()))}),
+        retry=RetryPolicy.of(retry) if retry else None,
         join=JoinRule(**join),
         timeout_seconds=raw.get("timeout_seconds"),
         optional=raw.get("optional", False),

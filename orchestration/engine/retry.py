@@ -1,9 +1,10 @@
 """What follows from an attempt that failed or was cut off.
 
-In this order: try again as the retry policy says, lead on through the `error` port, leave the node out if it is
-optional, or let the failure go up. An attempt that was abandoned (its host died) is not the node's fault: it is begun
-again at once and does not count as a try, up to a ceiling that keeps a node which kills its hosts from doing so for
-ever. A node marked at-most-once is never begun again by itself.
+In this order: try again as the retry policy says (the node's; where it has none, the one the error brings along, which
+is an agent's own), lead on through the `error` port, leave the node out if it is optional, or let the failure go up. An
+attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
+try, up to a ceiling that keeps a node which kills its hosts from doing so for ever. A node marked at-most-once is never
+begun again by itself.
 
 Delays follow AWS's "Exponential Backoff and Jitter" (Brooker, 2015) with equal jitter: half of the delay is certain,
 half is left to chance, and chance is a hash of run, node and attempt, so that planning twice gives the same time.
@@ -35,9 +36,10 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
         if node_run.abandonments > MOST_ABANDONMENTS:
             return final_failure(state, key, errors.abandoned(node_run.abandonments), now)
         return None
-    if not _is_retried(node.retry, node_run.failures, node_run.error):
+    policy = node.retry or RetryPolicy.of(node_run.error.get("retry_policy") or {})
+    if not _is_retried(policy, node_run.failures, node_run.error):
         return final_failure(state, key, node_run.error, now)
-    delay = delay_seconds(node.retry, node_run.failures, node_run.error, chance(state.seed, key, node_run.attempt))
+    delay = delay_seconds(policy, node_run.failures, node_run.error, chance(state.seed, key, node_run.attempt))
     due = (node_run.failed_at or now) + timedelta(seconds=delay)
     attempt = node_run.attempt + 1
     return Record(RetryScheduled(at=now, node=node.id, path=key[1], attempt=attempt, due=due, error=node_run.error))

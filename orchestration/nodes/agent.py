@@ -55,6 +55,7 @@ class Agent(NodeType):
                 retry_after=error.retry_after,
                 detail=error.detail,
                 usage=error.usage,
+                retry_policy=error.retry,
             ) from error
         return Done(outputs=reply.outputs, usage=reply.usage)
 

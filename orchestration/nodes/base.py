@@ -29,7 +29,8 @@ class NodeFailure(Exception):
     """An expected failure of a node. The engine asks one thing of it: try again, and when?
 
     `code` is a stable word for rules and reports (timeout, rate_limited, invalid_output, expression, ...),
-    `retry_after` the seconds the other side asked for, `detail` JSON for the page.
+    `retry_after` the seconds the other side asked for, `detail` JSON for the page. `retry_policy` is what holds when
+    the node has no policy of its own (an agent's), in the shape of `engine.graph.RetryPolicy`.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class NodeFailure(Exception):
         retry_after: float | None = None,
         detail: JSON = None,
         usage: JSON = None,
+        retry_policy: Mapping[str, JSON] | None = None,
     ) -> None:
         super().__init__(message)
         self.message, self.code, self.retryable = message, code, retryable
         self.retry_after, self.detail, self.usage = retry_after, detail, usage
+        self.retry_policy = retry_policy
 
     def as_json(self) -> dict[str, JSON]:
         return {
@@ -53,6 +56,7 @@ class NodeFailure(Exception):
             "retryable": self.retryable,
             "retry_after": self.retry_after,
             "detail": self.detail,
+            **({"retry_policy": dict(self.retry_policy)} if self.retry_policy else {}),
         }
 
 

@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from orchestration.engine.apply import apply
+from orchestration.engine.events import AttemptFailed
 from orchestration.engine.graph import RetryPolicy
-from orchestration.engine.planner import next_due
+from orchestration.engine.planner import next_due, plan
 from orchestration.engine.retry import MOST_ABANDONMENTS, chance, delay_seconds
 from orchestration.engine.states import RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING
-from tests.engine.words import Story, error
+from tests.engine.words import Story, command_words, error
 
 TWICE = {"max_attempts": 2, "jitter": False}
 
@@ -103,3 +105,17 @@ def test_an_at_most_once_node_that_was_cut_off_is_for_a_person_to_decide() -> No
 
     handled = Story(define(node("a", delivery="at_most_once"), "a:error > ask"), "a abandoned")
     assert handled.carry_out() == ["a fails (outcome_unknown) handled", "start ask"]
+
+
+def test_an_agents_own_policy_holds_where_the_node_brings_none() -> None:
+    """The error carries it, so that the plan needs nothing but the state."""
+    own = error("busy", retry_policy={"max_attempts": 3, "backoff": "fixed", "initial_seconds": 5, "jitter": False})
+    for brought, due in (({}, "a is tried again in 5 s"), ({"retry": TWICE}, "a is tried again in 1 s")):
+        state = Story(define(node("a", **brought)), "a started").state
+        failed = AttemptFailed(at=BEGINNING, node="a", attempt=1, error=own)
+        apply(state, failed)
+        assert [command_words(command, BEGINNING) for command in plan(state, BEGINNING)] == [due]
+
+
+def test_without_any_policy_a_node_is_tried_once() -> None:
+    assert Story(define(node("a")), "a failed busy").plan() == ["a fails (busy)"]
