@@ -40,9 +40,15 @@ def _position(value: JSON) -> JSON:
 
 
 def _goes_round(view: View, name: str) -> bool:
+    """Whether the chain of loops around a node never ends, be the node in the circle or only within it."""
+    seen: set[str] = set()
     node = view.nodes[name]
-    around = view.parents(node)
-    return bool(around) and around[-1].parent in {name, *(item.id for item in around)}
+    while node.parent is not None and node.parent in view.nodes:
+        if node.id in seen:
+            return True
+        seen.add(node.id)
+        node = view.nodes[node.parent]
+    return False
 
 
 def _once(edges: list[dict[str, str]]) -> list[dict[str, str]]:
