@@ -33,7 +33,10 @@ class Meter:
     def charge(self, units: int) -> None:
         self.units -= units
         if self.units < 0:
-            raise ExpressionError("The expression makes too much data.", code="limit")
+            # A loop of the runtime goes on after an error, converting its data again each time: its time is up, too.
+            self.deadline = 0.0
+            self.error = self.error or ExpressionError("The expression makes too much data.", code="limit")
+            raise self.error
 
     def in_time(self) -> bool:
         if time.monotonic() <= self.deadline:

@@ -82,7 +82,7 @@ def test_a_request_for_proposals_becomes_a_proposal_with_a_persons_consent(
     status(page, "Completed")
     expect(page.locator("#results")).to_contain_text("Proposal", ignore_case=True)
     with page.expect_download() as download:
-        page.locator("#output-proposal").get_by_role("link", name="Download").click()
+        page.locator("#results").get_by_role("link", name="Download proposal").click()
     proposal = Path(download.value.path()).read_text(encoding="utf-8")
     assert proposal.startswith("#") and len(proposal) > 1500
     # Its neighbour in the ledger: who decided, and by what right.
