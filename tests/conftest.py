@@ -33,7 +33,7 @@ _folder: Path | None = None
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        # `-n`: this process only hands tests out. What it set here its workers would inherit, and read settings too soon.
+        # `-n`: this process only hands tests out. Its workers would inherit what it sets, and read settings too soon.
         return
     _start_servers()
     os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.utils.html import escape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,7 +108,7 @@ def test_any_draft_can_be_checked_and_drawn(nodes: Any, edges: Any):
     layout(shown)
     drawn = graph_svg.render(draft)
     for item in shown["nodes"]:
-        assert f'data-node="{item["id"]}"' in drawn
+        assert f'data-node="{escape(item["id"])}"' in drawn
 
 
 @st.composite
