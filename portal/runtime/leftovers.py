@@ -71,7 +71,7 @@ def of_register(register: Register) -> list[psutil.Process]:
     """Programs with their descendants. Not the private servers: those know best who works on their data."""
     found = []
     for entry in register.read():
-        if entry.name in SERVERS:
+        if entry.name in SERVERS or entry.pid <= 0:  # 0 stands for every session begun outside of this container
             continue
         leader = next((p for p in members(entry.pid) if p.pid == entry.pid), None)
         if leader and abs(leader.info["create_time"] - entry.created) > CLOCK_STEP:

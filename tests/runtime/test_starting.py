@@ -1,8 +1,10 @@
 """The parts of `up` that need no portal."""
 
+import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +46,22 @@ def test_one_at_a_time_and_the_lock_is_free_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_process_number_given_to_a_stranger_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "processes.json").write_text(f'[{{"name": "web", "pid": {os.getsid(0)}, "created": 1000.0}}]')
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)  # leads a session, as a program of `up` does
+    try:
+        born = psutil.Process(stranger.pid).create_time()
+        for created, expected in ((1000.0, []), (born, [stranger.pid])):
+            (tmp_path / "processes.json").write_text(
+                json.dumps([{"name": "web", "pid": stranger.pid, "created": created}])
+            )
+            assert [process.pid for process in of_register(Register(tmp_path))] == expected
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_session_zero_of_a_container_is_nobodys(tmp_path: Path) -> None:
+    # In a process namespace of its own, a process whose session began outside has session 0, and so has the kernel's.
+    (tmp_path / "processes.json").write_text('[{"name": "web", "pid": 0, "created": 1000.0}]')
     assert of_register(Register(tmp_path)) == []
 
 
