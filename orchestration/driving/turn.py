@@ -22,7 +22,8 @@ from orchestration.engine.events import (
 from orchestration.engine.graph import Key
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState
 from orchestration.nodes.base import NodeType, RunFacts, node_type
-from orchestration.store.checkpoints import Checkpoint, LetGo, NodeRunRow, RunRow
+from orchestration.nodes.commit_hooks import Hook, hooks_of
+from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow
 from orchestration.store.desk import Lease
 
 JSON = Any
@@ -149,14 +150,16 @@ class Turn:
         self._clear()
         return made
 
-    def _hooks(self, facts: RunFacts) -> list[tuple[NodeType, RunFacts, list[NodeEvent]]]:
-        found: dict[str, list[NodeEvent]] = {}
+    def _hooks(self, facts: RunFacts) -> list[Hooked]:
+        """Those of node types for the events of their own nodes, then those of anybody."""
+        found: dict[Hook, list[Event]] = {}
         for event in self.events:
             if isinstance(event, NodeEvent):
-                kind = self.state.graph.nodes[event.node].type
-                if type(node_type(kind)).in_commit is not NodeType.in_commit:
-                    found.setdefault(kind, []).append(event)
-        return [(node_type(kind), facts, events) for kind, events in found.items()]
+                kind = node_type(self.state.graph.nodes[event.node].type)
+                if type(kind).in_commit is not NodeType.in_commit:
+                    found.setdefault(kind.in_commit, []).append(event)
+        found |= hooks_of(self.events)
+        return [Hooked(hook, facts, events) for hook, events in found.items()]
 
 
 def _waiting(node_run: NodeRunState) -> JSON:

@@ -159,6 +159,7 @@ class NodeType(ABC):
         """Called by the store's writer inside the transaction that records `events` of this type's nodes.
 
         For rows that must appear or change together with the event (approval requests). Must be quick and idempotent.
+        For events of other nodes or of the run: `nodes.commit_hooks`.
         """
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration.engine.events import Event, NodeEvent, to_row
+from orchestration.engine.events import Event, to_row
 
 if TYPE_CHECKING:
-    from orchestration.nodes.base import NodeType, RunFacts
+    import psycopg
+
+    from orchestration.nodes.base import RunFacts
+    from orchestration.nodes.commit_hooks import Hook
     from orchestration.store.desk import Lease
 
 JSON = Any
@@ -60,6 +63,18 @@ class NodeRunRow:
     ended_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """Who wants rows of its own in the commit of these events (`nodes.commit_hooks`, a type's `in_commit`)."""
+
+    hook: Hook
+    run: RunFacts
+    events: Sequence[Event]
+
+    def __call__(self, connection: psycopg.Connection[Any]) -> None:
+        self.hook(connection, self.run, self.events)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """`before` is the number of the last event already written; `events` follow it."""
@@ -74,8 +89,8 @@ class Checkpoint:
     progress: bool = False
     """Something ended: the run is not what kills hosts."""
     let_go: LetGo | None = None
-    hooks: Sequence[tuple[NodeType, RunFacts, Sequence[NodeEvent]]] = field(default=())
-    """Node types that want rows of their own in this commit."""
+    hooks: Sequence[Hooked] = field(default=())
+    """Rows of others in this commit."""
 
     @property
     def after(self) -> int:

@@ -172,7 +172,8 @@ class Writer:
                 written = self._execute(connection, arguments)
                 for checkpoint in checkpoints:
                     if checkpoint.lease.run_id in written:
-                        _call_hooks(connection, checkpoint)
+                        for hooked in checkpoint.hooks:
+                            hooked(connection)
         else:
             written = self._execute(connection, arguments)
         self.commits += 1
@@ -253,11 +254,6 @@ def _arguments(checkpoints: Sequence[Checkpoint], host_id: int) -> dict[str, Any
         "node_runs": json.dumps([record for checkpoint in checkpoints for record in checkpoint.node_run_records()]),
         "signals": json.dumps([record for checkpoint in checkpoints for record in checkpoint.signal_records()]),
     }
-
-
-def _call_hooks(connection: psycopg.Connection[Any], checkpoint: Checkpoint) -> None:
-    for node_type, facts, events in checkpoint.hooks:
-        node_type.in_commit(connection, facts, events)
 
 
 def _went_away(error: psycopg.OperationalError) -> bool:
