@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
+from urllib.parse import quote
 
 from cel_expr_python import cel
 
@@ -74,6 +75,10 @@ def _index(text: str, start: int, end: int | None = None) -> str:
 def _replace(text: str, old: str, new: str) -> str:
     meter().charge(len(text) + (text.count(old) * len(new)))
     return text.replace(old, new)
+
+
+def _encode_url(text: str) -> str:
+    return _made(quote(text, safe=""))
 
 
 def _join(items: Sequence[Any], separator: str = "") -> str:
@@ -226,6 +231,7 @@ LIBRARY: tuple[Function, ...] = (
     _method("substring", "si sii", _index, "'abcd'.substring(1, 3) = \"bc\"", "From a place up to another."),
     _method("indexOf", "ss", lambda s, part: s.find(part), "'abc'.indexOf('c') = 2", "Where a part begins, or -1."),
     _method("truncate", "si", _truncate, "'abcdef'.truncate(4) = \"abc…\"", "At most so many characters."),
+    _method("encode_url", "s", _encode_url, "'a b&c'.encode_url() = \"a%20b%26c\"", "As a part of an address."),
     _method("join", "l ls", _join, "['a', 1].join('-') = \"a-1\"", "All elements as one text."),
     _method("sort", "l", _sorted, "[3, 1, 2].sort() = [1, 2, 3]", "In order; numbers or texts."),
     _method("reverse", "l", lambda x: _made(x[::-1]), "[1, 2].reverse() = [2, 1]", "In the opposite order."),

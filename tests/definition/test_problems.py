@@ -61,7 +61,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("missing_key", {"name": "A", "nodes": [A]}, None, "format", "format"),
     ("missing_key", {"format": "ensemble.workflow/1", "nodes": [A]}, None, "name", "name"),
     ("missing_key", definition({"id": "a", "settings": {}}), "a", "nodes[0].type", "A node needs the key type"),
-    ("missing_key", definition(node("a", settings={})), "a", "nodes[0].settings.seconds", "a needs the setting seconds"),
+    ("missing_key", definition(node("a", "set", settings={})), "a", "nodes[0].settings.variables", "a needs the setting variables"),
     ("unknown_key", definition(nme="x"), None, "nme", "Did you mean name?"),
     ("unknown_key", definition(node("a", retyr={})), "a", "nodes[0].retyr", "not a key of a node. Did you mean retry?"),
     ("unknown_key", definition(node("a", retry={"tries": 3})), "a", "nodes[0].retry.tries", "not a key of retry"),

@@ -28,6 +28,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "condition": {"condition": "size(inputs.text) > 1"},
     "delay": {"seconds": 1},
     "fail": {"message": "Not {{ inputs.text }}"},
+    "http": {
+        "url": "https://api.example.com/search",
+        "query": {"q": "{{ inputs.text }}"},
+        "auth": {"secret_name": "KEY"},
+    },
     "human_input": {"fields": {"type": "object", "properties": {"name": {"type": "string"}}}},
     "join": {},
     "loop": {"items": "[1, 2]", "mode": "parallel", "limit": 2, "output": "{{ inputs.text }}"},
@@ -36,7 +41,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "switch": {"cases": [{"port": "long", "when": "size(inputs.text) > 100"}]},
 }
 SCOPE = {"inputs": {"text": "hello"}, "vars": {}, "context": {}, "loop": None, "error": None, "run": {}}
-NEEDS_OTHERS = {"agent", "approval", "human_input"}  # a registry or people: tested with them
+NEEDS_OTHERS = {"agent", "approval", "http", "human_input"}  # a registry or people: tested with them
 
 TYPES = base.node_types()
 
@@ -147,7 +152,7 @@ def test_only_types_that_wait_can_be_resumed(node_type: NodeType) -> None:
 def test_each_type_has_a_file_of_its_own() -> None:
     """New kinds are new files: nothing else is edited."""
     found = Path(apps.get_app_config("orchestration").path, "nodes").glob("*.py")
-    kinds = {path.stem for path in found} - {"__init__", "base"}
+    kinds = {path.stem for path in found} - {"__init__", "base", "commit_hooks"}
     assert kinds == {kind for kind in TYPES if type(TYPES[kind]).__module__.startswith("orchestration.")}
 
 
