@@ -1,6 +1,9 @@
+import importlib
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from portal.core.models import Organisation
@@ -17,6 +20,7 @@ class AgentsConfig(AppConfig):
 
         base.discover()
         _register_catalogue()
+        _import_own_functions()
 
 
 def _register_catalogue() -> None:
@@ -25,6 +29,17 @@ def _register_catalogue() -> None:
     from portal.core.services import seeding
 
     seeding.register("agents", _load_catalogue, order=10)
+
+
+def _import_own_functions() -> None:
+    """The installation's functions for agents: modules named by AGENT_MODULES, which register them when imported."""
+    for name in settings.AGENT_MODULES:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ImproperlyConfigured(
+                f"AGENT_MODULES names {name!r}, but {error}. Is it installed, or in a folder of PYTHONPATH?"
+            ) from error
 
 
 def _load_catalogue(organisation: "Organisation", demo: bool) -> None:

@@ -1,6 +1,6 @@
 """The allow-list of Python functions that agents may call, and the three that come with the portal.
 
-An installation adds its own in any module that an app's `ready` imports:
+An installation adds its own in modules that the setting AGENT_MODULES names:
 
     @callable_agent("vat", label="VAT", description="Adds VAT.", input_schema={...}, output_schema={...})
     def vat(inputs: dict, call: CallFacts) -> dict: ...

@@ -172,6 +172,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
+AGENT_MODULES = env.words("AGENT_MODULES")
+
 ENGINE_WORKERS = env.integer("ENGINE_WORKERS", 2)
 # A host works one shift in a worker, whose memory is then given back. The limit is django-q2's, which kills.
 ENGINE_SHIFT_SECONDS = env.integer("ENGINE_SHIFT_SECONDS", 1800)
