@@ -15,5 +15,14 @@ CHANNEL = "ensemble_runs"
 
 def ring(run_id: UUID) -> None:
     """Wake the hosts when the caller's transaction commits. One tiny query."""
+    _notify(str(run_id))
+
+
+def ring_for_any() -> None:
+    """Hosts look for whatever is due: for many runs at once."""
+    _notify("")
+
+
+def _notify(payload: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(run_id)])
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])

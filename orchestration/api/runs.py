@@ -14,8 +14,8 @@ from orchestration import access
 from orchestration.api import sse
 from orchestration.models import NodeRun, Run, RunEvent
 from orchestration.monitoring import queries
+from orchestration.services import batches, starting
 from orchestration.services import runs as service
-from orchestration.services import starting
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -33,6 +33,27 @@ class StartRun(Schema):
         None, description="The same key again gives the same run and starts nothing."
     )
     priority: int = Field(5, ge=1, le=10, description="10 is served first.")
+
+
+class OneOfBatch(Schema):
+    inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
+    idempotency_key: Annotated[str, Field(max_length=200)] | None = None
+
+
+class StartBatch(Schema):
+    workflow: str = Field(description="Slug of the workflow.")
+    version: int | None = Field(None, description="Number of a published version; the published one if left out.")
+    runs: list[OneOfBatch] = Field(min_length=1, max_length=batches.MOST_RUNS)
+    priority: int = Field(5, ge=1, le=10, description="10 is served first.")
+
+
+class StartedOut(Schema):
+    id: UUID
+    new: bool = Field(description="False: the idempotency key had been used before, and this is that run.")
+
+
+class BatchOut(Schema):
+    runs: list[StartedOut] = Field(description="In the order they were asked for.")
 
 
 class NodeRunOut(Schema):
@@ -157,6 +178,21 @@ def start(request: HttpRequest, body: StartRun) -> Any:
         priority=body.priority,
     )
     return Status(201 if created else 200, run)
+
+
+@router.post("/batch", response={201: BatchOut}, summary="Start many runs of a workflow")
+def start_many(request: HttpRequest, body: StartBatch) -> Any:
+    """In one transaction: all of them or, if the inputs of one are wrong, none."""
+    allow(request, Permission.RUNS_START)
+    started = batches.start_batch(
+        workflow=access.workflow_for(request.organisation, body.workflow),  # type: ignore[attr-defined]
+        version=body.version,
+        wanted=[batches.Wanted(one.inputs, one.idempotency_key) for one in body.runs],
+        actor=Actor.of(request),
+        source="api",
+        priority=body.priority,
+    )
+    return Status(201, {"runs": [{"id": one.run.pk, "new": one.new} for one in started]})
 
 
 @router.get("", response=list[RunSummary], summary="List runs, newest first")

@@ -88,12 +88,44 @@ def start_run(
     inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
     however many callers come at once. Raises InvalidInputs, IdempotencyConflict.
     """
+    run = drafted(
+        organisation=organisation,
+        actor=actor,
+        version=version,
+        definition=definition,
+        inputs=inputs,
+        name=name,
+        workflow=workflow,
+        source=source,
+        idempotency_key=idempotency_key,
+        priority=priority,
+        kind=kind,
+    )
+    known = by_key(run)
+    return known or _insert(run, actor)
+
+
+def drafted(
+    *,
+    organisation: Organisation,
+    actor: Actor,
+    version: WorkflowVersion | None,
+    definition: Definition | None,
+    inputs: dict[str, JSON],
+    name: str = "",
+    workflow: Workflow | None = None,
+    source: str = "",
+    idempotency_key: str | None = None,
+    priority: int = 5,
+    kind: str = "workflow",
+) -> Run:
+    """A run that is due at once, not saved yet. Raises InvalidInputs."""
     if version is not None:
         definition, workflow = version.definition, version.workflow
     if definition is None:
-        raise ValueError("start_run needs a version or a definition")
+        raise ValueError("A run needs a version or a definition.")
     inputs = check_inputs(definition.body, inputs)
-    run = Run(
+    return Run(
         organisation=organisation,
         workflow=workflow,
         version=version,
@@ -108,8 +140,6 @@ def start_run(
         nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
         due_at=Now(),
     )
-    known = _by_key(run)
-    return known or _insert(run, actor)
 
 
 def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JSON]:
@@ -137,7 +167,7 @@ def _insert(run: Run, actor: Actor) -> Run:
             tasks.ring_if_nobody_listens()
             _tell(run)
     except IntegrityError:
-        known = _by_key(run)  # another caller with the same key was first
+        known = by_key(run)  # another caller with the same key was first
         if known is None:
             raise
         return known
@@ -145,7 +175,8 @@ def _insert(run: Run, actor: Actor) -> Run:
     return run
 
 
-def _by_key(wanted: Run) -> Run | None:
+def by_key(wanted: Run) -> Run | None:
+    """The run that was started with this key; None without a key, or if there is none. Raises IdempotencyConflict."""
     if wanted.idempotency_key is None:
         return None
     known = Run.objects.filter(organisation=wanted.organisation, idempotency_key=wanted.idempotency_key).first()

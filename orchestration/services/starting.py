@@ -36,7 +36,7 @@ def start_workflow(
 
     Raises NotPublished, NoSuchVersion, and what `runs.start_run` raises for wrong inputs.
     """
-    chosen = _version(workflow, version)
+    chosen = chosen_version(workflow, version)
     # Two callers with one new key at once are both told "new"; they get the same run all the same.
     keyed = Run.objects.filter(organisation=workflow.organisation, idempotency_key=idempotency_key)
     known = idempotency_key is not None and keyed.exists()
@@ -52,7 +52,8 @@ def start_workflow(
     return run, not known
 
 
-def _version(workflow: Workflow, number: int | None) -> WorkflowVersion:
+def chosen_version(workflow: Workflow, number: int | None) -> WorkflowVersion:
+    """The published version, or the one with this number. Raises NotPublished, NoSuchVersion."""
     versions = WorkflowVersion.objects.select_related("definition", "workflow")
     if number is not None:
         found = versions.filter(workflow=workflow, number=number).first()

@@ -105,6 +105,7 @@ VIEWER: dict[str, dict[str, int]] = {
     "api/v1/workflows/<slug:slug>/archive": {"POST": 403},
     "api/v1/workflows/<slug:slug>/restore": {"POST": 403},
     "api/v1/runs": {"GET": 200, "POST": 403},
+    "api/v1/runs/batch": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/events": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/stream": {"GET": 200},
@@ -131,6 +132,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api/v1/workflows": definition(),
     "api/v1/workflows/<slug:slug>/draft": definition(),
     "api/v1/runs": {"workflow": "striped-workflow", "inputs": {}},
+    "api/v1/runs/batch": {"workflow": "striped-workflow", "runs": [{"inputs": {}}]},
     "api/v1/approvals/<uuidstr:request_id>/decide": {"option": "approve"},
     "o/<slug:org>/inbox/<uuid:request_id>/decide/": {"option": "approve"},
 }

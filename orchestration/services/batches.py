@@ -1,0 +1,117 @@
+"""Starting many runs of one workflow in one transaction: all of them or, if one's inputs are wrong, none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from orchestration import tasks, wakeups
+from orchestration.models import Run, Workflow
+from orchestration.services import runs, starting
+from portal.core import live
+from portal.core.actors import Actor
+from portal.core.errors import UserError
+from portal.core.services import audit
+
+JSON = Any
+MOST_RUNS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One run of the batch."""
+
+    inputs: dict[str, JSON] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`new` is False where the idempotency key had been used before: then it is that run."""
+
+    run: Run
+    new: bool
+
+
+class InvalidBatch(UserError):
+    """`problems`: [{"path": "runs.3: $.rfp", "message": "is required"}], of all runs."""
+
+    def __init__(self, problems: Sequence[dict[str, JSON]]) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        message = f"Nothing was started. {first['path']} {first['message']}{more}."
+        super().__init__(message, code="invalid_inputs")
+        self.problems = list(problems)
+
+
+def start_batch(
+    *,
+    workflow: Workflow,
+    wanted: Sequence[Wanted],
+    actor: Actor,
+    source: str,
+    version: int | None = None,
+    priority: int = 5,
+) -> list[Started]:
+    """Start up to MOST_RUNS runs; the answers are in the order of `wanted`.
+
+    One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion.
+    """
+    drafts = _drafts(workflow, wanted, actor, source, version, priority)
+    with transaction.atomic():
+        # A key that is being used by somebody else at this moment is waited for, and then theirs.
+        Run.objects.bulk_create(drafts, ignore_conflicts=True)
+        answers = [_answer(draft) for draft in drafts]
+        if new := [answer.run for answer in answers if answer.new]:
+            _announce(workflow, new, actor, source)
+    return answers
+
+
+def _drafts(
+    workflow: Workflow, wanted: Sequence[Wanted], actor: Actor, source: str, version: int | None, priority: int
+) -> list[Run]:
+    chosen = starting.chosen_version(workflow, version)
+    drafts: list[Run] = []
+    problems: list[dict[str, JSON]] = []
+    for number, one in enumerate(wanted):
+        try:
+            drafts.append(
+                runs.drafted(
+                    organisation=workflow.organisation,
+                    actor=actor,
+                    version=chosen,
+                    definition=None,
+                    inputs=one.inputs,
+                    source=source,
+                    idempotency_key=one.idempotency_key,
+                    priority=priority,
+                )
+            )
+        except runs.InvalidInputs as error:
+            problems += [{**problem, "path": f"runs.{number}: {problem['path']}"} for problem in error.problems]
+    if problems:
+        raise InvalidBatch(problems)
+    return drafts
+
+
+def _answer(draft: Run) -> Started:
+    """Without a key it is surely new; with one it may be an older run, also an earlier one of this batch."""
+    there = runs.by_key(draft)
+    return Started(draft, new=True) if there is None or there.pk == draft.pk else Started(there, new=False)
+
+
+def _announce(workflow: Workflow, new: Sequence[Run], actor: Actor, source: str) -> None:
+    audit.record(
+        organisation=workflow.organisation,
+        actor=actor,
+        verb="orchestration.run.batch_started",
+        target=workflow,
+        data={"workflow": workflow.slug, "source": source, "runs": [str(run.pk) for run in new]},
+    )
+    wakeups.ring_for_any()
+    tasks.ring_if_nobody_listens()
+    hint = {"type": "hint", "topic": "runs"}
+    live.publish(live.organisation_group(workflow.organisation_id), hint)
