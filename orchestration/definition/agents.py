@@ -29,16 +29,10 @@ def contract_of(node: NodeView, agents: Mapping[str, AgentContract]) -> Contract
 
 def _agent(node: NodeView, agents: Mapping[str, AgentContract]) -> Iterator[Problem]:
     slug, place = node.settings["agent"], (*node.place, "settings", "agent")
+    yield from usable(node, slug, agents, place)
     agent = agents.get(slug)
     if agent is None:
-        message = f"There is no agent {slug}.{did_you_mean(slug, agents)}"
-        yield Problem(Code.UNKNOWN_AGENT, message, node.id, place)
         return
-    if agent.status == "offline":
-        yield Problem(Code.AGENT_OFFLINE, f"The agent {slug} is offline.{_instead(agent)}", node.id, place)
-    elif agent.status == "deprecated":
-        message = f"The agent {slug} is deprecated.{_instead(agent)}"
-        yield Problem(Code.AGENT_DEPRECATED, message, node.id, place, Severity.WARNING)
     version = node.settings.get("version")
     contract = contract_of(node, agents)
     if contract is None:
@@ -52,6 +46,19 @@ def _agent(node: NodeView, agents: Mapping[str, AgentContract]) -> Iterator[Prob
         )
         return
     yield from _inputs(node, agent, contract)
+
+
+def usable(node: NodeView, slug: str, agents: Mapping[str, AgentContract], place: Place) -> Iterator[Problem]:
+    """Whether there is such an agent, and it may be used."""
+    agent = agents.get(slug)
+    if agent is None:
+        message = f"There is no agent {slug}.{did_you_mean(slug, agents)}"
+        yield Problem(Code.UNKNOWN_AGENT, message, node.id, place)
+    elif agent.status == "offline":
+        yield Problem(Code.AGENT_OFFLINE, f"The agent {slug} is offline.{_instead(agent)}", node.id, place)
+    elif agent.status == "deprecated":
+        message = f"The agent {slug} is deprecated.{_instead(agent)}"
+        yield Problem(Code.AGENT_DEPRECATED, message, node.id, place, Severity.WARNING)
 
 
 def _instead(agent: AgentContract) -> str:

@@ -61,6 +61,7 @@ class Code(StrEnum):
     AGENT_OFFLINE = "agent_offline"
     AGENT_DEPRECATED = "agent_deprecated"
     UNKNOWN_AGENT_VERSION = "unknown_agent_version"
+    ALTERNATIVE_DIFFERS = "alternative_differs"
     MISSING_INPUT = "missing_input"
     UNKNOWN_INPUT = "unknown_input"
     INVALID_INPUT = "invalid_input"

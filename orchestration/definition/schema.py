@@ -37,6 +37,7 @@ class Retry(_Part):
     max_seconds: float = Field(60.0, ge=0, le=LONGEST_SECONDS, description="No pause is longer.")
     jitter: bool = Field(True, description="Vary the pause, so that many do not try again at the same moment.")
     on: tuple[str, ...] = Field((), description="Error codes to retry; empty: every error that says it may be retried.")
+    not_on: tuple[str, ...] = Field((), description="Error codes never to retry.")
 
 
 class Join(_Part):
@@ -56,6 +57,9 @@ class Node(_Part):
     settings: dict[str, JSON] = Field(default_factory=dict, description="By the node's type. Strings are templates.")
     retry: Retry | None = None
     timeout_seconds: Seconds | None = Field(None, description="Of one attempt.")
+    total_timeout_seconds: Seconds | None = Field(
+        None, description="Of all attempts together, pauses between them and alternatives included."
+    )
     optional: bool = Field(False, description="If it fails for good it is skipped, and the run goes on.")
     priority: int = Field(5, ge=1, le=10, description="10 starts first when places are few.")
     delivery: Literal["at_least_once", "at_most_once"] = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from orchestration.engine.events import (
     RunFailed,
     path_text,
 )
+from orchestration.engine.frontier import deadline, last_deadline
 from orchestration.engine.graph import Key, Node
 from orchestration.expressions import ExpressionError, evaluate_late, resolve, resolve_settings
 from orchestration.live import Live
@@ -128,7 +129,7 @@ class Steps:
         self, spec: Node, key: Key, attempt: int, settings: Any, begun_at: datetime, wait_data: JSON = None
     ) -> Context:
         node, path = key
-        seconds = spec.timeout_seconds
+        node_run = self.state.node(key)
         where = f"/{path_text(path)}" if path else ""
         return Context(
             run=self.facts,
@@ -136,10 +137,11 @@ class Steps:
             path=path,
             name=spec.name,
             attempt=attempt,
+            alternative=node_run.alternative,
             settings=settings,
             started_at=begun_at,
             run_started_at=self.state.started_at,
-            deadline=begun_at + timedelta(seconds=seconds) if seconds else None,
+            deadline=deadline(spec, node_run),
             idempotency_key=f"{self.facts.id}/{node}{where}",
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
@@ -151,8 +153,9 @@ class Steps:
     ) -> NodeEvent:
         """Let the node work, and say in an event what came of it."""
         key = (context.node, context.path)
+        seconds = self._seconds(spec, key)
         try:
-            async with asyncio.timeout(spec.timeout_seconds) as limit:
+            async with asyncio.timeout(seconds) as limit:
                 result = await work()
             return self._event(kind, key, result)
         except TimeoutError as error:
@@ -162,7 +165,7 @@ class Steps:
                     node=context.node,
                     path=context.path,
                     attempt=context.attempt,
-                    error=errors.timeout(spec.timeout_seconds or 0),
+                    error=errors.timeout(spec.timeout_seconds or spec.total_timeout_seconds or 0),
                 )
             return self._failed(key, context.attempt, _bug(kind, error))
         except NodeFailure as failure:
@@ -177,6 +180,12 @@ class Steps:
                 "a node type has a bug", kind=kind.kind, run=str(self.facts.id), node=context.node, exc_info=error
             )
             return self._failed(key, context.attempt, _bug(kind, error))
+
+    def _seconds(self, spec: Node, key: Key) -> float | None:
+        """How long it may work now: its own time, or what is left of that of all attempts together."""
+        last = last_deadline(spec, self.state.node(key))
+        given = [spec.timeout_seconds, max(0.0, self.clock.seconds_until(last)) if last else None]
+        return min((seconds for seconds in given if seconds is not None), default=None)
 
     def _event(self, kind: NodeType, key: Key, result: Result) -> NodeEvent:
         """Raises NodeFailure for what is not JSON."""

@@ -124,6 +124,7 @@ def _node_started(state: RunState, node_run: NodeRunState, event: events.NodeSta
     node_run.attempt = event.attempt
     node_run.started_at = node_run.started_at or event.at
     node_run.attempt_started_at = event.at
+    node_run.tries_since = node_run.tries_since or event.at
     node_run.until = None
     node_run.abandoned = False
     _forget_wait(node_run)
@@ -156,6 +157,15 @@ def _attempt_abandoned(state: RunState, node_run: NodeRunState, event: events.At
 
 def _retry_scheduled(state: RunState, node_run: NodeRunState, event: events.RetryScheduled) -> None:
     node_run.until = event.due
+
+
+def _alternative_chosen(state: RunState, node_run: NodeRunState, event: events.AlternativeChosen) -> None:
+    """It begins at once, as a retry that is due does."""
+    node_run.alternative = event.index
+    node_run.failures = node_run.abandonments = 0
+    node_run.abandoned = False
+    node_run.until = event.at
+    _forget_resumption(node_run)
 
 
 def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:
@@ -230,6 +240,10 @@ def _loop_of(node_run: NodeRunState) -> LoopState:
 
 def _forget_wait(node_run: NodeRunState) -> None:
     node_run.waiting_for, node_run.wait_data, node_run.until = "", None, None
+    _forget_resumption(node_run)
+
+
+def _forget_resumption(node_run: NodeRunState) -> None:
     node_run.resumed, node_run.signal = False, None
 
 
@@ -240,6 +254,7 @@ _NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], Non
     events.AttemptFailed: _attempt_failed,
     events.AttemptAbandoned: _attempt_abandoned,
     events.RetryScheduled: _retry_scheduled,
+    events.AlternativeChosen: _alternative_chosen,
     events.NodeSucceeded: _node_succeeded,
     events.NodeFailed: _node_failed,
     events.NodeSkipped: _node_skipped,
@@ -312,6 +327,7 @@ def _run_retried(state: RunState, event: events.RunRetried) -> None:
                 attempt=state.nodes[key].attempt,
                 started_at=state.nodes[key].started_at,
                 attempt_started_at=event.at,
+                tries_since=event.at,
                 loop=loop,
             )
     state.error = state.outputs = state.ended_at = None

@@ -2,7 +2,8 @@
 
 abandoned         the hosts that ran the node died, one after the other
 outcome_unknown   an at-most-once node was cut off: nobody knows whether it took effect
-timeout           a wait or a loop took longer than the node's timeout
+timeout           an attempt, a wait or a loop took longer than the node's timeout
+node_timeout      all attempts of a node together took longer than its total timeout
 run_timeout       the run took longer than its timeout
 """
 
@@ -27,6 +28,11 @@ def outcome_unknown() -> JSON:
 
 def timeout(seconds: float) -> JSON:
     return _error("timeout", f"Not done after {seconds:g} seconds.", retryable=True)
+
+
+def node_timeout(seconds: float, last: JSON) -> JSON:
+    """`last` is the error of the last attempt, kept as `detail`."""
+    return {**_error("node_timeout", f"Not done after {seconds:g} seconds, all tries together."), "detail": last}
 
 
 def run_timeout(seconds: float) -> JSON:

@@ -135,6 +135,17 @@ class RetryScheduled(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlternativeChosen(NodeEvent):
+    """The former agent has failed for good; the next one begins, with attempts of its own."""
+
+    index: int
+    """1 is the first of the node's `alternatives`; 0 would be the agent that was asked first."""
+    agent: str
+    error: JSON = None
+    """What the former one failed with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSucceeded(NodeEvent):
     outputs: JSON = None
     port: str = "out"
@@ -203,6 +214,7 @@ TYPES: dict[str, type[Event]] = {
     for kind in (
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
+        AlternativeChosen,
         NodeSucceeded, NodeFailed, NodeSkipped, NodeCancelled,
         LoopOpened, IterationStarted, IterationEnded, SignalIgnored,
     )

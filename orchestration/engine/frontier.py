@@ -66,10 +66,20 @@ def forget_pending(state: RunState, key: Key) -> None:
 
 
 def deadline(node: Node, node_run: NodeRunState) -> datetime | None:
-    """When the node's timeout is reached, counted from the start of the attempt."""
-    if node.timeout_seconds is None or node_run.attempt_started_at is None:
+    """When the attempt's time is up, or that of all attempts together, whichever is first."""
+    found = []
+    if node.timeout_seconds is not None and node_run.attempt_started_at is not None:
+        found.append(node_run.attempt_started_at + timedelta(seconds=node.timeout_seconds))
+    if last := last_deadline(node, node_run):
+        found.append(last)
+    return min(found, default=None)
+
+
+def last_deadline(node: Node, node_run: NodeRunState) -> datetime | None:
+    """When the time of all attempts together is up."""
+    if node.total_timeout_seconds is None or node_run.tries_since is None:
         return None
-    return node_run.attempt_started_at + timedelta(seconds=node.timeout_seconds)
+    return node_run.tries_since + timedelta(seconds=node.total_timeout_seconds)
 
 
 def _due_at(node: Node, node_run: NodeRunState) -> datetime | None:

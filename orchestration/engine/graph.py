@@ -35,11 +35,13 @@ class RetryPolicy:
     jitter: bool = True
     on: tuple[str, ...] = ()
     """Error codes that are retried; empty means every error marked retryable."""
+    not_on: tuple[str, ...] = ()
+    """Error codes that are never retried, whatever else says so."""
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> RetryPolicy:
         """From JSON; what is left out has its default."""
-        return cls(**{**raw, "on": tuple(raw.get("on", ()))})
+        return cls(**{**raw, "on": tuple(raw.get("on", ())), "not_on": tuple(raw.get("not_on", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class Node:
     priority: int
     delivery: str
     """at_least_once | at_most_once"""
+    total_timeout_seconds: float | None = None
+    """Of all attempts together, the pauses between them counted; `timeout_seconds` is of one attempt."""
+    alternatives: tuple[str, ...] = ()
+    """Who is asked instead, one after the other, when the first has failed for good (an agent's setting)."""
     inline: bool = False
     """Quick and without outside calls: takes none of the run's `max_parallel` places."""
     container: bool = False
@@ -163,9 +169,16 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         optional=raw.get("optional", False),
         priority=raw.get("priority", 5),
         delivery=raw.get("delivery", "at_least_once"),
+        total_timeout_seconds=raw.get("total_timeout_seconds"),
+        alternatives=_alternatives(raw),
         inline=raw["type"] in inline,
         container=raw["type"] in containers,
     )
+
+
+def _alternatives(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    named = (raw.get("settings") or {}).get("alternatives")
+    return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
 
 
 def _bodies(

@@ -140,7 +140,8 @@ def _fail_loop(state: RunState, now: datetime) -> list[Command]:
             return _stop_body(state, key, "loop_stopped") or [final_failure(state, key, loop.errors[first], now)]
     for key in _due(state, now):
         if state.nodes[key].loop:
-            error = errors.timeout(state.graph.nodes[key[0]].timeout_seconds or 0)
+            node = state.graph.nodes[key[0]]
+            error = errors.timeout(node.timeout_seconds or node.total_timeout_seconds or 0)
             return _stop_body(state, key, "timeout") or [final_failure(state, key, error, now)]
     return []
 
@@ -187,7 +188,7 @@ def _time_out_waits(state: RunState, now: datetime) -> list[Command]:
         node_run, settings = state.nodes[node, path], state.graph.nodes[node]
         limit = deadline(settings, node_run)
         if node_run.status is NodeStatus.WAITING and limit and limit <= now and node_run.due_at == limit:
-            error = errors.timeout(settings.timeout_seconds or 0)
+            error = errors.timeout(settings.timeout_seconds or settings.total_timeout_seconds or 0)
             commands.append(Record(AttemptFailed(at=now, node=node, path=path, attempt=node_run.attempt, error=error)))
     return commands
 

@@ -1,10 +1,17 @@
-"""What follows from an attempt that failed or was cut off.
+"""What follows from an attempt that failed or was cut off: who is asked, in this order.
 
-In this order: try again as the retry policy says (the node's; where it has none, the one the error brings along, which
-is an agent's own), lead on through the `error` port, leave the node out if it is optional, or let the failure go up. An
-attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
+    the retry policy      try again, when, or not any more (the node's policy; where it has none, the one the error
+                          brings along, which is an agent's own)
+    an alternative        the next agent of the node's `alternatives`, with attempts of its own
+    the `error` port      an edge from there: the run goes on by it
+    nobody                the node is a loser of a join that ignores its losers: its failure does not count
+    optional              the node is skipped and `out` lives
+    what is around it     the failure goes up
+
+An attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
 try, up to a ceiling that keeps a node which kills its hosts from doing so for ever. A node marked at-most-once is never
-begun again by itself.
+begun again by itself while nobody knows whether it took effect: after its host died, and after an attempt that did not
+end in time.
 
 Delays follow AWS's "Exponential Backoff and Jitter" (Brooker, 2015) with equal jitter: half of the delay is certain,
 half is left to chance, and chance is a hash of run, node and attempt, so that planning twice gives the same time.
@@ -12,14 +19,23 @@ half is left to chance, and chance is a hash of run, node and attempt, so that p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 from orchestration.engine import errors
 from orchestration.engine.commands import Record
-from orchestration.engine.events import NodeFailed, NodeSkipped, RetryScheduled, path_text
-from orchestration.engine.graph import Key, RetryPolicy
+from orchestration.engine.events import (
+    AlternativeChosen,
+    NodeEvent,
+    NodeFailed,
+    NodeSkipped,
+    RetryScheduled,
+    path_text,
+)
+from orchestration.engine.frontier import last_deadline
+from orchestration.engine.graph import Key, Node, RetryPolicy
 from orchestration.engine.states import RunState
 
 JSON = Any
@@ -36,30 +52,83 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
         if node_run.abandonments > MOST_ABANDONMENTS:
             return final_failure(state, key, errors.abandoned(node_run.abandonments), now)
         return None
-    policy = node.retry or RetryPolicy.of(node_run.error.get("retry_policy") or {})
-    if not _is_retried(policy, node_run.failures, node_run.error):
-        return final_failure(state, key, node_run.error, now)
-    delay = delay_seconds(policy, node_run.failures, node_run.error, chance(state.seed, key, node_run.attempt))
+    error, last = node_run.error, last_deadline(node, node_run)
+    policy = node.retry or RetryPolicy.of(error.get("retry_policy") or {})
+    delay = delay_seconds(policy, node_run.failures, error, chance(state.seed, key, node_run.attempt))
     due = (node_run.failed_at or now) + timedelta(seconds=delay)
+    is_retried = _is_retried(policy, node_run.failures, error) and not is_unknown(node, error)
+    if last and last <= (due if is_retried else now):
+        return final_failure(state, key, errors.node_timeout(node.total_timeout_seconds or 0, error), now)
+    if not is_retried:
+        return final_failure(state, key, error, now)
     attempt = node_run.attempt + 1
-    return Record(RetryScheduled(at=now, node=node.id, path=key[1], attempt=attempt, due=due, error=node_run.error))
+    return Record(RetryScheduled(at=now, node=node.id, path=key[1], attempt=attempt, due=due, error=error))
+
+
+def is_unknown(node: Node, error: JSON) -> bool:
+    """Whether nobody knows what an attempt of an at-most-once node came to: it must not begin again by itself."""
+    return node.delivery == "at_most_once" and error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
+
+
+# The last attempt has failed
 
 
 def final_failure(state: RunState, key: Key, error: JSON, now: datetime) -> Record:
-    """The node run fails for good: through its `error` port, as an optional node left out, or unhandled."""
+    """The first that has an answer says what the failure comes to; if nobody has one, it goes up."""
+    for ask in _ASKED:
+        if answer := ask(state, key, error, now):
+            return Record(answer)
+    return Record(NodeFailed(at=now, node=key[0], path=key[1], error=error))
+
+
+def _an_alternative(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    node, node_run = state.graph.nodes[key[0]], state.nodes[key]
+    too_late = error.get("code") == "node_timeout"
+    if node_run.alternative >= len(node.alternatives) or too_late or is_unknown(node, error):
+        return None
+    agent = node.alternatives[node_run.alternative]
+    return AlternativeChosen(
+        at=now, node=node.id, path=key[1], index=node_run.alternative + 1, agent=agent, error=error
+    )
+
+
+def _the_error_port(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
     node, path = key
-    scope = state.scopes[state.scope_of(key)]
-    if state.graph.successors(node, "error") or node in scope.ignored:
-        return Record(NodeFailed(at=now, node=node, path=path, error=error, handled=True))
-    if state.graph.nodes[node].optional:
-        return Record(NodeSkipped(at=now, node=node, path=path, reason="optional", error=error))
-    return Record(NodeFailed(at=now, node=node, path=path, error=error))
+    if not state.graph.successors(node, "error"):
+        return None
+    return NodeFailed(at=now, node=node, path=path, error=error, handled=True)
+
+
+def _nobody(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    node, path = key
+    if node not in state.scopes[state.scope_of(key)].ignored:
+        return None
+    return NodeFailed(at=now, node=node, path=path, error=error, handled=True)
+
+
+def _leaving_it_out(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    node, path = key
+    if not state.graph.nodes[node].optional:
+        return None
+    return NodeSkipped(at=now, node=node, path=path, reason="optional", error=error)
+
+
+_ASKED: tuple[Callable[[RunState, Key, JSON, datetime], NodeEvent | None], ...] = (
+    _an_alternative,
+    _the_error_port,
+    _nobody,
+    _leaving_it_out,
+)
+
+
+# Trying again
 
 
 def _is_retried(policy: RetryPolicy, failures: int, error: JSON) -> bool:
-    if failures >= policy.max_attempts:
+    code = error.get("code")
+    if failures >= policy.max_attempts or code in policy.not_on:
         return False
-    return error.get("code") in policy.on if policy.on else bool(error.get("retryable"))
+    return code in policy.on if policy.on else bool(error.get("retryable"))
 
 
 def delay_seconds(policy: RetryPolicy, failures: int, error: JSON, chance: float) -> float:

@@ -78,6 +78,7 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
     },
     NodeStatus.RETRYING: {
         events.RetryScheduled: NodeStatus.RETRYING,
+        events.AlternativeChosen: NodeStatus.RETRYING,
         events.NodeStarted: NodeStatus.RUNNING,
         # an abandoned attempt that had been resumed goes on from its signal
         events.NodeResumed: NodeStatus.RUNNING,
@@ -155,6 +156,10 @@ class NodeRunState:
     """Attempts that failed: what the retry policy counts."""
     abandonments: int = 0
     """Attempts that were cut off with their host; not the node's fault, yet not without limit."""
+    alternative: int = 0
+    """Which of the node's alternatives is asked; 0 is the one it names first. The counts above are of this one."""
+    tries_since: datetime | None = None
+    """When the first of all attempts began: the node's total time counts from here."""
     abandoned: bool = False
     """The last attempt was cut off and nothing has been decided about it yet."""
     port: str = ""

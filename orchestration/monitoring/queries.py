@@ -164,7 +164,10 @@ def iterations(run: Run, node: str) -> QuerySet[NodeRun]:
 
 
 def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
-    """Each try of a node run: {"number", "started_at", "ended_at", "outcome", "error", "retry_at"}. One query."""
+    """Each try of a node run: {"number", "started_at", "ended_at", "outcome", "error", "retry_at", "then"}.
+
+    `then` says in words what followed besides another try. One query.
+    """
     events = RunEvent.objects.filter(run=run, node=node, path=path).order_by("seq")
     tries: list[dict[str, Any]] = []
     for event in events:
@@ -178,6 +181,8 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
                 tries[-1]["error"] = event.data["error"]
         elif tries and event.type == "RetryScheduled":
             tries[-1]["retry_at"] = event.data.get("due")
+        elif tries and event.type == "AlternativeChosen":
+            tries[-1]["then"] = f"Given up; {event.data.get('agent')} is asked instead."
         elif tries and event.type in ("NodeWaiting", "NodeResumed"):
             tries[-1]["outcome"] = "waiting" if event.type == "NodeWaiting" else "running"
     return tries

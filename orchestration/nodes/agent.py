@@ -18,6 +18,12 @@ JSON = Any
 class AgentSettings(NodeSettings):
     agent: Literal = Field(title="Agent", description="Its short name in the catalogue.", min_length=1)
     version: int | None = Field(None, title="Version", description="Empty: the latest when the run begins.")
+    alternatives: tuple[Literal, ...] = Field(
+        (),
+        title="Alternative agents",
+        description="Asked one after the other when the agent has failed for good, each with tries of its own.",
+        max_length=10,
+    )
     inputs: dict[str, JSON] = Field(
         default_factory=dict, title="Inputs", description="What the agent is given, by the names of its inputs."
     )
@@ -33,12 +39,13 @@ class Agent(NodeType):
 
     async def execute(self, ctx: Context) -> Result:
         settings: AgentSettings = ctx.settings
+        asked = settings.alternatives[ctx.alternative - 1] if ctx.alternative else settings.agent
         try:
             reply = await invoke(
                 AgentRequest(
                     organisation_id=ctx.run.organisation_id,
-                    agent=settings.agent,
-                    version=settings.version,
+                    agent=asked,
+                    version=None if ctx.alternative else settings.version,
                     as_of=ctx.run_started_at,
                     inputs=settings.inputs,
                     idempotency_key=ctx.idempotency_key,

@@ -108,6 +108,8 @@ class Context:
     path: Path
     name: str
     attempt: int
+    alternative: int = 0
+    """Which of the settings' `alternatives` is asked now; 0 is the one they name first."""
     settings: Any
     """The type's `Settings`, references resolved."""
     started_at: datetime

@@ -34,4 +34,10 @@ def _named(definition: JSON) -> set[tuple[str, int | None]]:
         version = settings.get("version") if isinstance(settings, Mapping) else None
         if isinstance(slug, str) and slug:
             found.add((slug, version if isinstance(version, int) and not isinstance(version, bool) else None))
+            found |= {(other, None) for other in _alternatives(settings)}
     return found
+
+
+def _alternatives(settings: JSON) -> list[str]:
+    named = settings.get("alternatives")
+    return [slug for slug in named if isinstance(slug, str)] if isinstance(named, list) else []

@@ -30,6 +30,7 @@ AGENTS = {
             )
         },
     ),
+    "reader": AgentContract("reader", current=1, versions={1: Contract({"type": "object", "required": ["pages"]}, {})}),
     "old": AgentContract("old", status="deprecated", current=1, versions={1: Contract({}, {})}, replaced_by="analyst"),
     "gone": AgentContract("gone", status="offline", current=1, versions={1: Contract({}, {})}),
     "unpublished": AgentContract("unpublished"),
@@ -125,6 +126,8 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("agent_deprecated", definition(ask(agent="old")), "ask", "nodes[0].settings.agent", "Use analyst instead"),
     ("unknown_agent_version", definition(ask(version=9)), "ask", "nodes[0].settings.version", "no version 9"),
     ("unknown_agent_version", definition(ask(agent="unpublished")), "ask", "nodes[0].settings.version", "no published version"),
+    ("unknown_agent", definition(ask(alternatives=["raeder"])), "ask", "nodes[0].settings.alternatives[0]", "Did you mean reader?"),
+    ("alternative_differs", definition(ask(alternatives=["reader"])), "ask", "nodes[0].settings.alternatives[0]", "does not quite stand in for analyst"),
     ("missing_input", definition(ask(inputs={"pages": 1})), "ask", "nodes[0].settings.inputs.document", "What to read."),
     ("unknown_input", definition(ask(inputs={"document": "x", "page": 1})), "ask", "nodes[0].settings.inputs.page", "Did you mean pages?"),
     ("invalid_input", definition(ask(inputs={"document": "x", "pages": "many"})), "ask", "nodes[0].settings.inputs.pages", "must be a whole number"),

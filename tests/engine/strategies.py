@@ -73,7 +73,7 @@ def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[st
         "id": id,
         "type": "loop" if loop else random.choice(TYPES),
         "parent": parent,
-        "settings": {"on_error": random.choice(["stop", "gap", "leave_out"])} if loop else {},
+        "settings": _settings(random, loop),
         "retry": {
             "max_attempts": random.choice([1, 2, 3]),
             "backoff": random.choice(["fixed", "linear", "exponential"]),
@@ -81,7 +81,14 @@ def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[st
         },
         "join": {"rule": random.choice(["all", "any"]), "losers": random.choice(["cancel", "finish", "ignore"])},
         "timeout_seconds": random.choice([None] * 4 + [5]),
+        "total_timeout_seconds": random.choice([None] * 6 + [7]),
         "optional": random.random() < 0.2,
         "priority": random.choice([1, 5, 10]),
         "delivery": "at_most_once" if random.random() < 0.15 else "at_least_once",
     }
+
+
+def _settings(random: Random, loop: bool) -> dict[str, Any]:
+    if loop:
+        return {"on_error": random.choice(["stop", "gap", "leave_out"])}
+    return {"alternatives": random.choice([[], [], [], ["second"], ["second", "third"]])}

@@ -107,6 +107,75 @@ def test_an_at_most_once_node_that_was_cut_off_is_for_a_person_to_decide() -> No
     assert handled.carry_out() == ["a fails (outcome_unknown) handled", "start ask"]
 
 
+def test_at_most_once_is_not_tried_again_after_an_attempt_that_did_not_end_in_time() -> None:
+    """Nobody knows what became of it, whatever the policy says of time-outs."""
+    eager = {"max_attempts": 9, "on": ["timeout", "busy"]}
+    story = Story(define(node("a", delivery="at_most_once", retry=eager)), "a failed timeout")
+    assert story.plan() == ["a fails (timeout)"]
+    known = Story(define(node("a", delivery="at_most_once", retry={**eager, "jitter": False})), "a failed busy")
+    assert known.plan() == ["a is tried again in 1 s"]
+
+
+def test_some_codes_are_never_tried_again() -> None:
+    policy = {"max_attempts": 3, "not_on": ["busy"]}
+    assert Story(define(node("a", retry=policy)), "a failed busy").plan() == ["a fails (busy)"]
+
+
+# Time for all attempts together
+
+
+def test_no_attempt_begins_that_would_begin_too_late() -> None:
+    slow = {"max_attempts": 9, "backoff": "fixed", "initial_seconds": 4, "jitter": False}
+    story = Story(define(node("a", retry=slow, total_timeout_seconds=10)), "a failed busy")
+    assert story.carry_out() == ["a is tried again in 4 s"]
+    assert story.tell("4 seconds later", "a failed busy").carry_out() == ["a is tried again in 4 s"]
+    assert story.tell("4 seconds later", "a failed busy").plan() == ["a fails (node_timeout)"]
+
+
+def test_a_wait_ends_with_the_time_of_all_attempts() -> None:
+    story = Story(define(node("a", timeout_seconds=60, total_timeout_seconds=10)), "a waits")
+    assert next_due(story.state) == BEGINNING + timedelta(seconds=10)
+    story.tell("10 seconds later")
+    assert story.carry_out() == ["a times out (timeout)", "a fails (node_timeout)", "the run fails (node_timeout at a)"]
+
+
+# Alternatives
+
+
+def test_after_the_last_attempt_the_next_agent_begins_with_attempts_of_its_own() -> None:
+    story = Story(define(node("a", retry=TWICE, settings={"alternatives": ["b", "c"]})), "a failed busy")
+    story.tell("1 seconds later", "a failed busy")
+    assert story.carry_out() == ["a turns to b (busy)", "start a again (3)"]
+    assert story.state.nodes["a", ()].alternative == 1
+    assert story.tell("a failed busy").carry_out() == ["a is tried again in 1 s"]
+    assert story.tell("1 seconds later", "a failed broken").carry_out() == [
+        "a turns to c (broken)",
+        "start a again (5)",
+    ]
+    assert story.tell("a failed broken").plan() == ["a fails (broken)"]
+
+
+def test_the_error_port_comes_after_the_last_alternative() -> None:
+    story = Story(define(node("a", settings={"alternatives": ["b"]}), "a:error > mend"), "a failed")
+    assert story.carry_out() == ["a turns to b (broken)", "start a again (2)"]
+    assert story.tell("a failed").carry_out() == ["a fails (broken) handled", "start mend"]
+
+
+def test_no_alternative_begins_while_it_is_unknown_what_the_former_did() -> None:
+    definition = define(node("a", delivery="at_most_once", settings={"alternatives": ["b"]}))
+    assert Story(definition, "a abandoned").plan() == ["a fails (outcome_unknown)"]
+    assert Story(definition, "a failed timeout").plan() == ["a fails (timeout)"]
+    assert Story(definition, "a failed broken").plan() == ["a turns to b (broken)"]
+
+
+def test_a_new_host_goes_on_with_the_alternative_that_was_at_work() -> None:
+    story = Story(define(node("a", settings={"alternatives": ["b"]})), "a failed")
+    story.carry_out()
+    story.tell("a abandoned")
+    assert story.plan() == ["start a again (3)"]
+    assert story.state.nodes["a", ()].alternative == 1
+
+
 def test_an_agents_own_policy_holds_where_the_node_brings_none() -> None:
     """The error carries it, so that the plan needs nothing but the state."""
     own = error("busy", retry_policy={"max_attempts": 3, "backoff": "fixed", "initial_seconds": 5, "jitter": False})

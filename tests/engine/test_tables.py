@@ -39,6 +39,7 @@ NODE_EVENTS: list[NodeEvent] = [
     events.AttemptFailed(at=BEGINNING, node="a", attempt=1, error=error("broken")),
     events.AttemptAbandoned(at=BEGINNING, node="a", attempt=1),
     events.RetryScheduled(at=BEGINNING, node="a", attempt=2, due=BEGINNING),
+    events.AlternativeChosen(at=BEGINNING, node="a", index=1, agent="other"),
     events.NodeSucceeded(at=BEGINNING, node="a"),
     events.NodeFailed(at=BEGINNING, node="a", error=error("broken")),
     events.NodeSkipped(at=BEGINNING, node="a", reason="optional"),

@@ -161,6 +161,8 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} is cancelled ({reason})"
         case events.RetryScheduled(due=due):
             return f"{_key(*event.key)} is tried again in {(due - now).total_seconds():g} s"
+        case events.AlternativeChosen(agent=agent, error=error):
+            return f"{_key(*event.key)} turns to {agent} ({error['code']})"
         case events.NodeFailed(error=error, handled=handled):
             return f"{_key(*event.key)} fails ({error['code']})" + (" handled" if handled else "")
         case events.AttemptFailed(error=error):

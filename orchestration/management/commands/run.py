@@ -114,6 +114,7 @@ _SAID = {
     "NodeSkipped": "skipped",
     "NodeCancelled": "cancelled",
     "AttemptFailed": "attempt failed",
+    "AlternativeChosen": "asks the next agent, because the former one failed",
     "AttemptAbandoned": "was cut off, begins again",
 }
 
