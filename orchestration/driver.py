@@ -62,6 +62,7 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
         if not turn.empty or let_go:
             written = await tools.writer.write(turn.checkpoint(lease.facts, let_go))
             tools.clock.heard(written.at)
+            await loaded.snapshots.after_commit(turn.state, gone=written.gone)
             if let_go and written.gone:
                 return let_go.due_at
             running.poked = running.poked or written.signals_posted > seen

@@ -1,6 +1,16 @@
 """Tables of workflows and runs."""
 
-from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal
+from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 
-__all__ = ["Definition", "EngineHost", "NodeRun", "Run", "RunEvent", "RunSignal", "Workflow", "WorkflowVersion"]
+__all__ = [
+    "Definition",
+    "EngineHost",
+    "NodeRun",
+    "Run",
+    "RunEvent",
+    "RunSignal",
+    "RunSnapshot",
+    "Workflow",
+    "WorkflowVersion",
+]

@@ -116,6 +116,20 @@ class RunEvent(models.Model):
         return f"{self.seq} {self.type}"
 
 
+class RunSnapshot(models.Model):
+    """The state of a long run after its event `seq` (`orchestration.store.snapshots`). May be deleted at any time."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.CASCADE, related_name="snapshot")
+    seq = models.BigIntegerField()
+    shape = models.CharField(max_length=64, help_text="Of the code that made it. Another's is ignored.")
+    definition = models.CharField(max_length=64, help_text="Digest of the definition it was made with.")
+    body = models.BinaryField()
+    taken_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.run_id} at {self.seq}"
+
+
 class NodeRun(models.Model):
     """A node within a run, one row an iteration: what pages and statistics read."""
 

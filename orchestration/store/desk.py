@@ -25,13 +25,16 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import RunFacts, node_types
-from orchestration.store import statements
+from orchestration.store import snapshots, statements
 from orchestration.store.connecting import connect_async
+from orchestration.store.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
 
 JSON = Any
 _GRAPHS_KEPT = 256
+_FOLDED_AT_ONCE = 500
+"""Events; then other runs have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Signals:
 class Loaded:
     state: RunState
     signals: Signals
+    snapshots: Snapshots
 
 
 class Desk:
@@ -117,14 +121,31 @@ class Desk:
         return [Lease(*row) for row in await self._fetch(statement, arguments)]
 
     async def load(self, lease: Lease) -> Loaded:
-        """Fold the run's events. A run that has none yet and no signals costs no query once its definition is known."""
+        """Fold the run's events, from its snapshot on if it has one.
+
+        A run that has no events yet and no signals costs no query once its definition is known.
+        """
         graph = await self._graph(lease.definition)
-        state = begin(graph, str(lease.run_id))
-        if lease.last_seq:
-            rows = await self._patiently(statements.EVENTS, [lease.run_id])
-            apply_all(state, [from_row(Row(*row)) for row in rows])
+        state, size = await self._newest_snapshot(lease, graph)
+        taken = state.seq
+        if lease.last_seq > taken:
+            rows = await self._patiently(statements.EVENTS, [lease.run_id, taken])
+            for start in range(0, len(rows), _FOLDED_AT_ONCE):
+                apply_all(state, [from_row(Row(*row)) for row in rows[start : start + _FOLDED_AT_ONCE]])
+                await asyncio.sleep(0)
         signals = await self.signals(lease) if lease.signals_posted else Signals(0)
-        return Loaded(state, signals)
+        return Loaded(state, signals, Snapshots(lease, state.graph, seq=taken, size=size))
+
+    async def _newest_snapshot(self, lease: Lease, graph: Graph) -> tuple[RunState, int]:
+        """With its size in bytes. Without a usable one the run before its first event, and 0."""
+        if lease.last_seq >= snapshots.LONG:
+            arguments = {"run": lease.run_id, "shape": snapshots.shape(), "last": lease.last_seq}
+            rows = await self._patiently(snapshots.NEWEST, arguments | {"definition": lease.definition})
+            for seq, body in rows:
+                state = await snapshots.decoded(bytes(body), graph)
+                if state is not None and state.seq == seq:
+                    return state, len(body)
+        return begin(graph, str(lease.run_id)), 0
 
     async def signals(self, lease: Lease) -> Signals:
         rows = await self._patiently(statements.SIGNALS, [lease.run_id])

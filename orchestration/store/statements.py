@@ -157,7 +157,7 @@ WHERE due_at IS NOT NULL AND host_id IS NULL AND incident IS NULL
 """
 
 EVENTS = """
-SELECT type, at, node, path, data FROM orchestration_runevent WHERE run_id = %s ORDER BY seq
+SELECT type, at, node, path, data FROM orchestration_runevent WHERE run_id = %s AND seq > %s ORDER BY seq
 """
 
 SIGNALS = """

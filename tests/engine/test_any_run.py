@@ -20,14 +20,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.engine.events import Event
-from orchestration.engine.graph import Key
+from orchestration.engine.graph import Graph, Key
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import TOP, NodeStatus, RunStatus
+from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus
+from orchestration.store.codec import Codec
 from tests.engine.definitions import Definition
 from tests.engine.simulator import Crash, Simulation, graph_of
 from tests.engine.strategies import definitions
 
+CODEC = Codec(RunState, given=Graph)
 EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "1000"))
 WILD_STEPS = 100
 CALM_STEPS = 3_000
@@ -182,6 +184,9 @@ def _check_at_rest(simulation: Simulation) -> None:
     refolded = simulation.refolded()
     assert refolded == state
     assert not due or plan(refolded, due) == plan(state, due)
+    thawed = CODEC.decode(body := CODEC.encode(state), state.graph)
+    assert thawed == state and CODEC.encode(thawed) == body, "a snapshot says the same, and in the same order"
+    assert not due or plan(thawed, due) == plan(state, due)
     untouched = deepcopy(state.frontier)
     plan(state, due or simulation.now)
     assert state.frontier == untouched
