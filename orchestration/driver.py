@@ -21,6 +21,7 @@ from orchestration.engine.signals import interpret
 from orchestration.live import Live
 from orchestration.store import Desk, Lease, LetGo, Writer
 from orchestration.store.desk import Signals
+from orchestration.values.keeper import Keeper
 
 HOLD_SECONDS = 1.0
 """A run that goes on so soon is kept in hand: letting go and claiming it again would cost more."""
@@ -43,6 +44,7 @@ class Tools:
     clock: DatabaseClock
     live: Live
     draining: Draining
+    keeper: Keeper
 
 
 async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None:
@@ -52,14 +54,16 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     """
     loaded = await tools.desk.load(lease)
     turn = Turn(lease, loaded.state)
-    steps = Steps(turn, lease.facts, running, tools.clock, tools.live)
+    steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper)
     seen = loaded.signals.seen
     _take_over(turn, lease, tools.clock)
+    await steps.values.begin(turn.state, turn.events)
     await _take_in(loaded.signals, steps)
     while True:
         settled = await _settle(steps, tools)
         let_go = _let_go(steps, seen) if settled and not tools.draining.is_set() else None
         if not turn.empty or let_go:
+            await steps.values.write()
             written = await tools.writer.write(turn.checkpoint(lease.facts, let_go))
             tools.clock.heard(written.at)
             await loaded.snapshots.after_commit(turn.state, gone=written.gone)

@@ -32,6 +32,7 @@ from orchestration.live import Live
 from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, registry, statements
 from orchestration.store.errors import StoreClosed
 from orchestration.store.registry import Buried, Registration
+from orchestration.values.keeper import Keeper
 from portal.core.redaction import redact
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,8 @@ class Host:
         self._desk = await Desk.open(self.host_id)
         self._writer = Writer(self.host_id, committed=self._committed)
         self._clock = DatabaseClock(registration.at)
-        self._tools = Tools(self._desk, self._writer, self._clock, self._live, self._draining)
+        self._keeper = Keeper()
+        self._tools = Tools(self._desk, self._writer, self._clock, self._live, self._draining, self._keeper)
         self._writer.start()
         log.info("host begins", host=self.host_id)
         duties = [
@@ -376,6 +378,7 @@ class Host:
             log.warning("host could not say good-bye", host=self.host_id, error=str(error).strip())
             await registration.close()
         await self._desk.close()
+        await self._keeper.close()
         log.info("host ends", host=self.host_id, driven=self.driven)
 
 

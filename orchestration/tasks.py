@@ -10,14 +10,18 @@ one that does can freeze its cluster for good, django-q2/django-q2#23).
 
 from __future__ import annotations
 
+import structlog
 from django.conf import settings
 from django.db import connection
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
+log = structlog.get_logger(__name__)
+
 QUEUE = "engine"
 SHIFT = "orchestration.tasks.host_shift"
 _SCHEDULE = "Ring for the engine when no host is alive"
+_COLLECTION = "Remove large values that no run names any more"
 
 _LISTENED = """
     SELECT EXISTS (SELECT 1 FROM orchestration_enginehost
@@ -59,8 +63,20 @@ def host_shift() -> str:
     return shift.work()
 
 
+def collect_values() -> None:
+    """Remove large values that no run names any more."""
+    from orchestration.services import values
+
+    collected = values.collect()
+    if collected.values:
+        log.info("large values removed", count=collected.values, bytes=collected.bytes)
+
+
 def ensure_schedule() -> None:
-    """The jobs cluster looks each minute whether the engine must be rung for. Idempotent; called after `migrate`."""
+    """The jobs cluster looks each minute whether the engine must be rung for, and each hour for values to remove.
+
+    Idempotent; called after `migrate`.
+    """
     Schedule.objects.update_or_create(
         name=_SCHEDULE,
         defaults={
@@ -69,4 +85,8 @@ def ensure_schedule() -> None:
             "minutes": 1,
             "repeats": -1,
         },
+    )
+    Schedule.objects.update_or_create(
+        name=_COLLECTION,
+        defaults={"func": "orchestration.tasks.collect_values", "schedule_type": Schedule.HOURLY, "repeats": -1},
     )

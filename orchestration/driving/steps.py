@@ -7,7 +7,8 @@ end are one commit. Whatever a node does wrong comes out as an event; only bugs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Attempt, Running
 from orchestration.driving.scope import Scope, incoming_outputs
 from orchestration.driving.turn import Turn
+from orchestration.driving.values import RunValues, inline_bytes_of_results
 from orchestration.engine import errors
 from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
 from orchestration.engine.events import (
@@ -36,11 +38,12 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.frontier import deadline, last_deadline
 from orchestration.engine.graph import Key, Node
-from orchestration.expressions import ExpressionError, evaluate_late, resolve, resolve_settings
+from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings
+from orchestration.expressions.settings import references
+from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.live import Live
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, OpenLoop, Result, RunFacts, Wait, node_type
-from orchestration.store.values import NotStorable, storable
-from portal.core.redaction import redact
+from orchestration.values.keeper import Keeper
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +53,18 @@ JSON = Any
 class Steps:
     """Of one run. `begun` collects attempts that must not start before the turn is written."""
 
-    def __init__(self, turn: Turn, facts: RunFacts, running: Running, clock: DatabaseClock, live: Live) -> None:
+    def __init__(
+        self, turn: Turn, facts: RunFacts, running: Running, clock: DatabaseClock, live: Live, keeper: Keeper
+    ) -> None:
         self.turn, self.state, self.facts = turn, turn.state, facts
         self.running, self.clock, self.live = running, clock, live
+        self.values = RunValues(keeper, facts)
         self.begun: dict[Key, Attempt] = {}
 
     async def carry_out(self, command: Command) -> None:
         match command:
+            case Record(NodeSucceeded(outputs=outputs) as event):  # a loop's results, which the engine put together
+                self.turn.apply([replace(event, outputs=self.values.split(outputs))])
             case Record(event):
                 self.turn.apply([event])
             case StartNode(node, path, attempt):
@@ -66,9 +74,9 @@ class Steps:
             case StopNode(node, path, reason):
                 self._stop((node, path), reason)
             case EndIteration(node, path, index):
-                self.turn.apply([self._end_iteration(node, path, index)])
+                self.turn.apply([await self._end_iteration(node, path, index)])
             case CompleteRun():
-                self.turn.apply([self._complete()])
+                self.turn.apply([await self._complete()])
 
     def take_begun(self) -> list[Attempt]:
         begun, self.begun = list(self.begun.values()), {}
@@ -81,15 +89,21 @@ class Steps:
         spec, now = self.state.graph.nodes[node], self.clock.now()
         try:
             kind = node_type(spec.type)
-            settings = self._settings(kind, spec, key)
+            settings = await self._settings(kind, spec, key)
         except (NodeFailure, KeyError) as error:
             failure = error if isinstance(error, NodeFailure) else _unknown_type(spec)
-            self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=_shown(spec.settings))])
+            self.turn.apply(
+                [NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=self._shown(spec.settings))]
+            )
             self.turn.apply([self._failed(key, attempt, failure)])
             return
-        shown = _shown(settings.model_dump(mode="json"))
+        shown = self._shown(settings.model_dump(mode="json"))
         self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=shown)])
-        context = self._context(spec, key, attempt, settings, now)
+        try:
+            context = await self._context(kind, spec, key, attempt, settings, now)
+        except NodeFailure as failure:
+            self.turn.apply([self._failed(key, attempt, failure)])
+            return
         if kind.inline:
             self.turn.apply([await self._outcome(kind, spec, context, partial(kind.execute, context))])
         else:
@@ -100,15 +114,18 @@ class Steps:
         key = resumed.key
         node_run, spec = self.state.node(key), self.state.graph.nodes[resumed.node]
         data, attempt = node_run.wait_data, node_run.attempt
+        await self.values.take_in(resumed.signal)
         self.turn.apply([resumed])
         kind = node_type(spec.type)
         try:
-            settings = self._settings(kind, spec, key)
+            settings = await self._settings(kind, spec, key)
+            data, signal = await self.values.whole(data), await self.values.whole(resumed.signal)
+            begun_at = node_run.attempt_started_at or resumed.at
+            context = await self._context(kind, spec, key, attempt, settings, begun_at, data)
         except NodeFailure as failure:
             self.turn.apply([self._failed(key, attempt, failure)])
             return
-        context = self._context(spec, key, attempt, settings, node_run.attempt_started_at or resumed.at, data)
-        self.turn.apply([await self._outcome(kind, spec, context, partial(kind.resume, context, resumed.signal))])
+        self.turn.apply([await self._outcome(kind, spec, context, partial(kind.resume, context, signal))])
 
     def _stop(self, key: Key, reason: str) -> None:
         waiting = self.begun.pop(key, None)
@@ -117,19 +134,39 @@ class Steps:
         self.running.stop(key)
         self.turn.apply([NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason)])
 
-    def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
+    async def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Raises NodeFailure."""
         scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
+        seen = await self._whole(scope, lambda: references(kind.Settings, spec.settings))
         try:
-            return resolve_settings(kind, spec.settings, scope)
+            return resolve_settings(kind, spec.settings, seen)
         except ExpressionError as error:
             raise _failure_of(error) from None
 
-    def _context(
-        self, spec: Node, key: Key, attempt: int, settings: Any, begun_at: datetime, wait_data: JSON = None
+    async def _whole(self, scope: Scope, read: Callable[[], Iterable[Reference]]) -> Mapping[str, JSON]:
+        """The scope with the large values that are read. Raises NodeFailure."""
+        return await self.values.scope(scope, read()) if self.values.involved else scope
+
+    def _shown(self, settings: JSON) -> JSON:
+        """Settings as the history shows them."""
+        try:
+            return self.values.kept_members(settings)
+        except NodeFailure:
+            return None  # not JSON; the node itself may do with it
+
+    async def _context(
+        self,
+        kind: NodeType,
+        spec: Node,
+        key: Key,
+        attempt: int,
+        settings: Any,
+        begun_at: datetime,
+        wait_data: JSON = None,
     ) -> Context:
         node, path = key
         node_run = self.state.node(key)
+        incoming = incoming_outputs(self.state, node, path) if kind.reads_incoming else {}
         where = f"/{path_text(path)}" if path else ""
         return Context(
             run=self.facts,
@@ -145,7 +182,7 @@ class Steps:
             idempotency_key=f"{self.facts.id}/{node}{where}",
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
-            incoming=incoming_outputs(self.state, node, path),
+            incoming=await self.values.whole(incoming),
         )
 
     async def _outcome(
@@ -188,7 +225,7 @@ class Steps:
         return min((seconds for seconds in given if seconds is not None), default=None)
 
     def _event(self, kind: NodeType, key: Key, result: Result) -> NodeEvent:
-        """Raises NodeFailure for what is not JSON."""
+        """Raises NodeFailure for what is not JSON or too large."""
         node, path = key
         now = self.clock.now()
         match result:
@@ -197,59 +234,52 @@ class Steps:
                     at=now,
                     node=node,
                     path=path,
-                    outputs=_kept(outputs),
+                    outputs=self.values.kept(outputs),
                     port=port,
-                    usage=_kept(usage),
-                    variables=_kept(dict(variables)) if variables else None,
+                    usage=self.values.kept_report(usage),
+                    variables=self.values.kept_members(variables) if variables else None,
                 )
             case Wait(reason=reason, until=until, data=data):
-                return NodeWaiting(at=now, node=node, path=path, reason=reason, until=until, data=_kept(data))
+                return NodeWaiting(
+                    at=now, node=node, path=path, reason=reason, until=until, data=self.values.kept_report(data)
+                )
             case OpenLoop(items=items, limit=limit) if kind.container:
-                return LoopOpened(at=now, node=node, path=path, items=_kept(list(items)), limit=limit)
+                return LoopOpened(at=now, node=node, path=path, items=self.values.kept_items(list(items)), limit=limit)
         raise TypeError(f"{kind.kind} answered {type(result).__name__}, which is not for it to answer")
 
     def _failed(self, key: Key, attempt: int, failure: NodeFailure) -> AttemptFailed:
         node, path = key
-        error = _kept(failure.as_json())
+        error = self.values.kept_report(failure.as_json())
         return AttemptFailed(
             at=self.clock.now(), node=node, path=path, attempt=attempt, error=error, usage=failure.usage
         )
 
     # -- what bodies and the run yield ---------------------------------------------------------------------------------
 
-    def _end_iteration(self, node: str, path: tuple[int, ...], index: int) -> IterationEnded:
+    async def _end_iteration(self, node: str, path: tuple[int, ...], index: int) -> IterationEnded:
         scope = Scope(self.state, self.facts, (node, (*path, index)))
         output = self.state.graph.nodes[node].settings.get("output") or ""
+        loop = self.state.nodes[node, path].loop
+        inline_bytes = inline_bytes_of_results(len(loop.items) if loop else 1)
         result: JSON = None
         error: JSON = None
         try:
-            result = _kept(evaluate_late(output, scope)) if output else None
+            if output:
+                seen = await self._whole(scope, lambda: references_of_late(output))
+                result = self.values.kept(evaluate_late(output, seen), inline_bytes=inline_bytes)
         except (ExpressionError, NodeFailure) as found:
             error = _error_json(found, "The result of the iteration: ")
         return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, error=error)
 
-    def _complete(self) -> RunCompleted | RunFailed:
+    async def _complete(self) -> RunCompleted | RunFailed:
         now = self.clock.now()
+        wanted = dict(self.state.graph.outputs)
         try:
-            outputs = _kept(resolve(dict(self.state.graph.outputs), Scope(self.state, self.facts, (None, ()))))
+            seen = await self._whole(Scope(self.state, self.facts, (None, ())), lambda: references_in(wanted))
+            outputs = self.values.kept(resolve(wanted, seen))
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=_error_json(found, "The outputs of the workflow: "))
         return RunCompleted(at=now, outputs=outputs)
-
-
-def _kept(value: JSON) -> JSON:
-    """As it is stored: without secrets, and as JSON. Raises NodeFailure."""
-    try:
-        return storable(redact(value)) if value is not None else None
-    except NotStorable as error:
-        raise NodeFailure(f"The node's answer cannot be kept. {error}", code="invalid_output") from error
-
-
-def _shown(settings: JSON) -> JSON:
-    try:
-        return storable(redact(dict(settings)))
-    except NotStorable:
-        return None
 
 
 def _failure_of(error: ExpressionError) -> NodeFailure:

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from orchestration.definition.fields import ExpressionMarker, LateMarker, LiteralMarker, NodeSettings
 from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.names import Reference
 from orchestration.expressions.program import evaluate
-from orchestration.expressions.templates import bare, resolve
+from orchestration.expressions.templates import bare, references_in, resolve
 
 if TYPE_CHECKING:
     from orchestration.nodes.base import NodeType
@@ -118,6 +119,17 @@ def _below(shape: Shape) -> Shape:
     if shape.elements is not None:
         return shape.elements
     return Shape(Reading.TEMPLATE if shape.reading is Reading.EXPRESSION else shape.reading)
+
+
+def references(model: type[BaseModel], raw: Mapping[str, JSON]) -> tuple[Reference, ...]:
+    """The paths that resolving these settings reads. What cannot be compiled is left for that to complain of."""
+    found: dict[Reference, None] = {}
+    for text in texts(model, raw):
+        if text.reading is Reading.TEMPLATE:
+            found.update(dict.fromkeys(references_in(text.value)))
+        elif text.reading is Reading.EXPRESSION:
+            found.update(dict.fromkeys(references_in(text.value, bare_expression=True)))
+    return tuple(found)
 
 
 def resolve_settings(node_type: NodeType | type[NodeType], raw: Mapping[str, JSON], scope: Mapping[str, JSON]) -> Any:

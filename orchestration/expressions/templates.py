@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.names import Reference
 from orchestration.expressions.program import Program, compile
 from orchestration.expressions.values import as_text
 
@@ -152,3 +153,26 @@ def evaluate_late(source: str, scope: Mapping[str, JSON]) -> JSON:
     if OPEN in source:
         return template(source).evaluate(scope)
     return compile(source).evaluate(scope)
+
+
+def references_in(value: JSON, *, bare_expression: bool = False) -> Iterator[Reference]:
+    """The paths read by the templates in a value (by `bare_expression`: by a text that is an expression itself)."""
+    match value:
+        case str() if bare_expression or OPEN in value:
+            try:
+                sources = [bare(value)] if bare_expression else [hole.source for hole in template(value).holes]
+                for source in sources:
+                    yield from compile(source).references
+            except ExpressionError:
+                return  # told where it is evaluated
+        case Mapping():
+            for item in value.values():
+                yield from references_in(item)
+        case list() | tuple():
+            for item in value:
+                yield from references_in(item)
+
+
+def references_of_late(source: str) -> Iterator[Reference]:
+    """The paths read by `evaluate_late(source, ...)`."""
+    return references_in(source, bare_expression=OPEN not in source)

@@ -1,6 +1,7 @@
 """Tables of workflows and runs."""
 
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
+from orchestration.models.values import StoredValue, ValueChunk, ValueUse
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 
 __all__ = [
@@ -11,6 +12,9 @@ __all__ = [
     "RunEvent",
     "RunSignal",
     "RunSnapshot",
+    "StoredValue",
+    "ValueChunk",
+    "ValueUse",
     "Workflow",
     "WorkflowVersion",
 ]

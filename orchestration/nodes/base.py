@@ -124,7 +124,8 @@ class Context:
     wait_data: JSON = None
     """In `resume`: what the node's own `Wait` carried."""
     incoming: Mapping[str, JSON] = field(default_factory=dict)
-    """Outputs of the nodes whose edges to this one are alive, by their ids, in the order of the edges."""
+    """Outputs of the nodes whose edges to this one are alive, by their ids, in the order of the edges. Only for types
+    that say they read it (`reads_incoming`)."""
 
 
 class NodeType(ABC):
@@ -139,6 +140,8 @@ class NodeType(ABC):
     """Quick and without outside calls: run within the planning loop, begin and end in one commit."""
     container: ClassVar[bool] = False
     """Has a body: nodes whose `parent` it is."""
+    reads_incoming: ClassVar[bool] = False
+    """Needs `Context.incoming`. It costs loading whatever is large in what came."""
 
     def ports(self, settings: Mapping[str, JSON]) -> tuple[str, ...]:
         """Ports besides `error` that edges may leave from, given the unresolved settings."""

@@ -29,6 +29,7 @@ class Join(NodeType):
     description = "Waits until its branches have come, then goes on with what they brought."
     Settings = JoinSettings
     inline = True
+    reads_incoming = True
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:
         return None

@@ -63,8 +63,11 @@ def start_batch(
     drafts = _drafts(workflow, wanted, actor, source, version, priority)
     with transaction.atomic():
         # A key that is being used by somebody else at this moment is waited for, and then theirs.
-        Run.objects.bulk_create(drafts, ignore_conflicts=True)
-        answers = [_answer(draft) for draft in drafts]
+        Run.objects.bulk_create([draft.run for draft in drafts], ignore_conflicts=True)
+        answers = [_answer(draft.run) for draft in drafts]
+        for draft, answer in zip(drafts, answers, strict=True):
+            if answer.new:
+                draft.write_values()
         if new := [answer.run for answer in answers if answer.new]:
             _announce(workflow, new, actor, source)
     return answers
@@ -72,9 +75,9 @@ def start_batch(
 
 def _drafts(
     workflow: Workflow, wanted: Sequence[Wanted], actor: Actor, source: str, version: int | None, priority: int
-) -> list[Run]:
+) -> list[runs.Draft]:
     chosen = starting.chosen_version(workflow, version)
-    drafts: list[Run] = []
+    drafts: list[runs.Draft] = []
     problems: list[dict[str, JSON]] = []
     for number, one in enumerate(wanted):
         try:

@@ -6,6 +6,7 @@ the rest (`orchestration.host`). Lock order everywhere: the run's row first, the
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.states import RunStatus
 from orchestration.models import Definition, Run, RunSignal, Workflow, WorkflowVersion
+from orchestration.services import values
+from orchestration.values.encoding import Value
 from portal.core import live
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
@@ -86,9 +89,9 @@ def start_run(
     """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
 
     inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
-    however many callers come at once. Raises InvalidInputs, IdempotencyConflict.
+    however many callers come at once. Raises InvalidInputs, IdempotencyConflict, values.TooLarge.
     """
-    run = drafted(
+    draft = drafted(
         organisation=organisation,
         actor=actor,
         version=version,
@@ -101,8 +104,19 @@ def start_run(
         priority=priority,
         kind=kind,
     )
-    known = by_key(run)
-    return known or _insert(run, actor)
+    known = by_key(draft.run)
+    return known or _insert(draft, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run that is due at once, not saved yet, and the large values of its inputs, to be written once it is."""
+
+    run: Run
+    values: list[Value] = field(default_factory=list, repr=False)
+
+    def write_values(self) -> None:
+        values.write(self.run.pk, self.run.organisation_id, self.values)
 
 
 def drafted(
@@ -118,14 +132,14 @@ def drafted(
     idempotency_key: str | None = None,
     priority: int = 5,
     kind: str = "workflow",
-) -> Run:
-    """A run that is due at once, not saved yet. Raises InvalidInputs."""
+) -> Draft:
+    """Raises InvalidInputs, values.TooLarge."""
     if version is not None:
         definition, workflow = version.definition, version.workflow
     if definition is None:
         raise ValueError("A run needs a version or a definition.")
-    inputs = check_inputs(definition.body, inputs)
-    return Run(
+    made = values.prepared(check_inputs(definition.body, inputs))
+    run = Run(
         organisation=organisation,
         workflow=workflow,
         version=version,
@@ -136,10 +150,11 @@ def drafted(
         started_by=actor.user,
         idempotency_key=idempotency_key or None,
         priority=priority,
-        inputs=inputs,
+        inputs=made.kept,
         nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
         due_at=Now(),
     )
+    return Draft(run, made.values)
 
 
 def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JSON]:
@@ -152,10 +167,12 @@ def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JS
     return complete
 
 
-def _insert(run: Run, actor: Actor) -> Run:
+def _insert(draft: Draft, actor: Actor) -> Run:
+    run = draft.run
     try:
         with transaction.atomic():
             run.save(force_insert=True)
+            draft.write_values()
             audit.record(
                 organisation=run.organisation,
                 actor=actor,
@@ -264,11 +281,13 @@ def post_signal(
 
     Raises RunStateConflict when the run has ended (a retry is for those that have).
     """
+    made = values.prepared(data)
     run = _locked(run_id)
     if run.ended and kind is not SignalKind.RETRY:
         raise RunStateConflict(run, "told anything")
+    values.write(run.pk, run.organisation_id, made.values)
     signal = RunSignal.objects.create(
-        run=run, kind=kind, node=node, path=path, by=by[:200], reason=reason[:500], data=data
+        run=run, kind=kind, node=node, path=path, by=by[:200], reason=reason[:500], data=made.kept
     )
     _make_due(run, signals_posted=F("signals_posted") + 1, **changes)
     return signal
@@ -280,8 +299,8 @@ def _locked(run_id: UUID) -> Run:
 
 def _make_due(run: Run, **changes: Any) -> None:
     """Counting the signal under the row's lock is what keeps a driver from letting go over it (`store.let_go`)."""
-    values: dict[str, Any] = {"due_at": models.Case(models.When(due_at__lt=Now(), then="due_at"), default=Now())}
-    Run.objects.filter(pk=run.pk).update(**values | changes)
+    due: dict[str, Any] = {"due_at": models.Case(models.When(due_at__lt=Now(), then="due_at"), default=Now())}
+    Run.objects.filter(pk=run.pk).update(**due | changes)
     wakeups.ring(run.pk)
     tasks.ring_if_nobody_listens()
     _tell(run)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-JSON = Any
+from orchestration.values.splitting import LARGEST_BYTES
 
-LARGEST_BYTES = 32 * 1024 * 1024
-"""Of one value as JSON. Events are read again at each takeover, so more belongs into a file that the value names."""
+JSON = Any
 
 
 class NotStorable(ValueError):
-    """A value that is not JSON. The message says where and what."""
+    """A value that is not JSON, or is too large (code `too_large`). The message says what."""
+
+    def __init__(self, message: str, code: str = "invalid_output") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def storable(value: JSON) -> JSON:
@@ -20,14 +23,33 @@ def storable(value: JSON) -> JSON:
 
     So what a node returns is the same in the host's memory and after a replay. Raises NotStorable.
     """
+    return read_back(as_text(value))
+
+
+def as_text(value: JSON) -> str:
+    """As JSON in ASCII. Raises NotStorable."""
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"It is not JSON: {error}.") from error
     if len(text) > LARGEST_BYTES:
+        _check_size(value)
+    return text
+
+
+def _check_size(value: JSON) -> None:
+    """In UTF-8, as it is stored."""
+    size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    if size > LARGEST_BYTES:
+        most = LARGEST_BYTES // 1024 // 1024
         raise NotStorable(
-            f"It has {len(text) / 1024 / 1024:.0f} MiB, and {LARGEST_BYTES // 1024 // 1024} are the most."
+            f"It has {size / 1024 / 1024:.0f} MiB, and {most} MiB are the most that is passed on. Pass on less, hand "
+            "it over in parts (a loop), or put it into a file store and pass on its address.",
+            code="too_large",
         )
+
+
+def read_back(text: str) -> JSON:
     # PostgreSQL refuses both in jsonb; models send them
     if "\\u0000" in text or "\\ud" in text:
         return _mended(json.loads(text))

@@ -1,0 +1,265 @@
+"""Large values of one run in hand: what its steps keep becomes references, what they read becomes whole.
+
+Most runs have none, and then nothing here costs more than a look at a length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from orchestration.engine.events import Event, RunStarted
+from orchestration.engine.states import RunState
+from orchestration.expressions.names import Reference
+from orchestration.nodes.base import NodeFailure, RunFacts
+from orchestration.store.values import NotStorable, as_text, read_back
+from orchestration.values.encoding import Value
+from orchestration.values.keeper import Body, Keeper, TooMuchAtOnce, ValueGone
+from orchestration.values.references import MAY_NEED_ESCAPE, digests_in, escaped, is_escaped, is_plain, is_reference
+from orchestration.values.splitting import INLINE_BYTES, Split
+from portal.core.redaction import redact
+
+JSON = Any
+Kept = TypeVar("Kept")
+Place = tuple[str | int, ...]
+ITEMS_BYTES = 4 * 1024 * 1024
+"""What the items, and about what the results, of one loop may hold inline."""
+LEAST_INLINE_BYTES = 1024
+LONGEST_TEXT_BYTES = 1024 * 1024
+"""Of a title or a message that a waiting or failing node shows: these stay texts."""
+
+
+class RunValues:
+    """`involved`: the run has references or escapes anywhere, so what is read must be looked at."""
+
+    def __init__(self, keeper: Keeper, facts: RunFacts) -> None:
+        self.involved = False
+        self._keeper, self._run, self._organisation = keeper, facts.id, facts.organisation_id
+        self._unwritten: dict[str, Value] = {}
+
+    # -- keeping -----------------------------------------------------------------------------------------------------
+
+    def kept(self, value: JSON, *, inline_bytes: int = INLINE_BYTES) -> JSON:
+        """As events and rows carry it: JSON, without secrets, large parts as references. Raises NodeFailure."""
+        if value is None:
+            return None
+        plain = self._plain_but_known(value) if self._keeper.cache else _plain(value)
+        self.involved = self.involved or plain.escaped
+        return plain.value if plain.size <= inline_bytes else self.split(plain.value, inline_bytes)
+
+    def kept_members(self, value: Mapping[str, JSON]) -> dict[str, JSON]:
+        """The same for an object that must stay one: each large member by itself. Raises NodeFailure."""
+        plain = self._plain_but_known(dict(value)) if self._keeper.cache else _plain(dict(value))
+        self.involved = self.involved or plain.escaped
+        members: dict[str, JSON] = plain.value
+        if plain.size <= INLINE_BYTES:
+            return members
+        return self._noted(lambda split: split.members(members), INLINE_BYTES)
+
+    def kept_report(self, value: JSON) -> JSON:
+        """Of an object whose texts are shown as they are (an error, what a person is asked): only its lists and objects
+        become references. Raises NodeFailure."""
+        if value is None:
+            return None
+        plain = _plain(value)
+        self.involved = self.involved or plain.escaped
+        if plain.size <= INLINE_BYTES or not isinstance(plain.value, dict):
+            return plain.value
+        texts = sum(len(item) for item in plain.value.values() if isinstance(item, str))
+        if texts > LONGEST_TEXT_BYTES:
+            raise NodeFailure("Its texts have more than 1 MiB; show less, or in its context.", code="too_large")
+        return {name: item if isinstance(item, str) else self.split(item) for name, item in plain.value.items()}
+
+    def kept_items(self, value: list[JSON]) -> list[JSON]:
+        """The same for a loop's items, which stay a list. Raises NodeFailure."""
+        plain = self._plain_but_known(value) if self._keeper.cache else _plain(value)
+        self.involved = self.involved or plain.escaped
+        items: list[JSON] = plain.value
+        if plain.size <= INLINE_BYTES:
+            return items
+        return self._noted(lambda split: split.items(items, budget=ITEMS_BYTES), INLINE_BYTES)
+
+    def split(self, value: JSON, inline_bytes: int = INLINE_BYTES) -> JSON:
+        """Large parts of what is kept already become references."""
+        return self._noted(lambda split: split.split(value), inline_bytes)
+
+    def _noted(self, work: Callable[[Split], Kept], inline_bytes: int) -> Kept:
+        split = Split(inline_bytes=inline_bytes)
+        made = work(split)
+        if split.values:
+            self._unwritten |= split.values
+            self.involved = True
+        return made
+
+    def _plain_but_known(self, value: JSON) -> Plain:
+        """Texts that came out of the cache unchanged are stored already, and not read through again."""
+        known: dict[Place, JSON] = {}
+        rest = self._take_out(value, known, ())
+        if not known:
+            return _plain(value)
+        self.involved = True
+        plain = _plain(rest)
+        try:
+            for place, reference in known.items():
+                plain.value = _put_back(plain.value, place, reference)
+        except KeyError:  # a key on the way held a secret and reads otherwise now
+            return _plain(value)
+        return plain
+
+    def _take_out(self, value: JSON, known: dict[Place, JSON], path: Place) -> JSON:
+        match value:
+            case str():
+                reference = self._keeper.cache.reference_of(self._organisation, value)
+                if reference is None:
+                    return value
+                known[path] = reference
+                return None
+            case dict():
+                return {name: self._take_out(item, known, (*path, str(name))) for name, item in value.items()}
+            case list() | tuple():
+                return [self._take_out(item, known, (*path, index)) for index, item in enumerate(value)]
+        return value
+
+    async def write(self) -> None:
+        """Before the events are that name them."""
+        if self._unwritten:
+            values, self._unwritten = list(self._unwritten.values()), {}
+            await self._keeper.put(self._run, self._organisation, values)
+
+    # -- taking over -------------------------------------------------------------------------------------------------
+
+    async def begin(self, state: RunState, events: Iterable[Event]) -> None:
+        """Look through what the run has already. A run that begins names what it was given: another run made it."""
+        self.involved = not all(map(is_plain, _data_of(state)))
+        for event in events:
+            if isinstance(event, RunStarted) and self.involved:
+                await self._keeper.adopt(self._run, self._organisation, digests_in(list(_data_of(state))))
+
+    async def take_in(self, data: JSON) -> None:
+        """What comes from outside with a signal may name values of another run."""
+        if not is_plain(data):
+            self.involved = True
+            await self._keeper.adopt(self._run, self._organisation, digests_in(data))
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def whole(self, value: JSON) -> JSON:
+        """Raises NodeFailure."""
+        if not self.involved or is_plain(value):
+            return value
+        try:
+            return await self._keeper.whole(self._organisation, value, self._unwritten)
+        except (ValueGone, TooMuchAtOnce) as error:
+            raise NodeFailure(str(error), code=error.code) from error
+
+    async def scope(self, scope: Mapping[str, JSON], references: Iterable[Reference]) -> Mapping[str, JSON]:
+        """`scope` with everything whole that these references read, and nothing else loaded. Raises NodeFailure."""
+        if not self.involved:
+            return scope
+        roots: dict[str, JSON] = {}
+        for reference in references:
+            if reference.root in scope:
+                value = roots[reference.root] if reference.root in roots else scope[reference.root]
+                roots[reference.root] = await self._along(value, reference.path)
+        return Overlay(scope, roots)
+
+    async def _along(self, value: JSON, path: Place) -> JSON:
+        """`value` with what lies at the end of the path whole."""
+        if is_reference(value):
+            value = (await self._body(value["$value"])).value
+        if not path or (isinstance(value, dict) and any(map(is_escaped, value))):
+            return await self.whole(value)
+        step, rest = path[0], path[1:]
+        try:
+            found: JSON = value[step] if isinstance(value, dict | list) else None  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return value  # the evaluation says what is missing
+        if found is None:
+            return value
+        made = await self._along(found, rest)
+        if made is found:
+            return value
+        copy = value.copy()
+        copy[step] = made
+        return copy
+
+    async def _body(self, digest: str) -> Body | Value:
+        try:
+            return self._unwritten.get(digest) or await self._keeper.load(self._organisation, digest)
+        except ValueGone as error:
+            raise NodeFailure(str(error), code=error.code) from error
+
+
+class Overlay(Mapping[str, JSON]):
+    """A scope with some of its names said anew."""
+
+    def __init__(self, scope: Mapping[str, JSON], roots: Mapping[str, JSON]) -> None:
+        self._scope, self._roots = scope, roots
+
+    def __getitem__(self, name: str) -> JSON:
+        return self._roots[name] if name in self._roots else self._scope[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scope)
+
+    def __len__(self) -> int:
+        return len(self._scope)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._scope
+
+
+def inline_bytes_of_results(iterations: int) -> int:
+    """The more iterations, the less each result may hold inline."""
+    return max(LEAST_INLINE_BYTES, min(INLINE_BYTES, ITEMS_BYTES // max(1, iterations)))
+
+
+@dataclass(slots=True)
+class Plain:
+    """A value as it is stored, its bytes as JSON, and whether a key of it was escaped."""
+
+    value: JSON
+    size: int
+    escaped: bool = False
+
+
+def _plain(value: JSON) -> Plain:
+    try:
+        text = as_text(redact(value))
+    except NotStorable as error:
+        raise NodeFailure(f"The node's answer cannot be kept. {error}", code=error.code) from error
+    plain = read_back(text)
+    if MAY_NEED_ESCAPE in text:
+        return Plain(escaped(plain), len(text), escaped=True)
+    return Plain(plain, len(text))
+
+
+def _put_back(value: JSON, path: Place, reference: JSON) -> JSON:
+    """Raises KeyError when a key on the way reads otherwise now; one that was escaped is found."""
+    if not path:
+        return reference
+    around = value
+    for step in path[:-1]:
+        around = around[_key(around, step)]
+    around[_key(around, path[-1])] = reference
+    return value
+
+
+def _key(around: JSON, step: str | int) -> str | int:
+    if isinstance(around, dict) and step not in around:
+        return f"${step}"
+    return step
+
+
+def _data_of(state: RunState) -> Iterator[JSON]:
+    yield state.inputs
+    yield state.variables
+    for node_run in state.nodes.values():
+        yield node_run.outputs
+        yield node_run.error
+        yield node_run.wait_data
+        yield node_run.signal
+        if node_run.loop is not None:
+            yield node_run.loop.items
+            yield list(node_run.loop.results.values())
