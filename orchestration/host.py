@@ -4,6 +4,7 @@
     claim     take due runs while there is room; otherwise sleep until the bell, the next due time, or a few seconds
     beat      a sign of life for the host and its leases; signals whose notification got lost
     sweep     bury dead hosts at once, free the runs of hung ones, quarantine runs that kill hosts
+    dispatch  pass on events of the bus (`orchestration.dispatching`)
     watch     is the shift over, or the process asked to end?
 
 All of these survive the database going away for a while: they try again, and drivers wait for the writer. A host that
@@ -25,6 +26,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from orchestration.dispatching import Dispatcher
 from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Running
@@ -33,6 +35,7 @@ from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, regi
 from orchestration.store.errors import StoreClosed
 from orchestration.store.registry import Buried, Registration
 from orchestration.values.keeper import Keeper
+from orchestration.wakeups import BUS_CHANNEL
 from portal.core.redaction import redact
 
 log = structlog.get_logger(__name__)
@@ -110,6 +113,7 @@ class Host:
         self._desk = await Desk.open(self.host_id)
         self._writer = Writer(self.host_id, committed=self._committed)
         self._clock = DatabaseClock(registration.at)
+        self._dispatcher = Dispatcher(self._desk, self._draining)
         self._keeper = Keeper()
         self._tools = Tools(self._desk, self._writer, self._clock, self._live, self._draining, self._keeper)
         self._writer.start()
@@ -121,6 +125,7 @@ class Host:
                 ("claim", self._keep(self._claim_forever)),
                 ("beat", self._keep(self._beat_forever)),
                 ("sweep", self._keep(self._sweep_forever)),
+                ("dispatch", self._keep(self._dispatcher.run)),
                 ("watch", self._watch()),
                 ("live", self._live.run()),
             )
@@ -156,8 +161,8 @@ class Host:
     async def _listen(self, registration: Registration) -> None:
         while True:
             try:
-                async for payload in registration.heard():
-                    self._ring(payload)
+                async for channel, payload in registration.heard():
+                    self._ring(channel, payload)
             except (psycopg.Error, OSError) as error:
                 log.warning("host does not hear", host=self.host_id, error=str(error).strip())
             await self._renew(registration)
@@ -172,10 +177,14 @@ class Host:
                 continue
             # whatever rang meanwhile was not heard
             self._bell.set()
+            self._dispatcher.ring()
             self._poke_all()
             return
 
-    def _ring(self, payload: str) -> None:
+    def _ring(self, channel: str, payload: str) -> None:
+        if channel == BUS_CHANNEL:
+            self._dispatcher.ring()
+            return
         hand = self._hands.get(UUID(payload)) if payload else None
         if hand is not None:
             hand.running.poke()

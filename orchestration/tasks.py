@@ -22,6 +22,7 @@ QUEUE = "engine"
 SHIFT = "orchestration.tasks.host_shift"
 _SCHEDULE = "Ring for the engine when no host is alive"
 _COLLECTION = "Remove large values that no run names any more"
+_CLEARING = "Clear away old events of the bus"
 
 _LISTENED = """
     SELECT EXISTS (SELECT 1 FROM orchestration_enginehost
@@ -73,10 +74,19 @@ def collect_values() -> None:
 
 
 def ensure_schedule() -> None:
-    """The jobs cluster looks each minute whether the engine must be rung for, and each hour for values to remove.
+    """The jobs cluster looks each minute whether the engine must be rung for, and each hour for what is to be removed:
+    large values, old events.
 
     Idempotent; called after `migrate`.
     """
+    Schedule.objects.update_or_create(
+        name=_CLEARING,
+        defaults={
+            "func": "orchestration.services.clearing.clear_bus",
+            "schedule_type": Schedule.HOURLY,
+            "repeats": -1,
+        },
+    )
     Schedule.objects.update_or_create(
         name=_SCHEDULE,
         defaults={

@@ -11,18 +11,21 @@ from uuid import UUID
 from django.db import connection
 
 CHANNEL = "ensemble_runs"
+BUS_CHANNEL = "ensemble_bus"
+"""Of what is not a run's: events to pass on, waits to settle. A channel of its own, because hosts take a payload of the
+other for a run."""
 
 
 def ring(run_id: UUID) -> None:
     """Wake the hosts when the caller's transaction commits. One tiny query."""
-    _notify(str(run_id))
+    _notify(CHANNEL, str(run_id))
 
 
 def ring_for_any() -> None:
     """Hosts look for whatever is due: for many runs at once."""
-    _notify("")
+    _notify(CHANNEL, "")
 
 
-def _notify(payload: str) -> None:
+def _notify(channel: str, payload: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

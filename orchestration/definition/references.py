@@ -51,6 +51,8 @@ class Seen:
     error: bool
     at: NodeView | None = None
     """The node it belongs to; None: the workflow's outputs."""
+    only: frozenset[str] | None = None
+    """Names that stand for themselves, with nothing of the run beside them (`NodeType.late_names`)."""
 
 
 def check(view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentContract]) -> Iterator[Problem]:
@@ -116,7 +118,8 @@ class _Checker:
         seen = self._seen(node)
         body = frozenset(item.id for item in self.view.bodies.get(node.id, ()))
         container = node.type in self.types and self.types[node.type].container
-        return Seen(seen.nodes | body, loop=seen.loop or container, error=seen.error, at=node)
+        only = self.types[node.type].late_names if node.type in self.types else None
+        return Seen(seen.nodes | body, loop=seen.loop or container, error=seen.error, at=node, only=only)
 
     # Reading them
 
@@ -139,6 +142,8 @@ class _Checker:
                     yield Problem(code, f"{place_text(text.path)}: {message}", node, place)
 
     def reference(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        if seen.only is not None:
+            return None if reference.root in seen.only else self._not_among(reference, seen.only)
         match reference.root:
             case "inputs":
                 return self._field(reference, self.inputs, ())
@@ -155,6 +160,9 @@ class _Checker:
             message = f"There is nothing called {reference.root} here.{did_you_mean(reference.root, known)}"
             return Code.UNKNOWN_REFERENCE, message
         return self._node(reference, seen)
+
+    def _not_among(self, reference: Reference, only: frozenset[str]) -> tuple[Code, str]:
+        return Code.UNKNOWN_REFERENCE, f"{reference.root} is not known here, only {', '.join(sorted(only))}."
 
     def _variable(self, reference: Reference) -> tuple[Code, str] | None:
         if not reference.path or reference.optional:

@@ -1,12 +1,16 @@
 """Tables of workflows and runs."""
 
+from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 
 __all__ = [
+    "BusEvent",
     "Definition",
     "EngineHost",
+    "EventDelivery",
+    "EventSubscription",
     "NodeRun",
     "Run",
     "RunEvent",

@@ -37,7 +37,7 @@ class WaitingNode:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause. `kind` picks the icon: person, timer, retry, paused, engine, incident, working, queue."""
+    """One cause. `kind` picks the icon: person, timer, event, retry, paused, engine, incident, working, queue."""
 
     kind: str
     text: str
@@ -83,7 +83,16 @@ def _waiting(node: WaitingNode, now: datetime) -> Reason:
         )
     if node.reason == "timer":
         return Reason("timer", f"{node.name}: waits for its time.", node.node, node.path, node.until)
+    if node.reason == "event":
+        return Reason("event", f"{node.name}: waits for {_event(node.data)}.", node.node, node.path, node.until)
     return Reason("timer", f"{node.name}: waits for {node.reason}.", node.node, node.path, node.until)
+
+
+def _event(wanted: dict[str, Any]) -> str:
+    """`event order.paid with key 42, if event.data.amount > 100`"""
+    key = f" with key {wanted['key']}" if wanted.get("key") else ""
+    condition = f", if {wanted['filter']}" if wanted.get("filter") else ""
+    return f"event {wanted.get('name', '')}{key}{condition}"
 
 
 def _whom(assignee: dict[str, Any]) -> str:

@@ -142,6 +142,8 @@ class NodeType(ABC):
     """Has a body: nodes whose `parent` it is."""
     reads_incoming: ClassVar[bool] = False
     """Needs `Context.incoming`. It costs loading whatever is large in what came."""
+    late_names: ClassVar[frozenset[str] | None] = None
+    """The only names its `Late` settings may use, where these are others than those of the run."""
 
     def ports(self, settings: Mapping[str, JSON]) -> tuple[str, ...]:
         """Ports besides `error` that edges may leave from, given the unresolved settings."""

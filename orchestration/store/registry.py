@@ -22,7 +22,7 @@ import structlog
 from orchestration.store.connecting import connect_async
 from orchestration.store.desk import Desk
 from orchestration.store.errors import StoreError
-from orchestration.wakeups import CHANNEL
+from orchestration.wakeups import BUS_CHANNEL, CHANNEL
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +64,11 @@ WHERE id <> %s AND ended_at IS NULL AND NOT draining AND heartbeat_at > clock_ti
 _FORGET = "DELETE FROM orchestration_enginehost WHERE ended_at < clock_timestamp() - interval '1 day'"
 
 
+async def _listen(connection: psycopg.AsyncConnection[Any]) -> None:
+    for channel in (CHANNEL, BUS_CHANNEL):
+        await connection.execute(f"LISTEN {channel}")
+
+
 class Buried(StoreError):
     """Others hold this host for dead and have its runs."""
 
@@ -83,13 +88,13 @@ class Registration:
             host_id, at = await _one(cursor)
             # before the commit: nobody ever sees the row without its lock
             await connection.execute("SELECT pg_advisory_lock(%s, %s::int)", [LOCK_CLASS, host_id])
-        await connection.execute(f"LISTEN {CHANNEL}")
+        await _listen(connection)
         return cls(host_id, at, connection)
 
-    async def heard(self) -> AsyncIterator[str]:
-        """Payloads of the doorbell. Raises psycopg.Error when the connection is gone: then `renew`."""
+    async def heard(self) -> AsyncIterator[tuple[str, str]]:
+        """(channel, payload) of each ring. Raises psycopg.Error when the connection is gone: then `renew`."""
         async for notification in self._connection.notifies():
-            yield notification.payload
+            yield notification.channel, notification.payload
         raise psycopg.OperationalError("the connection that listens has ended")
 
     async def renew(self) -> None:
@@ -99,7 +104,7 @@ class Registration:
         connection = await connect_async("host")
         try:
             await self._relock(connection)
-            await connection.execute(f"LISTEN {CHANNEL}")
+            await _listen(connection)
         except BaseException:
             await connection.close()
             raise

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     RUNS_VIEW = "runs.view"
     RUNS_START = "runs.start"
     RUNS_CONTROL = "runs.control"
+    EVENTS_PUBLISH = "events.publish"
     APPROVALS_VIEW = "approvals.view"
     APPROVALS_DECIDE = "approvals.decide"
     AGENTS_VIEW = "agents.view"
@@ -47,6 +48,7 @@ _LABELS = {
     Permission.RUNS_VIEW: _("See runs"),
     Permission.RUNS_START: _("Start runs"),
     Permission.RUNS_CONTROL: _("Cancel, pause and retry runs"),
+    Permission.EVENTS_PUBLISH: _("Publish events"),
     Permission.APPROVALS_VIEW: _("See approvals"),
     Permission.APPROVALS_DECIDE: _("Decide approvals"),
     Permission.AGENTS_VIEW: _("See agents"),
@@ -98,6 +100,7 @@ BUILT_IN_ROLES: tuple[BuiltInRole, ...] = (
             Permission.WORKFLOWS_DELETE,
             Permission.RUNS_START,
             Permission.RUNS_CONTROL,
+            Permission.EVENTS_PUBLISH,
             Permission.TOKENS_MANAGE,
         },
     ),
@@ -105,7 +108,14 @@ BUILT_IN_ROLES: tuple[BuiltInRole, ...] = (
         "operator",
         "Operator",
         "Starts runs and keeps them going.",
-        _READ | {Permission.RUNS_START, Permission.RUNS_CONTROL, Permission.TOKENS_MANAGE, Permission.SYSTEM_VIEW},
+        _READ
+        | {
+            Permission.RUNS_START,
+            Permission.RUNS_CONTROL,
+            Permission.EVENTS_PUBLISH,
+            Permission.TOKENS_MANAGE,
+            Permission.SYSTEM_VIEW,
+        },
     ),
     BuiltInRole("approver", "Approver", "Decides what waits for a person.", _READ | {Permission.APPROVALS_DECIDE}),
     BuiltInRole(

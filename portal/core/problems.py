@@ -103,7 +103,10 @@ def _invalid_model(request: HttpRequest, error: DjangoValidationError) -> HttpRe
 
 
 def _user_error(request: HttpRequest, error: UserError) -> HttpResponse:
-    return problem(request, error.status, error.message, error.code, getattr(error, "problems", None), **error.facts)
+    answer = problem(request, error.status, error.message, error.code, getattr(error, "problems", None), **error.facts)
+    if (seconds := getattr(error, "retry_after", None)) is not None:
+        answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:

@@ -172,10 +172,11 @@ class OrganisationConsumer(AsyncWebsocketConsumer):
 
 
 class TopicsConsumer(OrganisationConsumer):
-    """`/ws/o/<org>/`: hints about lists (runs, inbox, agents, workflows), each only to those who may see the list."""
+    """`/ws/o/<org>/`: hints about lists (runs, events, inbox, ...), each only to those who may see the list."""
 
     needs = {
         "runs": Permission.RUNS_VIEW,
+        "events": Permission.RUNS_VIEW,
         "inbox": Permission.APPROVALS_VIEW,
         "agents": Permission.AGENTS_VIEW,
         "workflows": Permission.WORKFLOWS_VIEW,

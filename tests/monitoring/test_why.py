@@ -34,6 +34,11 @@ def waiting(reason: str = "approval", status: str = "waiting", **more: object) -
         (replace(STILL, waiting=[waiting(data={"assignee": {"role": "approver"}})]), ["person"], "role approver"),
         (replace(STILL, waiting=[waiting(data={"assignee": {"user": "kim"}})]), ["person"], "waits for kim"),
         (replace(STILL, waiting=[waiting()]), ["person"], "anybody who may decide"),
+        (
+            replace(STILL, waiting=[waiting("event", data={"name": "order.paid", "key": "42"})]),
+            ["event"],
+            "waits for event order.paid with key 42.",
+        ),
         (replace(STILL, waiting=[waiting("timer", until=NOW)]), ["timer"], "waits for its time"),
         (
             replace(STILL, waiting=[waiting("", "retrying", attempts=2, error={"message": "busy"})]),

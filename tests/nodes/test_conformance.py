@@ -37,11 +37,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "join": {},
     "loop": {"items": "[1, 2]", "mode": "parallel", "limit": 2, "output": "{{ inputs.text }}"},
     "parallel": {},
+    "publish_event": {"name": "text.seen", "key": "{{ inputs.text }}", "data": {"text": "{{ inputs.text }}"}},
     "set": {"variables": {"a": "{{ inputs.text }}"}},
     "switch": {"cases": [{"port": "long", "when": "size(inputs.text) > 100"}]},
+    "wait_event": {"name": "order.paid", "key": "{{ inputs.text }}", "timeout": 60, "filter": "event.data.sum > 1"},
 }
 SCOPE = {"inputs": {"text": "hello"}, "vars": {}, "context": {}, "loop": None, "error": None, "run": {}}
-NEEDS_OTHERS = {"agent", "approval", "http", "human_input"}  # a registry or people: tested with them
+NEEDS_OTHERS = {"agent", "approval", "http", "human_input", "publish_event"}  # a registry or people: tested with them
 
 TYPES = base.node_types()
 
@@ -146,7 +148,7 @@ def _fits(node_type: NodeType, outputs: Any) -> None:
 
 def test_only_types_that_wait_can_be_resumed(node_type: NodeType) -> None:
     own = type(node_type).resume is not NodeType.resume
-    assert own is (node_type.kind in {"approval", "human_input", "delay"})
+    assert own is (node_type.kind in {"approval", "human_input", "delay", "wait_event"})
 
 
 def test_each_type_has_a_file_of_its_own() -> None:
