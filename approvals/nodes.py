@@ -243,6 +243,7 @@ def _open(connection: psycopg.Connection[Any], run: RunFacts, event: NodeWaiting
 _WHY = {
     "cancelled": "the run was cancelled",
     "lost_join": "another branch came first",
+    "failed_join": "the join it led to had failed",
     "run_failed": "the run failed elsewhere",
     "iteration_failed": "its iteration failed elsewhere",
     "loop_stopped": "the loop was stopped",

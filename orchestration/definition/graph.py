@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from orchestration.definition import joins
 from orchestration.definition.problems import Code, Problem, Severity, did_you_mean
 from orchestration.definition.view import EdgeView, NodeView, View
 from orchestration.nodes.base import NodeType
@@ -19,7 +20,7 @@ def check(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
     for cycle in cycles:
         yield _cycle(view, cycle)
     yield from _reach(view, ports, {node for cycle in cycles for node in cycle})
-    yield from _joins(view)
+    yield from joins.check(view, acyclic=not cycles)
     yield from _approvals(view, types)
 
 
@@ -203,25 +204,6 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(listed[:3]) + (" …" if len(listed) > 3 else "")
 
 
-# Joins
-
-
-def _joins(view: View) -> Iterator[Problem]:
-    """A join node that waits for branches needs more than one; a rule on a node with one edge never matters."""
-    for node in view.nodes.values():
-        incoming = view.incoming[node.id]
-        if node.type == "join" and not incoming:
-            message = f"The join {node.id} can never fire as a join: no edge leads to it."
-            yield Problem(Code.JOIN_NEVER_FIRES, message, node.id, node.place)
-        if node.join_rule == "any" and len(incoming) < 2 and isinstance(node.raw.get("join"), Mapping):
-            message = f"The rule “any” of {node.id} never matters: {_count(len(incoming))} to it."
-            yield Problem(Code.JOIN_NEVER_FIRES, message, node.id, (*node.place, "join"), Severity.WARNING)
-
-
-def _count(edges: int) -> str:
-    return "only one edge leads" if edges else "no edge leads"
-
-
 # Approvals
 
 
@@ -248,7 +230,7 @@ def _approvals(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
             if target.type == "fail":
                 continue  # to fail needs no leave
             others = [edge.source for edge in view.incoming[name] if edge.source in beside]
-            if others and (target.join_rule == "any" or not _others_fail(view, node, name)):
+            if others and (target.join_rule != "all" or not _others_fail(view, node, name)):
                 message = (
                     f"{name} also runs when {node.id} decides otherwise: {_some(others)} leads to it, round "
                     "the approval. "

@@ -24,6 +24,7 @@ from orchestration.nodes.base import NodeType
 JSON = Any
 Schema = Mapping[str, JSON]
 LOOP_FIELDS = ("item", "index", "parent")
+BRANCH_FIELDS = ("status", "outputs", "error")
 NODE_FIELDS = ("outputs", "status", "error")
 _CODES = {
     "expression_syntax": Code.EXPRESSION_SYNTAX,
@@ -49,6 +50,8 @@ class Seen:
     nodes: frozenset[str]
     loop: bool
     error: bool
+    branches: frozenset[str] = frozenset()
+    """Nodes whose edges lead to the node."""
     at: NodeView | None = None
     """The node it belongs to; None: the workflow's outputs."""
     only: frozenset[str] | None = None
@@ -87,6 +90,9 @@ class _Checker:
 
     def node(self, node: NodeView) -> Iterator[Problem]:
         seen, late = self._seen(node), self._seen_late(node)
+        if isinstance(combine := node.join.get("combine"), str) and node.type == "join":
+            place = (*node.place, "join", "combine")
+            yield from self.text(Text(("combine",), combine, Reading.TEMPLATE), seen, place)
         for text in texts(self.types[node.type].Settings, node.settings):
             place = (*node.place, "settings", *text.path)
             where = late if text.reading is Reading.LATE else seen
@@ -111,7 +117,8 @@ class _Checker:
             for name in (inner.id, *self.view.ancestors[inner.id])
             for edge in self.view.incoming[name]
         )
-        return Seen(frozenset(nodes), loop=bool(around), error=error, at=node)
+        branches = frozenset(edge.source for edge in self.view.incoming[node.id])
+        return Seen(frozenset(nodes), loop=bool(around), error=error, branches=branches, at=node)
 
     def _seen_late(self, node: NodeView) -> Seen:
         """A loop's own later expressions are evaluated in its body, when an iteration has ended."""
@@ -153,6 +160,8 @@ class _Checker:
                 return self._loop(reference, seen)
             case "error" if not seen.error:
                 return Code.NOT_UPSTREAM, "error is known only behind the port error of a node."
+            case "branches":
+                return self._branch(reference, seen)
             case root if root in ROOTS:
                 return None
         if reference.root not in self.view.nodes:
@@ -179,6 +188,19 @@ class _Checker:
         if reference.path and reference.path[0] not in LOOP_FIELDS and not reference.optional:
             name = str(reference.path[0])
             return Code.UNKNOWN_FIELD, f"loop has no {name}; it has item, index and parent (the loop around it)."
+        return None
+
+    def _branch(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        if not seen.branches:
+            return Code.UNKNOWN_REFERENCE, "branches is known only where edges lead to."
+        if not reference.path:
+            return None
+        name, *rest = map(str, reference.path)
+        if name not in seen.branches and not reference.optional:
+            message = f"There is no branch {name} here.{did_you_mean(name, seen.branches)}"
+            return Code.UNKNOWN_FIELD, f"{message} It has {', '.join(sorted(seen.branches)[:12])}."
+        if rest and rest[0] not in BRANCH_FIELDS and not reference.optional:
+            return Code.UNKNOWN_FIELD, f"A branch has no {rest[0]}; it has {', '.join(BRANCH_FIELDS)}."
         return None
 
     def _node(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:

@@ -16,6 +16,7 @@ MAX_NODES = 2000
 MAX_EDGES = 10_000
 NODE_ID = r"^[a-z][a-z0-9_]{0,62}$"
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+COMBINE = r"^(object|list|\s*\{\{[\s\S]+\}\}\s*)$"
 LONGEST_SECONDS = 31 * 24 * 3600
 
 NodeId = Annotated[str, Field(pattern=NODE_ID)]
@@ -43,9 +44,20 @@ class Retry(_Part):
 class Join(_Part):
     """When a node with several incoming edges starts."""
 
-    rule: Literal["all", "any"] = Field("all", description="all: when every live edge has come; any: with the first.")
+    rule: Literal["all", "any", "first_success", "n_of_m", "all_settled"] = Field(
+        "all",
+        description="all: when every branch that was taken has come. any: with the first. first_success: with the "
+        "first, others may fail. n_of_m: with so many, others may fail. all_settled: when all have ended, well or not.",
+    )
+    count: int | None = Field(None, ge=1, le=1000, description="Rule n_of_m: how many branches must come.")
     losers: Literal["cancel", "finish", "ignore"] = Field(
-        "cancel", description="Rule any: what becomes of branches still under way."
+        "cancel", description="Rules any, first_success, n_of_m: what becomes of branches still under way."
+    )
+    combine: str = Field(
+        "object",
+        description="Of join nodes, what is passed on: object (by node), list (in the order of the edges), or one "
+        "{{ expression }}, which finds the branches under the name branches.",
+        json_schema_extra={"pattern": COMBINE},
     )
 
 

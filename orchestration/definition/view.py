@@ -26,9 +26,14 @@ class NodeView:
         return ("nodes", self.index)
 
     @property
-    def join_rule(self) -> str:
+    def join(self) -> Mapping[str, JSON]:
+        """As it is written; empty if it is not."""
         join = self.raw.get("join")
-        rule = join.get("rule", "all") if isinstance(join, Mapping) else "all"
+        return join if isinstance(join, Mapping) else {}
+
+    @property
+    def join_rule(self) -> str:
+        rule = self.join.get("rule", "all")
         return rule if isinstance(rule, str) else "all"
 
 

@@ -5,6 +5,7 @@
     context               {node id: outputs} of all of these that have succeeded
     loop                  {"item", "index", "parent"} of the loop around; parent is that of the next loop outwards
     error                 what failed on the way here (through an `error` port), with `node`; else null
+    branches              {node id: {"status", "outputs", "error"}} of the edges that lead here (branches.py)
     run                   {"id", "workflow", "started_at"}
 
 Worked out only as far as an expression asks.
@@ -15,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestration.driving.branches import branches
 from orchestration.engine.graph import Key, NodeId, Path
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey
 from orchestration.nodes.base import RunFacts
 
 JSON = Any
-_OWN_NAMES = ("inputs", "vars", "context", "loop", "error", "run")
+_OWN_NAMES = ("inputs", "vars", "context", "loop", "error", "branches", "run")
 
 
 class Scope(Mapping[str, JSON]):
@@ -42,6 +44,8 @@ class Scope(Mapping[str, JSON]):
                 return self._loop(*self._scope_key)
             case "error":
                 return self._error()
+            case "branches":
+                return branches(self._state, self._node, self._scope_key[1]) if self._node else {}
             case "run":
                 return self._run()
         return self._view(name)
@@ -110,16 +114,6 @@ class Scope(Mapping[str, JSON]):
             "workflow": self._facts.workflow_slug,
             "started_at": begun.isoformat() if begun else None,
         }
-
-
-def incoming_outputs(state: RunState, node: NodeId, path: Path) -> dict[NodeId, JSON]:
-    """Outputs of the nodes whose live edges lead to this one, in the order of the edges."""
-    found: dict[NodeId, JSON] = {}
-    for edge in state.graph.incoming[node]:
-        source = state.nodes.get((edge.source, path))
-        if source and source.status is NodeStatus.SUCCEEDED and source.port == edge.port:
-            found[edge.source] = source.outputs
-    return found
 
 
 def _paths(state: RunState, scope_key: ScopeKey) -> dict[NodeId | None, Path]:

@@ -15,9 +15,10 @@ from typing import Any
 
 import structlog
 
+from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Attempt, Running
-from orchestration.driving.scope import Scope, incoming_outputs
+from orchestration.driving.scope import Scope
 from orchestration.driving.turn import Turn
 from orchestration.driving.values import RunValues, inline_bytes_of_results
 from orchestration.engine import errors
@@ -154,6 +155,17 @@ class Steps:
         except NodeFailure:
             return None  # not JSON; the node itself may do with it
 
+    async def _combined(self, spec: Node, key: Key) -> JSON:
+        """What a join makes of its branches. Raises NodeFailure."""
+        combine = spec.join.combine
+        if combine in ("object", "list"):
+            return await self.values.whole(combined(self.state, *key))
+        scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
+        try:
+            return resolve(combine, await self._whole(scope, lambda: references_in(combine)))
+        except ExpressionError as error:
+            raise _failure_of(error, "combine: ") from None
+
     async def _context(
         self,
         kind: NodeType,
@@ -166,7 +178,6 @@ class Steps:
     ) -> Context:
         node, path = key
         node_run = self.state.node(key)
-        incoming = incoming_outputs(self.state, node, path) if kind.reads_incoming else {}
         where = f"/{path_text(path)}" if path else ""
         return Context(
             run=self.facts,
@@ -182,7 +193,7 @@ class Steps:
             idempotency_key=f"{self.facts.id}/{node}{where}",
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
-            incoming=await self.values.whole(incoming),
+            combined=await self._combined(spec, key) if kind.combines else None,
         )
 
     async def _outcome(
@@ -282,9 +293,9 @@ class Steps:
         return RunCompleted(at=now, outputs=outputs)
 
 
-def _failure_of(error: ExpressionError) -> NodeFailure:
+def _failure_of(error: ExpressionError, what: str = "") -> NodeFailure:
     detail = {"reason": error.code, "source": error.source, "position": error.position}
-    return NodeFailure(error.message, code="expression", detail=detail)
+    return NodeFailure(f"{what}{error.message}", code="expression", detail=detail)
 
 
 def _error_json(error: ExpressionError | NodeFailure, what: str) -> JSON:

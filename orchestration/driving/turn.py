@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from orchestration.engine.apply import apply, reopened_by_retry
+from orchestration.engine.apply import apply
 from orchestration.engine.events import (
     AttemptFailed,
     Event,
@@ -20,6 +20,7 @@ from orchestration.engine.events import (
     path_text,
 )
 from orchestration.engine.graph import Key
+from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState
 from orchestration.nodes.base import NodeType, RunFacts, node_type
 from orchestration.nodes.commit_hooks import Hook, hooks_of

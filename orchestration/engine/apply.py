@@ -7,8 +7,6 @@ four steps: take the node run out of the frontier, change it, put it back in, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from orchestration.engine import events, loops
@@ -16,20 +14,19 @@ from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.frontier import enter, leave
 from orchestration.engine.graph import Graph, Key
 from orchestration.engine.joins import open_scope, settle
+from orchestration.engine.reopening import may_open_again, reopen, run_deadline
 from orchestration.engine.states import (
     NODE_MOVES,
     RUN_MOVES,
     TOP,
     UNDER_WAY,
     Failure,
-    Frontier,
     IllegalEvent,
     LoopState,
     NodeRunState,
     NodeStatus,
     RunState,
     RunStatus,
-    ScopeKey,
 )
 
 
@@ -176,9 +173,9 @@ def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeS
 
 
 def _node_failed(state: RunState, node_run: NodeRunState, event: events.NodeFailed) -> None:
-    node_run.error, node_run.handled = event.error, event.handled
+    node_run.error, node_run.handled, node_run.taken_by = event.error, event.handled, event.taken_by
     node_run.port = "error" if event.handled else ""
-    if not event.handled:
+    if not (event.handled or event.taken_by):
         scope_key = state.scope_of(event.key)
         scope = state.scopes[scope_key]
         scope.failure = scope.failure or Failure(event.error, event.node, event.path)
@@ -225,10 +222,10 @@ def _close_loop(state: RunState, key: Key, node_run: NodeRunState) -> None:
     """What is left of a loop's iterations is kept only where a retry of the run can go on from it."""
     if node_run.loop is None:
         return
-    keep_or_drop = loops.freeze if _opens_again(node_run) else loops.drop
+    keep_or_drop = loops.freeze if may_open_again(node_run) else loops.drop
     for scope_key in loops.scopes_of(state, key):
         keep_or_drop(state, scope_key)
-    if not _opens_again(node_run):
+    if not may_open_again(node_run):
         node_run.loop.open.clear()
 
 
@@ -282,7 +279,7 @@ def _run_started(state: RunState, event: events.RunStarted) -> None:
     state.inputs = event.inputs
     state.variables = {**state.graph.variables, **event.variables}
     state.started_at = event.at
-    state.deadline = _run_deadline(state, event.at)
+    state.deadline = run_deadline(state, event.at)
     open_scope(state, TOP)
 
 
@@ -312,75 +309,6 @@ def _run_cancelled(state: RunState, event: events.RunCancelled) -> None:
     state.cancel_reason = event.reason
 
 
-def _run_retried(state: RunState, event: events.RunRetried) -> None:
-    """What has succeeded stays, what was cut short is pending again; a loop goes on with the iterations it has."""
-    for key in reopened_by_retry(state):
-        loop = state.nodes[key].loop
-        if loop is None:
-            del state.nodes[key]
-        else:
-            if loop.stops:
-                loop.errors.clear()
-            state.nodes[key] = replace(
-                NodeRunState(),
-                status=NodeStatus.RUNNING,
-                attempt=state.nodes[key].attempt,
-                started_at=state.nodes[key].started_at,
-                attempt_started_at=event.at,
-                tries_since=event.at,
-                loop=loop,
-            )
-    state.error = state.outputs = state.ended_at = None
-    state.cancel_requested, state.cancel_reason = False, ""
-    state.paused, state.paused_at = False, None
-    state.deadline = _run_deadline(state, event.at)
-    state.frontier = Frontier()
-    _reopen(state, TOP)
-
-
-def reopened_by_retry(state: RunState) -> list[Key]:
-    """The node runs of an ended run that `RunRetried` opens again.
-
-    Loops among them that had opened are running afterwards, the rest is pending.
-    """
-    return [key for key, node_run in state.nodes.items() if _opens_again(node_run)]
-
-
-def _opens_again(node_run: NodeRunState) -> bool:
-    match node_run.status:
-        case NodeStatus.SUCCEEDED | NodeStatus.SKIPPED | NodeStatus.PENDING:
-            return False
-        case NodeStatus.FAILED:
-            return not node_run.handled
-        case NodeStatus.CANCELLED:
-            return node_run.cancel_reason != "lost_join"
-        case _:
-            return True
-
-
-def _reopen(state: RunState, scope_key: ScopeKey) -> None:
-    """Work out a scope and the frontier in it anew, from its node runs alone."""
-    parent, path = scope_key
-    open_scope(state, scope_key)
-    for node in state.graph.bodies.get(parent, ()):
-        key = (node, path)
-        node_run = state.nodes.get(key)
-        if node_run is None:
-            continue
-        node_run.due_at = None
-        enter(state, key, node_run)
-        if node_run.status.ended:
-            settle(state, key)
-        else:
-            for inner in loops.scopes_of(state, key):
-                _reopen(state, inner)
-
-
-def _run_deadline(state: RunState, begun_at: datetime) -> datetime | None:
-    seconds = state.graph.timeout_seconds
-    return begun_at + timedelta(seconds=seconds) if seconds else None
-
-
 _RUN_CHANGES: dict[type[Event], Callable[[RunState, Any], None]] = {
     events.RunStarted: _run_started,
     events.RunPaused: _run_paused,
@@ -389,5 +317,5 @@ _RUN_CHANGES: dict[type[Event], Callable[[RunState, Any], None]] = {
     events.RunCompleted: _run_completed,
     events.RunFailed: _run_failed,
     events.RunCancelled: _run_cancelled,
-    events.RunRetried: _run_retried,
+    events.RunRetried: reopen,
 }

@@ -5,6 +5,8 @@ outcome_unknown   an at-most-once node was cut off: nobody knows whether it took
 timeout           an attempt, a wait or a loop took longer than the node's timeout
 node_timeout      all attempts of a node together took longer than its total timeout
 run_timeout       the run took longer than its timeout
+no_branch_succeeded   every branch of a first-success join has failed or was not taken
+too_few_branches      an n-of-m join can no longer get as many branches as it needs
 """
 
 from __future__ import annotations
@@ -39,5 +41,22 @@ def run_timeout(seconds: float) -> JSON:
     return _error("run_timeout", f"The run was not done after {seconds:g} seconds.")
 
 
-def _error(code: str, message: str, *, retryable: bool = False) -> JSON:
-    return {"code": code, "message": message, "retryable": retryable, "retry_after": None, "detail": None}
+def no_branch_succeeded(failed: list[JSON]) -> JSON:
+    """`failed`: see `joins.failed_branches`."""
+    return _error("no_branch_succeeded", f"No branch has succeeded. {_first_of(failed)}", detail={"branches": failed})
+
+
+def too_few_branches(count: int, branches: int, failed: list[JSON]) -> JSON:
+    message = f"{count} of {branches} branches must succeed, and so many cannot any more. {_first_of(failed)}"
+    return _error("too_few_branches", message.strip(), detail={"branches": failed})
+
+
+def _first_of(failed: list[JSON]) -> str:
+    if not failed:
+        return "The others were not taken."
+    more = f" ({len(failed) - 1} more have failed)" if len(failed) > 1 else ""
+    return f"{failed[0]['node']} failed: {failed[0]['message']}{more}"
+
+
+def _error(code: str, message: str, *, retryable: bool = False, detail: JSON = None) -> JSON:
+    return {"code": code, "message": message, "retryable": retryable, "retry_after": None, "detail": detail}

@@ -156,15 +156,20 @@ class NodeSucceeded(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed(NodeEvent):
-    """The node has failed for good. `handled`: its `error` port leads on; otherwise the failure goes up."""
+    """The node has failed for good. `handled`: its `error` port leads on; `taken_by`: the join behind it has taken the
+    failure upon itself; otherwise the failure goes up. A join fails without having started when its rule can no longer
+    be met."""
 
     error: JSON
     handled: bool = False
+    taken_by: NodeId = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSkipped(NodeEvent):
     """reason `dead_path`: no live edge leads here, its outgoing edges die.
+    reason `failed_path`: what leads here has failed and a join takes that upon itself; its outgoing edges are failed,
+    and `error` is the one it came from, with its `node`.
     reason `optional`: it failed and may be left out, `out` lives."""
 
     reason: str
@@ -174,7 +179,7 @@ class NodeSkipped(NodeEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCancelled(NodeEvent):
     reason: str
-    """cancelled | lost_join | run_failed | iteration_failed | loop_stopped | timeout"""
+    """cancelled | lost_join | failed_join | run_failed | iteration_failed | loop_stopped | timeout"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

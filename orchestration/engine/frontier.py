@@ -63,6 +63,7 @@ def forget_pending(state: RunState, key: Key) -> None:
     if position < len(frontier.ready) and frontier.ready[position] == mine:
         del frontier.ready[position]
     frontier.dead.pop(key, None)
+    frontier.unmet.pop(key, None)
 
 
 def deadline(node: Node, node_run: NodeRunState) -> datetime | None:

@@ -4,7 +4,8 @@ Built once per definition from its JSON (format `ensemble.workflow/1`) and share
 passed validation always builds; `Graph.of` raises `KeyError` or `ValueError` on one that did not.
 
 What does not change while a run goes on is worked out here, once: the order in which nodes compete for a free place
-(`order`), and which nodes a join of rule `any` makes needless (`losers`).
+(`order`), which nodes a join makes needless when it does not wait for them (`losers`), and which join takes the failure
+of a node upon itself (`takers`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.engine.rules import TAKES_FAILURES
 from orchestration.engine.shape import losing_branches, remaining_lengths
 
 NodeId = str
@@ -47,9 +49,18 @@ class RetryPolicy:
 @dataclass(frozen=True, slots=True)
 class JoinRule:
     rule: str = "all"
-    """all | any"""
+    """all | any | first_success | n_of_m | all_settled (rules.py)"""
+    count: int = 1
+    """Rule n_of_m: how many edges must be live."""
     losers: str = "cancel"
-    """What becomes of branches that are still under way when `any` is met: cancel | finish | ignore."""
+    """What becomes of branches that are still under way when the rule is met: cancel | finish | ignore."""
+    combine: str = "object"
+    """What a join node passes on: object | list | {{ expression }}."""
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> JoinRule:
+        """From JSON; what is left out (or null) has its default."""
+        return cls(**{name: value for name, value in raw.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,10 @@ class Graph:
     """Default values of the workflow's variables."""
     order: Mapping[NodeId, Order] = field(default_factory=dict)
     losers: Mapping[NodeId, tuple[NodeId, ...]] = field(default_factory=dict)
-    """Per join of rule `any`: the nodes from which every path leads to it and nowhere else, in topological order."""
+    """Per join of a rule other than `all`: the nodes from which every path leads to it and nowhere else, in topological
+    order."""
+    takers: Mapping[NodeId, NodeId] = field(default_factory=dict)
+    """Which join takes a node's failure upon itself: of those that do and to which all its paths lead the nearest."""
 
     @classmethod
     def of(
@@ -130,6 +144,11 @@ class Graph:
         bodies = _bodies(nodes, incoming, outgoing)
         targets = {node: tuple(edge.target for edge in found) for node, found in outgoing.items()}
         length = remaining_lengths(bodies, targets)
+        losers = {
+            node.id: losing_branches(bodies[node.parent], targets, node.id)
+            for node in nodes.values()
+            if node.join.rule != "all"
+        }
         return cls(
             nodes=nodes,
             incoming={node: tuple(found) for node, found in incoming.items()},
@@ -144,11 +163,8 @@ class Graph:
                 node.id: (node.takes_place, -node.priority, -int(length[node.id]), position)
                 for position, node in enumerate(nodes.values())
             },
-            losers={
-                node.id: losing_branches(bodies[node.parent], targets, node.id)
-                for node in nodes.values()
-                if node.join.rule == "any"
-            },
+            losers=losers,
+            takers=_takers(nodes, bodies, losers),
         )
 
     def successors(self, node: NodeId, port: str) -> tuple[NodeId, ...]:
@@ -164,7 +180,7 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         parent=raw.get("parent"),
         settings=raw.get("settings") or {},
         retry=RetryPolicy.of(retry) if retry else None,
-        join=JoinRule(**join),
+        join=JoinRule.of(join),
         timeout_seconds=raw.get("timeout_seconds"),
         optional=raw.get("optional", False),
         priority=raw.get("priority", 5),
@@ -179,6 +195,21 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
 def _alternatives(raw: Mapping[str, Any]) -> tuple[str, ...]:
     named = (raw.get("settings") or {}).get("alternatives")
     return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
+
+
+def _takers(
+    nodes: Mapping[NodeId, Node],
+    bodies: Mapping[NodeId | None, tuple[NodeId, ...]],
+    branches: Mapping[NodeId, tuple[NodeId, ...]],
+) -> dict[NodeId, NodeId]:
+    """All joins that every path from a node leads to lie behind each other, so the first in order is the nearest."""
+    found: dict[NodeId, NodeId] = {}
+    for body in bodies.values():
+        for join in body:
+            if nodes[join].join.rule in TAKES_FAILURES:
+                for node in branches[join]:
+                    found.setdefault(node, join)
+    return found
 
 
 def _bodies(

@@ -17,7 +17,7 @@ same `now` give the same plan. A plan costs what the run's frontier (states.py) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from heapq import merge
 from typing import Any
@@ -38,6 +38,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.frontier import deadline, rank
 from orchestration.engine.graph import Key
+from orchestration.engine.joins import branch_error, edges_of, failed_branches
 from orchestration.engine.retry import decide, final_failure
 from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus, ScopeKey
 
@@ -113,9 +114,7 @@ def _fail_late(state: RunState, now: datetime) -> list[Command]:
 
 
 def _stop_losers(state: RunState, now: datetime) -> list[Command]:
-    """Innermost first, because a loop that is a loser takes with it what is inside."""
-    losers = sorted(state.frontier.losers, key=lambda key: -len(key[1]))
-    return _stop(state, losers, "lost_join", now)
+    return _stop(state, state.frontier.losers, now)
 
 
 def _fail_iteration(state: RunState, now: datetime) -> list[Command]:
@@ -162,19 +161,40 @@ def _decide_attempts(state: RunState, now: datetime) -> list[Command]:
     return [decision for decision in decisions if decision]
 
 
-def _skip_dead_paths(state: RunState, now: datetime) -> list[Command]:
-    """A dead path is cleared away to its end at once: skipping a node kills its edges, which may be another's last."""
+def _fail_joins(state: RunState, now: datetime) -> list[Command]:
+    """Joins whose rule can no longer be met fail without having started."""
+    commands: list[Command] = []
+    for key in state.frontier.unmet:
+        join, failed = state.graph.nodes[key[0]].join, failed_branches(state, key)
+        if join.rule == "n_of_m":
+            error = errors.too_few_branches(join.count, len(state.graph.incoming[key[0]]), failed)
+        else:
+            error = errors.no_branch_succeeded(failed)
+        commands.append(final_failure(state, key, error, now))
+    return commands
+
+
+def _skip_paths(state: RunState, now: datetime) -> list[Command]:
+    """A dead path is cleared away to its end at once: skipping a node kills its edges, which may be another's last.
+
+    Behind a failure that a join takes upon itself one node a plan is skipped.
+    """
     dead, newly_dead = list(state.frontier.dead), dict[Key, int]()
+    commands: list[Command] = []
     for node, path in dead:
-        scope = state.scopes[state.scope_of((node, path))]
+        if failed := failed_branches(state, (node, path)):
+            error = branch_error(state, failed[0]["branch"], path)
+            commands.append(Record(NodeSkipped(at=now, node=node, path=path, reason="failed_path", error=error)))
+            continue
+        commands.append(Record(NodeSkipped(at=now, node=node, path=path, reason="dead_path")))
         for edge in state.graph.outgoing[node]:
             key = (edge.target, path)
             newly_dead[key] = newly_dead.get(key, 0) + 1
-            decided = scope.decided.get(edge.target, 0) + newly_dead[key]
-            all_dead = decided == len(state.graph.incoming[edge.target]) and not scope.live.get(edge.target)
+            edges = edges_of(state, key)
+            all_dead = newly_dead[key] == edges.open and not edges.live and not edges.failed
             if all_dead and state.node(key).status is NodeStatus.PENDING:
                 dead.append(key)
-    return [Record(NodeSkipped(at=now, node=node, path=path, reason="dead_path")) for node, path in dead]
+    return commands
 
 
 def _move_loops(state: RunState, now: datetime) -> list[Command]:
@@ -205,7 +225,7 @@ def _close_scopes(state: RunState, now: datetime) -> list[Command]:
         if node in state.scopes[parent, path].ignored and not state.node((node, path)).status.ended
     ]
     if leftovers:
-        return _stop(state, sorted(leftovers, key=lambda key: -len(key[1])), "lost_join", now)
+        return _stop(state, dict.fromkeys(leftovers, "lost_join"), now)
     return [
         CompleteRun() if loop is None else EndIteration(node=loop, path=path[:-1], index=path[-1])
         for loop, path in state.frontier.closing
@@ -282,13 +302,17 @@ def _stop_body(state: RunState, loop: Key, reason: str) -> list[Command]:
     return [StopNode(node, path, reason) for node, path in loops.active_in_body(state, loop)]
 
 
-def _stop(state: RunState, keys: Iterable[Key], reason: str, now: datetime) -> list[Command]:
-    """Cancel node runs that may be under way, with what is inside of them, or still pending. Each is named once."""
+def _stop(state: RunState, keys: Mapping[Key, str], now: datetime) -> list[Command]:
+    """Cancel node runs that may be under way, with what is inside of them, or still pending; by key, with the reason.
+
+    Innermost first, because a loop takes with it what is inside, and each is named once. What a failed join has no more
+    use for a retry of the run may open again, so what is inside is stopped with its loop and not lost by itself.
+    """
     commands: dict[Key, Command] = {}
-    for key in keys:
-        node, path = key
+    for key in sorted(keys, key=lambda key: -len(key[1])):
+        (node, path), reason = key, keys[key]
         for inner in loops.active_in_body(state, key):
-            commands.setdefault(inner, StopNode(*inner, reason))
+            commands.setdefault(inner, StopNode(*inner, "loop_stopped" if reason == "failed_join" else reason))
         if state.node(key).status is NodeStatus.PENDING:
             commands.setdefault(key, Record(NodeCancelled(at=now, node=node, path=path, reason=reason)))
         else:
@@ -301,7 +325,8 @@ _STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
     _fail_iteration,
     _fail_loop,
     _decide_attempts,
-    _skip_dead_paths,
+    _fail_joins,
+    _skip_paths,
     _move_loops,
     _time_out_waits,
     _close_scopes,

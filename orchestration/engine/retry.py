@@ -6,6 +6,7 @@
     the `error` port      an edge from there: the run goes on by it
     nobody                the node is a loser of a join that ignores its losers: its failure does not count
     optional              the node is skipped and `out` lives
+    a join behind it      one that takes failures and to which all its paths lead (joins.py): its branch has failed
     what is around it     the failure goes up
 
 An attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
@@ -74,8 +75,11 @@ def is_unknown(node: Node, error: JSON) -> bool:
 
 
 def final_failure(state: RunState, key: Key, error: JSON, now: datetime) -> Record:
-    """The first that has an answer says what the failure comes to; if nobody has one, it goes up."""
-    for ask in _ASKED:
+    """The first that has an answer says what the failure comes to; if nobody has one, it goes up.
+
+    What another attempt could do is not asked for a join that fails by its rule: it has made none.
+    """
+    for ask in _ASKED if key in state.nodes else _ASKED_WITHOUT_ATTEMPT:
         if answer := ask(state, key, error, now):
             return Record(answer)
     return Record(NodeFailed(at=now, node=key[0], path=key[1], error=error))
@@ -113,12 +117,20 @@ def _leaving_it_out(state: RunState, key: Key, error: JSON, now: datetime) -> No
     return NodeSkipped(at=now, node=node, path=path, reason="optional", error=error)
 
 
+def _the_join_behind(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    node, path = key
+    taker = state.graph.takers.get(node)
+    return NodeFailed(at=now, node=node, path=path, error=error, taken_by=taker) if taker else None
+
+
 _ASKED: tuple[Callable[[RunState, Key, JSON, datetime], NodeEvent | None], ...] = (
     _an_alternative,
     _the_error_port,
     _nobody,
     _leaving_it_out,
+    _the_join_behind,
 )
+_ASKED_WITHOUT_ATTEMPT = (_the_error_port, _nobody, _leaving_it_out, _the_join_behind)
 
 
 # Trying again

@@ -56,6 +56,8 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
     NodeStatus.PENDING: {
         events.NodeStarted: NodeStatus.RUNNING,
         events.NodeSkipped: NodeStatus.SKIPPED,
+        # only of joins, when their rule can no longer be met
+        events.NodeFailed: NodeStatus.FAILED,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.RUNNING: {
@@ -166,6 +168,8 @@ class NodeRunState:
     outputs: Any = None
     error: Any = None
     handled: bool = False
+    taken_by: NodeId = ""
+    """The join that has taken its failure upon itself."""
     until: datetime | None = None
     """When a waiting node's time is up, or when a retry is due."""
     waiting_for: str = ""
@@ -213,9 +217,11 @@ class Scope:
     live: dict[NodeId, int] = field(default_factory=dict)
     """Per node, how many of its incoming edges are live. An edge whose source has not ended is open."""
     decided: dict[NodeId, int] = field(default_factory=dict)
-    """Per node, how many of its incoming edges are live or dead."""
+    """Per node, how many of its incoming edges are no longer open."""
+    failed: dict[NodeId, int] = field(default_factory=dict)
+    """Per node, how many of its incoming edges are failed."""
     met: set[NodeId] = field(default_factory=set)
-    """Joins of rule `any` that have got their first live edge: they fire once."""
+    """Joins whose rule was met before all their edges were decided: they fire once."""
     ignored: set[NodeId] = field(default_factory=set)
     """Losers of joins that ignore theirs: nobody waits for them, and their failures do not count."""
     failure: Failure | None = None
@@ -231,11 +237,13 @@ class Frontier:
     ready: list[Rank] = field(default_factory=list)
     """Pending node runs whose rule is met, best first."""
     dead: dict[Key, None] = field(default_factory=dict)
-    """Pending node runs that no live edge can reach any more."""
+    """Pending node runs that no live edge can reach any more, or that a failed one keeps from starting."""
+    unmet: dict[Key, None] = field(default_factory=dict)
+    """Pending joins that fail because their rule can no longer be met."""
     undecided: dict[Key, None] = field(default_factory=dict)
     """Attempts that failed or were abandoned, before the retry policy has spoken."""
-    losers: dict[Key, None] = field(default_factory=dict)
-    """Node runs to be cancelled because a join does without them."""
+    losers: dict[Key, str] = field(default_factory=dict)
+    """Node runs to be cancelled because a join does without them, with the reason."""
     loops: dict[Key, None] = field(default_factory=dict)
     """Open loops that may begin an iteration, or must stop, or are through."""
     failing: dict[ScopeKey, None] = field(default_factory=dict)
@@ -258,6 +266,7 @@ class Frontier:
             self.working
             or self.ready
             or self.dead
+            or self.unmet
             or self.undecided
             or self.losers
             or self.loops

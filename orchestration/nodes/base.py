@@ -123,9 +123,8 @@ class Context:
     """Show a piece of streamed text live; it is not stored."""
     wait_data: JSON = None
     """In `resume`: what the node's own `Wait` carried."""
-    incoming: Mapping[str, JSON] = field(default_factory=dict)
-    """Outputs of the nodes whose edges to this one are alive, by their ids, in the order of the edges. Only for types
-    that say they read it (`reads_incoming`)."""
+    combined: JSON = None
+    """Of types that combine: what the node's `join.combine` makes of its branches."""
 
 
 class NodeType(ABC):
@@ -138,10 +137,11 @@ class NodeType(ABC):
     Settings: ClassVar[type[NodeSettings]]
     inline: ClassVar[bool] = False
     """Quick and without outside calls: run within the planning loop, begin and end in one commit."""
+    combines: ClassVar[bool] = False
+    """Passes on what its branches have brought, put together by its `join` (`Context.combined`). It costs loading
+    whatever is large in what came."""
     container: ClassVar[bool] = False
     """Has a body: nodes whose `parent` it is."""
-    reads_incoming: ClassVar[bool] = False
-    """Needs `Context.incoming`. It costs loading whatever is large in what came."""
     late_names: ClassVar[frozenset[str] | None] = None
     """The only names its `Late` settings may use, where these are others than those of the run."""
 

@@ -54,7 +54,12 @@ def delay(name: str, seconds: Any, **more: Any) -> dict[str, Any]:
     return node(name, settings={"seconds": seconds}, **more)
 
 
+def join(**rule: Any) -> dict[str, Any]:
+    return node("j", "join", settings={}, join=rule)
+
+
 A, B = node("a"), node("b")
+CHOICE = node("c", "condition", settings={"condition": "true"})
 CASES: list[tuple[str, Any, str | None, str, str]] = [
     # code, definition, node, path, a part of the message
     ("not_an_object", [], None, "", "JSON object"),
@@ -70,7 +75,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("unknown_key", definition(A, B, edges=[{**edge("a", "b"), "via": 1}]), None, "edges[0].via", "an edge"),
     ("invalid_value", definition(settings={"max_parallel": 0}), None, "settings.max_parallel", "greater than or equal to 1"),
     ("invalid_value", definition(node("a", retry={"max_attempts": "x"})), "a", "nodes[0].retry.max_attempts", "'x'"),
-    ("invalid_value", definition(node("a", join={"rule": "some"})), "a", "nodes[0].join.rule", "'all' or 'any'"),
+    ("invalid_value", definition(node("a", join={"rule": "some"})), "a", "nodes[0].join.rule", "'n_of_m' or 'all_settled'"),
     ("no_nodes", definition(edges=[]) | {"nodes": []}, None, "nodes", "no nodes"),
     ("too_many_nodes", definition(*(node(f"n{i}") for i in range(2001)), edges=[]), None, "nodes", "2,000"),
     ("invalid_id", definition(node("Legal review")), "Legal review", "nodes[0].id", "Perhaps legal_review?"),
@@ -95,6 +100,18 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("unconnected", definition(A, B, node("c"), edges=[edge("a", "b")]), "c", "nodes[2]", "starts at once"),
     ("join_never_fires", definition(node("j", "join", settings={}), A, edges=[edge("j", "a")]), "j", "nodes[0]", "no edge leads to it"),
     ("join_never_fires", definition(A, node("b", join={"rule": "any"})), "b", "nodes[1].join", "only one edge leads to it"),
+    ("join_never_fires", definition(A, B, join(rule="n_of_m", count=3), edges=[edge("a", "j"), edge("b", "j")]), "j", "nodes[2].join.count", "3 branches must come, but only 2 edges lead to it"),
+    ("join_never_fires", definition(CHOICE, A, B, join(rule="n_of_m", count=2), edges=[edge("c", "a", "true"), edge("c", "b", "false"), edge("a", "j"), edge("b", "j")]), "j", "nodes[3].join.count", "at most 1 can in the same run"),
+    ("missing_key", definition(A, join(rule="n_of_m"), edges=[edge("a", "j")]), "j", "nodes[1].join.count", "needs the key count"),
+    ("invalid_value", definition(A, join(rule="n_of_m", count=0), edges=[edge("a", "j")]), "j", "nodes[1].join.count", "greater than or equal to 1"),
+    ("invalid_value", definition(A, join(combine="first"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "object, list or one {{ expression }}"),
+    ("not_in_effect", definition(A, join(count=2), edges=[edge("a", "j")]), "j", "nodes[1].join.count", "belongs to the rule n_of_m"),
+    ("not_in_effect", definition(A, node("b", join={"combine": "list"})), "b", "nodes[1].join.combine", "only join nodes combine"),
+    ("not_in_effect", definition(A, join(combine="list") | {"settings": {"outputs": {"x": "1"}}}, edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "its setting outputs"),
+    ("unknown_field", definition(A, join(combine="{{ branches.b.outputs }}"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "no branch b here"),
+    ("unknown_field", definition(A, join(combine="{{ branches.a.result }}"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "it has status, outputs, error"),
+    ("unknown_reference", definition(delay("a", "{{ branches.b.outputs.n }}")), "a", "nodes[0].settings.seconds", "branches is known only where"),
+    ("expression_syntax", definition(A, join(combine="{{ 1 + }}"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "combine"),
     ("approval_bypassed", definition(A, approval(), B, edges=[edge("a", "legal"), edge("legal", "b", "approve"), edge("a", "b")]), "b", "nodes[2]", "round the approval"),
     ("approval_bypassed", definition(approval(), B, edges=[edge("legal", "b", "approve"), edge("legal", "b", "error")]), "legal", "edges[1]", "as though it had been decided"),
     ("invalid_setting", definition(node("a", settings={"seconds": -1})), "a", "nodes[0].settings.seconds", "greater than or equal to 0"),

@@ -11,7 +11,8 @@ from orchestration.engine import events
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.graph import Edge, Graph, Key, NodeId, Path
 
-OPEN, LIVE, DEAD = "open", "live", "dead"
+OPEN, LIVE, DEAD, FAILED = "open", "live", "dead", "failed"
+TAKING = ("first_success", "n_of_m", "all_settled")
 UNDER_WAY = ("running", "waiting", "retrying", "loop")
 
 
@@ -22,6 +23,10 @@ class Ledger:
     """running | waiting | retrying | loop (open), or how it ended; nothing for what has not begun."""
     live_port: dict[Key, str | None] = field(default_factory=dict)
     """Of node runs whose edges are decided: the port whose edges are live, None if all are dead."""
+    failed_edges: set[Key] = field(default_factory=set)
+    """Node runs whose edges are failed: a join has taken that upon itself."""
+    fell: set[Key] = field(default_factory=set)
+    """Node runs that failed, were skipped or cancelled for the sake of a join: opened again only together with it."""
     begun: set[Key] = field(default_factory=set)
     succeeded: set[Key] = field(default_factory=set)
     skipped_as_dead: set[Key] = field(default_factory=set)
@@ -91,17 +96,32 @@ class Ledger:
                 self.succeeded.add(key)
                 self._end(key, "succeeded", event.port)
             case events.NodeFailed():
+                if key not in self.status:
+                    self._check_unmet(key)
                 self.status[key] = "failed"
                 if event.handled:
                     self._end(key, "failed, handled", "error")
+                elif event.taken_by:
+                    self._check_taker(event.node, event.taken_by)
+                    self._fall(key, failed=True)
             case events.NodeSkipped(reason="optional"):
                 self._end(key, "skipped", "out")
+            case events.NodeSkipped(reason="failed_path"):
+                tokens = self.tokens(key)
+                assert FAILED in tokens and OPEN not in tokens, f"{key} skipped behind a failure: {tokens}"
+                assert self.graph.nodes[event.node].join.rule in ("all", "any")
+                assert event.error["node"] in self.graph.nodes
+                self.status[key] = "skipped"
+                self._fall(key, failed=True)
             case events.NodeSkipped():
                 assert self.tokens(key) and set(self.tokens(key)) == {DEAD}, f"{key} skipped: {self.tokens(key)}"
                 self.skipped_as_dead.add(key)
                 self._end(key, "skipped", None)
             case events.NodeCancelled(reason="lost_join"):
                 self._end(key, "cancelled, lost", None)
+            case events.NodeCancelled(reason="failed_join"):
+                self.status[key] = "cancelled"
+                self._fall(key, failed=False)
             case events.NodeCancelled():
                 self.status[key] = "cancelled"
 
@@ -125,9 +145,42 @@ class Ledger:
         assert key not in self.begun, f"{key} has fired twice"
         assert attempt == 1
         self.begun.add(key)
-        tokens, rule = self.tokens(key), self.graph.nodes[key[0]].join.rule
-        is_met = not tokens or (LIVE in tokens and (rule == "any" or OPEN not in tokens))
-        assert is_met, f"{key} started with {tokens} under {rule}"
+        tokens, join = self.tokens(key), self.graph.nodes[key[0]].join
+        is_met = {
+            "all": LIVE in tokens and OPEN not in tokens and FAILED not in tokens,
+            "any": LIVE in tokens,
+            "first_success": LIVE in tokens,
+            "n_of_m": tokens.count(LIVE) >= join.count,
+            "all_settled": OPEN not in tokens and (LIVE in tokens or FAILED in tokens),
+        }
+        assert not tokens or is_met[join.rule], f"{key} started with {tokens} under {join}"
+
+    def _check_unmet(self, key: Key) -> None:
+        """A node fails without having started only if its rule can never be met any more."""
+        tokens, join = self.tokens(key), self.graph.nodes[key[0]].join
+        assert LIVE in tokens or FAILED in tokens, f"{key} failed with {tokens}"
+        if join.rule == "first_success":
+            assert LIVE not in tokens and OPEN not in tokens, f"{key} failed with {tokens}"
+        else:
+            assert join.rule == "n_of_m" and tokens.count(LIVE) + tokens.count(OPEN) < join.count, f"{key}: {tokens}"
+
+    def _check_taker(self, node: NodeId, join: NodeId) -> None:
+        """It takes failures, every way leads to it, and no other such join comes first."""
+        assert self.graph.nodes[join].join.rule in TAKING
+        ways = [edge.target for edge in self.graph.outgoing[node]]
+        assert ways
+        while ways:
+            at = ways.pop()
+            if at != join:
+                onward = [edge.target for edge in self.graph.outgoing[at]]
+                assert onward, f"a way from {node} leads past {join}"
+                ways += onward
+
+    def _fall(self, key: Key, *, failed: bool) -> None:
+        self.live_port[key] = None
+        self.fell.add(key)
+        if failed:
+            self.failed_edges.add(key)
 
     def _check_places(self) -> None:
         taken = sum(
@@ -149,12 +202,31 @@ class Ledger:
         assert self.ended in ("failed", "cancelled")
         self.ended, self.paused, self.cancel_requested = "", False, False
         self.outcome_unknown.clear()
-        for key, status in list(self.status.items()):
-            if status in ("failed", "cancelled"):
-                self.begun.discard(key)
-                del self.status[key]
-                if key in self.iterations:
-                    self.status[key] = "loop"
+        opened = {
+            key for key, status in self.status.items() if status in ("failed", "cancelled") and key not in self.fell
+        }
+        ways = list(opened)
+        while ways:  # back from joins that failed by their rule
+            node, path = ways.pop()
+            if (node, path) not in self.begun:
+                found = {(edge.source, path) for edge in self.graph.incoming[node]} & self.fell - opened
+                opened |= found
+                ways += found
+        for key in sorted(opened, key=lambda key: len(key[1])):
+            if not self._is_open_around(key):
+                continue
+            self.begun.discard(key)
+            self.live_port.pop(key, None)
+            self.fell.discard(key)
+            self.failed_edges.discard(key)
+            del self.status[key]
+            if key in self.iterations:
+                self.status[key] = "loop"
+
+    def _is_open_around(self, key: Key) -> bool:
+        node, path = key
+        parent = self.graph.nodes[node].parent
+        return parent is None or self.status.get((parent, path[:-1])) == "loop"
 
     def tokens(self, key: Key) -> list[str]:
         node, path = key
@@ -164,6 +236,8 @@ class Ledger:
         source = (edge.source, path)
         if source not in self.live_port:
             return OPEN
+        if source in self.failed_edges:
+            return FAILED
         return LIVE if self.live_port[source] == edge.port else DEAD
 
     def active(self) -> list[Key]:

@@ -20,7 +20,7 @@ DEEPEST = 2
 
 @st.composite
 def definitions(draw: Draw) -> Definition:
-    """Graphs without cycles, with branches, joins of both rules, error ports, optional nodes, waits and nested loops.
+    """Graphs without cycles, with branches, joins of every rule, error ports, optional nodes, waits and nested loops.
 
     The few numbers drawn here say how large it is, a random source fills in the rest: that is some ten times as fast as
     drawing every field, and a failing case still shrinks in size.
@@ -79,7 +79,11 @@ def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[st
             "backoff": random.choice(["fixed", "linear", "exponential"]),
             "on": random.choice([[], [], ["special"]]),
         },
-        "join": {"rule": random.choice(["all", "any"]), "losers": random.choice(["cancel", "finish", "ignore"])},
+        "join": {
+            "rule": random.choice(["all", "all", "any", "first_success", "n_of_m", "n_of_m", "all_settled"]),
+            "count": random.choice([1, 2, 2, 3]),
+            "losers": random.choice(["cancel", "finish", "ignore"]),
+        },
         "timeout_seconds": random.choice([None] * 4 + [5]),
         "total_timeout_seconds": random.choice([None] * 6 + [7]),
         "optional": random.random() < 0.2,

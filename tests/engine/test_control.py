@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from orchestration.engine import events
-from orchestration.engine.apply import reopened_by_retry
 from orchestration.engine.planner import next_due
+from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeStatus, RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING

@@ -163,8 +163,9 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} is tried again in {(due - now).total_seconds():g} s"
         case events.AlternativeChosen(agent=agent, error=error):
             return f"{_key(*event.key)} turns to {agent} ({error['code']})"
-        case events.NodeFailed(error=error, handled=handled):
-            return f"{_key(*event.key)} fails ({error['code']})" + (" handled" if handled else "")
+        case events.NodeFailed(error=error, handled=handled, taken_by=taker):
+            how = " handled" if handled else f" taken by {taker}" if taker else ""
+            return f"{_key(*event.key)} fails ({error['code']}){how}"
         case events.AttemptFailed(error=error):
             return f"{_key(*event.key)} times out ({error['code']})"
         case events.NodeSucceeded(outputs=outputs):
