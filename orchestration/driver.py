@@ -21,6 +21,7 @@ from orchestration.engine.signals import interpret
 from orchestration.live import Live
 from orchestration.store import Desk, Lease, LetGo, Writer
 from orchestration.store.desk import Signals
+from orchestration.store.errors import TooNew
 from orchestration.values.keeper import Keeper
 
 HOLD_SECONDS = 1.0
@@ -47,12 +48,26 @@ class Tools:
     keeper: Keeper
 
 
+@dataclass(slots=True)
+class Rest:
+    """Whether nothing new may begin: the host drains, or the run is one for hosts of a newer version."""
+
+    draining: Draining
+    too_new: TooNew | None = None
+
+    def is_set(self) -> bool:
+        return self.too_new is not None or self.draining.is_set()
+
+
 async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None:
-    """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost.
+    """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost, TooNew.
 
     When the host drains, what is at work may end, nothing new begins, and the run stays the host's to give back.
     """
     loaded = await tools.desk.load(lease)
+    if loaded.signals.too_new:
+        raise loaded.signals.too_new
+    rest = Rest(tools.draining)
     turn = Turn(lease, loaded.state)
     steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper)
     seen = loaded.signals.seen
@@ -60,8 +75,8 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     await steps.values.begin(turn.state, turn.events)
     await _take_in(loaded.signals, steps)
     while True:
-        settled = await _settle(steps, tools)
-        let_go = _let_go(steps, seen) if settled and not tools.draining.is_set() else None
+        settled = await _settle(steps, rest)
+        let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
         if not turn.empty or let_go:
             await steps.values.write()
             written = await tools.writer.write(turn.checkpoint(lease.facts, let_go))
@@ -71,14 +86,16 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
                 return let_go.due_at
             running.poked = running.poked or written.signals_posted > seen
         running.start(steps.take_begun())
-        if tools.draining.is_set() and not running:
+        if rest.is_set() and not running:
+            if rest.too_new:
+                raise rest.too_new
             return None
         if settled and not running.poked:
             turn.apply(await running.next(_seconds_to_next(steps)))
         if running.poked or let_go:
             running.poked = False
             signals = await tools.desk.signals(lease)
-            seen = signals.seen
+            seen, rest.too_new = signals.seen, signals.too_new
             await _take_in(signals, steps)
 
 
@@ -100,9 +117,9 @@ async def _take_in(signals: Signals, steps: Steps) -> None:
         steps.turn.signals.append(signal.id)
 
 
-async def _settle(steps: Steps, tools: Tools) -> bool:
+async def _settle(steps: Steps, rest: Rest) -> bool:
     """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first."""
-    while not tools.draining.is_set() and (commands := plan(steps.state, steps.clock.now())):
+    while not rest.is_set() and (commands := plan(steps.state, steps.clock.now())):
         for command in commands:
             await steps.carry_out(command)
         if len(steps.turn.events) >= MOST_EVENTS:

@@ -32,7 +32,7 @@ from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Running
 from orchestration.live import Live
 from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, registry, statements
-from orchestration.store.errors import StoreClosed
+from orchestration.store.errors import StoreClosed, TooNew
 from orchestration.store.registry import Buried, Registration
 from orchestration.values.keeper import Keeper
 from orchestration.wakeups import BUS_CHANNEL
@@ -327,6 +327,9 @@ class Host:
                 self._look_in(max(0.0, self._clock.seconds_until(due)))
         except (LeaseLost, StoreClosed):
             log.info("run lost", run=str(lease.run_id))
+        except TooNew as error:
+            log.warning("run left to hosts of a newer version", run=str(lease.run_id), what=error.what)
+            await self._leave_to_newer(lease, error)
         except Exception as error:
             log.error("driver failed", run=str(lease.run_id), exc_info=error)
             await self._set_aside(lease, error)
@@ -336,6 +339,13 @@ class Host:
                 del self._hands[lease.run_id]
                 if len(self._hands) == self.plan.runs - 1:
                     self._bell.set()  # there is room again
+
+    async def _leave_to_newer(self, lease: Lease, error: TooNew) -> None:
+        try:
+            await self._desk.leave(lease, error.what)
+            self._live.changed(lease.run_id, lease.organisation_id)
+        except psycopg.Error as trouble:  # the lease runs out by itself
+            log.warning("run not given back", run=str(lease.run_id), error=str(trouble).strip())
 
     async def _set_aside(self, lease: Lease, error: Exception) -> None:
         message = f"The engine failed at this run: {type(error).__name__}: {error}"

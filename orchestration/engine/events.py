@@ -259,15 +259,27 @@ def to_row(event: Event) -> Row:
     return Row(type(event).__name__, event.at, getattr(event, "node", ""), path_text(path), data)
 
 
+class UnknownEvent(Exception):
+    """A stored event that this version of the code does not know: a newer one has written it."""
+
+
 def from_row(row: Row) -> Event:
-    """The event a stored row stands for. Raises KeyError on a type this version of the code does not know."""
-    kind = TYPES[row.type]
+    """The event a stored row stands for. Raises UnknownEvent on a type or a field of a newer version."""
+    kind = TYPES.get(row.type)
+    if kind is None:
+        raise UnknownEvent(f"events of the type {row.type}")
     values: dict[str, Any] = {"at": row.at}
     if kind in _WITH_NODE:
         values |= {"node": row.node, "path": path_of(row.path)}
     for name, value in row.data.items():
         values[name] = datetime.fromisoformat(value) if value is not None and name in _DATETIMES else value
-    return kind(**values)
+    try:
+        return kind(**values)
+    except TypeError:
+        unknown = sorted(row.data.keys() - {spec.name for spec in _FIELDS[kind]})
+        if unknown:
+            raise UnknownEvent(f"the field {unknown[0]} of {row.type}") from None
+        raise
 
 
 _DATETIMES: frozenset[str] = frozenset({"until", "due"})

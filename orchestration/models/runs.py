@@ -66,6 +66,11 @@ class Run(models.Model):
         default=0, help_text="Claims since the last progress; too many is an incident."
     )
     signals_posted = models.BigIntegerField(default=0, help_text="Counts signals, so that letting go cannot miss one.")
+    too_new = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What hosts of an older version could not read and leave to newer ones: versions, what, at.",
+    )
     incident = models.JSONField(null=True, blank=True, help_text="Why the run is in quarantine.")
 
     objects = RunQuerySet.as_manager()

@@ -222,6 +222,7 @@ def reasons(run: Run) -> list[Reason]:
         incident=run.incident,
         running=[row.name for row in rows if row.status == NodeStatus.RUNNING and row.type != "loop"],
         waiting=[_waiting(row) for row in rows if row.status != NodeStatus.RUNNING],
+        too_new=(run.too_new or {}).get("what", ""),
     )
     return why(facts, now)
 

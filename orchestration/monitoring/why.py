@@ -19,6 +19,8 @@ class Facts:
     incident: dict[str, Any] | None
     running: Sequence[str]
     waiting: Sequence[WaitingNode]
+    too_new: str = ""
+    """What the hosts that looked at it did not know, being of an older version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
     overdue = facts.due_at is not None and facts.due_at <= now and not facts.lease_alive
     if overdue and not facts.engine_alive and not facts.incident:
         reasons.append(Reason("engine", "No engine is alive to drive it. It goes on by itself as soon as one is."))
+    elif overdue and facts.too_new and not facts.incident:
+        reasons.append(
+            Reason(
+                "engine",
+                f"It waits for an engine of a newer version: it holds {facts.too_new}, which those that looked at it "
+                "do not know. Finish the update of the engine's hosts; it goes on by itself.",
+            )
+        )
     elif overdue and not facts.incident:
         reasons.append(Reason("queue", "It waits for an engine to take it up."))
     reasons.extend(_waiting(node, now) for node in facts.waiting)

@@ -20,18 +20,21 @@ import psycopg
 import structlog
 
 from orchestration.engine.apply import apply_all, begin
-from orchestration.engine.events import Row, from_row, path_of
+from orchestration.engine.events import Event, Row, UnknownEvent, from_row, path_of
 from orchestration.engine.graph import Graph
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import RunFacts, node_types
-from orchestration.store import snapshots, statements
+from orchestration.store import snapshots, statements, vocabulary
 from orchestration.store.connecting import connect_async
+from orchestration.store.errors import TooNew
 from orchestration.store.snapshots import Snapshots
+from orchestration.wakeups import CHANNEL
 
 log = structlog.get_logger(__name__)
 
 JSON = Any
+_SIGNALS = frozenset(SignalKind)
 _GRAPHS_KEPT = 256
 _FOLDED_AT_ONCE = 500
 """Events; then other runs have their turn."""
@@ -75,6 +78,8 @@ class Signals:
 
     seen: int
     open: tuple[Signal, ...] = ()
+    too_new: TooNew | None = None
+    """The first that this version does not know; those after it are not among the open ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +122,12 @@ class Desk:
     async def claim(self, limit: int, *, suspect: bool = False) -> list[Lease]:
         """Take due runs, the most urgent first; other hosts' claims at the same moment take others."""
         statement = statements.CLAIM_SUSPECT if suspect else statements.CLAIM
-        arguments = {"host": self.host_id, "limit": limit, "lease": statements.LEASE_SECONDS}
+        arguments: dict[str, JSON] = {"host": self.host_id, "limit": limit, "lease": statements.LEASE_SECONDS}
+        arguments["version"] = vocabulary.version()
         return [Lease(*row) for row in await self._fetch(statement, arguments)]
 
     async def load(self, lease: Lease) -> Loaded:
-        """Fold the run's events, from its snapshot on if it has one.
+        """Fold the run's events, from its snapshot on if it has one. Raises TooNew.
 
         A run that has no events yet and no signals costs no query once its definition is known.
         """
@@ -131,7 +137,7 @@ class Desk:
         if lease.last_seq > taken:
             rows = await self._patiently(statements.EVENTS, [lease.run_id, taken])
             for start in range(0, len(rows), _FOLDED_AT_ONCE):
-                apply_all(state, [from_row(Row(*row)) for row in rows[start : start + _FOLDED_AT_ONCE]])
+                apply_all(state, _events(rows[start : start + _FOLDED_AT_ONCE]))
                 await asyncio.sleep(0)
         signals = await self.signals(lease) if lease.signals_posted else Signals(0)
         return Loaded(state, signals, Snapshots(lease, state.graph, seq=taken, size=size))
@@ -149,11 +155,14 @@ class Desk:
 
     async def signals(self, lease: Lease) -> Signals:
         rows = await self._patiently(statements.SIGNALS, [lease.run_id])
-        found = [
-            Signal(id, SignalKind(kind), posted_at, by=by, reason=reason, node=node, path=path_of(path), data=data)
-            for _, id, kind, posted_at, by, reason, node, path, data in rows
-            if id is not None
-        ]
+        found: list[Signal] = []
+        for _, id, kind, posted_at, by, reason, node, path, data in rows:
+            if id is None:
+                continue
+            if kind not in _SIGNALS:
+                return Signals(rows[0][0], tuple(found), TooNew(f"a signal of the kind {kind}"))
+            place = {"node": node, "path": path_of(path)}
+            found.append(Signal(id, SignalKind(kind), posted_at, by=by, reason=reason, data=data, **place))
         return Signals(rows[0][0] if rows else 0, tuple(found))
 
     async def signals_posted(self) -> dict[UUID, int]:
@@ -162,7 +171,7 @@ class Desk:
 
     async def seconds_to_next(self) -> float | None:
         """Until the next run is due that nobody has in hand; negative if one is."""
-        rows = await self._fetch(statements.NEXT_DUE)
+        rows = await self._fetch(statements.NEXT_DUE, [vocabulary.version()])
         return rows[0][0]
 
     async def set_aside(self, lease: Lease, error: JSON) -> bool:
@@ -176,6 +185,11 @@ class Desk:
         }
         rows = await self._fetch(statements.SET_ASIDE, arguments)
         return bool(rows and rows[0][0])
+
+    async def leave(self, lease: Lease, what: str) -> None:
+        """Give a run that holds `what` to hosts of a newer version."""
+        arguments = {"run": lease.run_id, "host": self.host_id, "token": lease.token, "what": what}
+        await self._fetch(statements.LEAVE, arguments | {"version": vocabulary.version(), "channel": CHANNEL})
 
     async def give_back(self, runs: Sequence[UUID] | None = None) -> list[UUID]:
         """Let others have these runs, or all, at once."""
@@ -218,6 +232,13 @@ class Desk:
         async with self._lock:
             cursor = await self._connection.execute(statement, arguments)
             return await cursor.fetchall() if cursor.description else []
+
+
+def _events(rows: Sequence[Any]) -> list[Event]:
+    try:
+        return [from_row(Row(*row)) for row in rows]
+    except UnknownEvent as error:
+        raise TooNew(str(error)) from None
 
 
 def graph_of(body: dict[str, JSON]) -> Graph:

@@ -2,6 +2,7 @@
 
 StoreError
 ├── LeaseLost        another host has the run, or it is in nobody's hands: stop, write nothing
+├── TooNew           the run holds something that only a newer version of this code knows
 └── StoreClosed      the writer has ended; what was handed in may or may not have been written
 """
 
@@ -14,6 +15,14 @@ class StoreError(Exception):
 
 class LeaseLost(StoreError):
     pass
+
+
+class TooNew(StoreError):
+    """`what` it is, in words that complete "the run holds …"."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The run holds {what}, which this version does not know.")
+        self.what = what
 
 
 class StoreClosed(StoreError):

@@ -89,6 +89,7 @@ _CLAIM = """
 WITH due AS (
     SELECT id FROM orchestration_run
     WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND {which}
+      AND (too_new IS NULL OR NOT too_new->'versions' ? %(version)s)
     ORDER BY {order}
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -151,9 +152,21 @@ RETURNING id
 """
 """Given back in good order, so it does not count as a claim without progress."""
 
+LEAVE = """
+UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, claims = GREATEST(claims - 1, 0),
+    due_at = LEAST(due_at, clock_timestamp()),
+    too_new = jsonb_build_object(
+        'versions', COALESCE(too_new->'versions', '[]') - %(version)s::text || to_jsonb(%(version)s::text),
+        'what', %(what)s::text, 'at', clock_timestamp())
+WHERE id = %(run)s AND host_id = %(host)s AND lease_token = %(token)s
+RETURNING pg_notify(%(channel)s, id::text)
+"""
+"""To hosts of a newer version; nobody has failed, so it counts as no claim."""
+
 NEXT_DUE = """
 SELECT EXTRACT(EPOCH FROM min(due_at) - clock_timestamp())::float FROM orchestration_run
 WHERE due_at IS NOT NULL AND host_id IS NULL AND incident IS NULL
+  AND (too_new IS NULL OR NOT too_new->'versions' ? %s)
 """
 
 EVENTS = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.engine.events import TYPES, Event, Row, from_row, path_of, path_text, to_row
+from orchestration.engine.events import TYPES, Event, Row, UnknownEvent, from_row, path_of, path_text, to_row
 from tests.engine.simulator import BEGINNING
 
 VALUES: dict[str, Any] = {
@@ -53,8 +53,12 @@ def test_defaults_are_left_out_of_rows() -> None:
 
 
 def test_a_row_of_an_unknown_type_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownEvent, match="NodeTeleported"):
         from_row(Row("NodeTeleported", BEGINNING, "a", "", {}))
+    with pytest.raises(UnknownEvent, match="the field speed of NodeStarted"):
+        from_row(Row("NodeStarted", BEGINNING, "a", "", {"attempt": 1, "speed": 3}))
+    with pytest.raises(TypeError):
+        from_row(Row("NodeStarted", BEGINNING, "a", "", {}))
 
 
 @pytest.mark.parametrize(("path", "text"), [((), ""), ((0,), "0"), ((10, 0, 3), "10.0.3")])

@@ -48,6 +48,7 @@ def waiting(reason: str = "approval", status: str = "waiting", **more: object) -
         (replace(STILL, status="paused"), ["paused"], "until it is resumed"),
         (replace(STILL, due_at=NOW - timedelta(seconds=5), engine_alive=False), ["engine"], "No engine is alive"),
         (replace(STILL, due_at=NOW - timedelta(seconds=5)), ["queue"], "take it up"),
+        (replace(STILL, due_at=NOW - timedelta(seconds=5), too_new="a thing"), ["engine"], "it holds a thing"),
         (
             replace(STILL, due_at=NOW - timedelta(seconds=5), lease_alive=True, running=["A"]),
             ["working"],
