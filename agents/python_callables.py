@@ -45,21 +45,33 @@ class PythonAgent:
     function: AgentFunction
     input_schema: Mapping[str, JSON]
     output_schema: Mapping[str, JSON]
+    effects: bool = True
+    """Whether it does something outside of its process, as far as anybody knows: then each call is in the ledger."""
 
 
 _REGISTERED: dict[str, PythonAgent] = {}
 
 
 def callable_agent(
-    name: str, *, label: str, description: str, input_schema: Mapping[str, JSON], output_schema: Mapping[str, JSON]
+    name: str,
+    *,
+    label: str,
+    description: str,
+    input_schema: Mapping[str, JSON],
+    output_schema: Mapping[str, JSON],
+    effects: bool = True,
 ) -> Callable[[AgentFunction], AgentFunction]:
-    """Put a function on the list. Raises ValueError when the name is taken by another."""
+    """Put a function on the list. Raises ValueError when the name is taken by another.
+
+    effects: False promises that it only computes. Then a call is not recorded, and it may be begun again at any time.
+    One that makes several outside calls records each by itself (`portal.core.effects.outside`) and says False, too.
+    """
 
     def decorate(function: AgentFunction) -> AgentFunction:
         known = _REGISTERED.get(name)
         if known and known.function.__qualname__ != function.__qualname__:
             raise ValueError(f"Two functions for agents call themselves {name!r}.")
-        _REGISTERED[name] = PythonAgent(name, label, description, function, input_schema, output_schema)
+        _REGISTERED[name] = PythonAgent(name, label, description, function, input_schema, output_schema, effects)
         return function
 
     return decorate
@@ -82,6 +94,7 @@ def unknown(name: str) -> str:
     description="Returns its inputs as they came.",
     input_schema=_ANY_OBJECT,
     output_schema=_ANY_OBJECT,
+    effects=False,
 )
 async def echo(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
     return inputs
@@ -109,6 +122,7 @@ async def echo(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
         "properties": {"slept_seconds": {"type": "number"}},
         "required": ["slept_seconds"],
     },
+    effects=False,
 )
 async def sleep(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
     await asyncio.sleep(inputs["seconds"])
@@ -139,6 +153,7 @@ async def sleep(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
         "required": ["fail_times"],
     },
     output_schema={"type": "object", "properties": {"attempts": {"type": "integer"}}, "required": ["attempts"]},
+    effects=False,
 )
 async def flaky(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
     """Counts nothing itself: the attempt's number is the engine's, so a restarted host changes nothing."""

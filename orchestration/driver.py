@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.effects import Ledger, untouched
 from orchestration.driving.running import Running
 from orchestration.driving.steps import Steps
 from orchestration.driving.turn import Turn
@@ -69,9 +70,10 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
         raise loaded.signals.too_new
     rest = Rest(tools.draining)
     turn = Turn(lease, loaded.state)
-    steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper)
+    ledger = Ledger(lease, tools.writer, tools.clock)
+    steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper, ledger)
     seen = loaded.signals.seen
-    _take_over(turn, lease, tools.clock)
+    await _take_over(turn, lease, tools)
     await steps.values.begin(turn.state, turn.events)
     await _take_in(loaded.signals, steps)
     while True:
@@ -79,7 +81,7 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
         let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
         if not turn.empty or let_go:
             await steps.values.write()
-            written = await tools.writer.write(turn.checkpoint(lease.facts, let_go))
+            written = await tools.writer.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()))
             tools.clock.heard(written.at)
             await loaded.snapshots.after_commit(turn.state, gone=written.gone)
             if let_go and written.gone:
@@ -99,12 +101,12 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
             await _take_in(signals, steps)
 
 
-def _take_over(turn: Turn, lease: Lease, clock: DatabaseClock) -> None:
+async def _take_over(turn: Turn, lease: Lease, tools: Tools) -> None:
     """The first events of a new run; of one taken over, that its attempts were cut off."""
     if turn.state.seq == 0:
-        turn.apply([RunStarted(at=clock.now(), inputs=lease.inputs)])
+        turn.apply([RunStarted(at=tools.clock.now(), inputs=lease.inputs)])
     else:
-        turn.apply(abandon(turn.state, clock.now()))
+        turn.apply(await untouched(turn.state, lease, tools.desk, abandon(turn.state, tools.clock.now())))
 
 
 async def _take_in(signals: Signals, steps: Steps) -> None:

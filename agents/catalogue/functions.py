@@ -27,6 +27,7 @@ _MOST_CELL = 500
 @callable_agent(
     "quote",
     label="Quote calculator",
+    effects=False,
     description="Multiplies hours by the rate, adds contingency and tax, rounds to the cent.",
     input_schema=form(
         ("work_packages", "hourly_rate"),
@@ -98,6 +99,7 @@ def quote(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
 @callable_agent(
     "merge-findings",
     label="Findings merger",
+    effects=False,
     description="Puts the findings of several reviewers together: doubles out, the gravest first, counted.",
     input_schema=form(
         ("reports",), reports=objects("Reports", "Objects with a list `findings` and, if wanted, the name of the `reviewer`.")
@@ -151,6 +153,7 @@ def merge_findings(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
 @callable_agent(
     "tally",
     label="Tally",
+    effects=False,
     description="Counts a list of objects by fields and shows it as a table.",
     input_schema=form(
         ("items", "by"),
@@ -185,6 +188,7 @@ def tally(inputs: dict[str, JSON], call: CallFacts) -> dict[str, JSON]:
 @callable_agent(
     "build-document",
     label="Document builder",
+    effects=False,
     description="Puts sections together to one Markdown document; lists of objects become tables. Nothing is reworded.",
     input_schema=form(
         ("sections",),

@@ -21,7 +21,7 @@ from agents import prompts
 from agents.contracts import Fault
 from agents.errors import AgentError
 from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
-from portal.core import clock, outgoing
+from portal.core import clock, effects, outgoing
 from portal.core.errors import UserError
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
@@ -36,6 +36,15 @@ _HEADER_PART = re.compile(
 )
 _POINTER = re.compile(r"(?:\$|status|(?:\$|headers)(?:\.[\w-]+|\[\d+\])+)")
 _EXCERPT = 500
+NEVER_REACHED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+"""Failures before anything was sent."""
 
 
 class HttpConfig(KindConfig):
@@ -120,21 +129,35 @@ class HttpKind(AgentKind):
         headers.update({"Idempotency-Key": call.idempotency_key, "Accept": "application/json"})
         body = None if config.method == "GET" else fill(config.body, call.inputs)
         seconds = max(0.1, (call.deadline - clock.now()).total_seconds())
-        try:
-            async with outgoing.client(organisation=organisation, timeout=seconds) as client:
-                response = await client.request(
-                    config.method,
-                    _fill_address(config.url, call.inputs),
-                    headers=headers,
-                    params={name: _fill_text(value, call.inputs) for name, value in config.query.items()} or None,
-                    json=body,
-                )
-        except outgoing.OutgoingError as error:
-            raise AgentError(error.message, code=error.code) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _connection_error(error) from error
-        if not response.is_success:
-            raise _status_error(response)
+        address = _fill_address(config.url, call.inputs)
+        async with effects.outside(
+            kind="http",
+            target=f"{config.method} {urlsplit(address)._replace(query='', fragment='').geturl()}",
+            request={} if body is None else effects.fingerprint(body),
+            idempotency_key=call.idempotency_key,
+        ) as effect:
+            try:
+                async with outgoing.client(organisation=organisation, timeout=seconds) as client:
+                    response = await client.request(
+                        config.method,
+                        address,
+                        headers=headers,
+                        params={name: _fill_text(value, call.inputs) for name, value in config.query.items()} or None,
+                        json=body,
+                    )
+            except outgoing.OutgoingError as error:
+                if not isinstance(error, outgoing.AddressRefused):
+                    effect.unsure()  # an answer came, and was too large
+                raise AgentError(error.message, code=error.code) from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not isinstance(error, NEVER_REACHED):
+                    effect.unsure()
+                raise _connection_error(error) from error
+            effect.outcome({"status": response.status_code, "bytes": len(response.content)})
+            if not response.is_success:
+                if response.status_code >= 500 or response.status_code == 408:
+                    effect.unsure()
+                raise _status_error(response)
         return KindReply(outputs=_outputs(config, response))
 
     def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, JSON]) -> list[Fault]:

@@ -13,6 +13,7 @@ from agents import python_callables
 from agents.errors import AgentError
 from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
 from agents.python_callables import CallFacts, PythonAgent
+from portal.core import effects
 
 
 class PythonConfig(KindConfig):
@@ -49,7 +50,8 @@ class PythonKind(AgentKind):
             parameters=call.config.parameters,
             emit=call.emit,
         )
-        outputs = await _call(agent, dict(call.inputs), facts)
+        inputs = dict(call.inputs)
+        outputs = await (_call_outside(agent, inputs, facts) if agent.effects else _call(agent, inputs, facts))
         if not isinstance(outputs, Mapping):
             raise AgentError(
                 f"The function “{agent.name}” answered with {type(outputs).__name__}; named values are wanted.",
@@ -60,6 +62,16 @@ class PythonKind(AgentKind):
     def contract(self, config: Any) -> tuple[dict[str, JSON], dict[str, JSON]]:
         agent = python_callables.registered()[config.callable]
         return dict(agent.input_schema), dict(agent.output_schema)
+
+
+async def _call_outside(agent: PythonAgent, inputs: dict[str, JSON], facts: CallFacts) -> JSON:
+    """What it does there only the function knows: whether a failure left something behind, nobody."""
+    request = {"inputs": ", ".join(sorted(inputs)), **effects.fingerprint(inputs)}
+    async with effects.outside(
+        kind="tool", target=agent.name, request=request, idempotency_key=facts.idempotency_key
+    ) as effect:
+        effect.unsure()
+        return await _call(agent, inputs, facts)
 
 
 async def _call(agent: PythonAgent, inputs: dict[str, JSON], facts: CallFacts) -> JSON:

@@ -28,7 +28,7 @@ from django.conf import settings
 from agents.errors import AgentError
 from agents.llm import connections, errors, offline, prices, router, structured
 from agents.llm.types import JSON, ModelReply, ModelRequest, Target
-from portal.core import clock
+from portal.core import clock, effects
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,9 @@ _TRY_NEXT = frozenset(
         "context_too_long",
     ]
 )
+
+# After these nobody knows whether the model has worked, and is to be paid for it.
+_UNSURE = frozenset(["timeout", "connection", "bad_response", "provider_unavailable"])
 
 _lock = threading.Lock()
 _litellm: Any = None
@@ -291,23 +294,46 @@ async def _send(
     spent: Spent,
 ) -> Answer:
     spent.calls += 1
-    try:
-        with connections.guarded(not target.trusted):
-            reply = await litellm.acompletion(**arguments)
-            raw = await _stream(reply, request) if arguments["stream"] else _whole(reply)
-    except (AgentError, TimeoutError):
-        raise
-    except Exception as error:  # litellm raises nearly anything; the table says what it means
-        if target.offline:
-            raise  # our own code: a fault of it is a bug and must look like one
-        failure = errors.agent_error(error, model=target.model, usage=spent.usage())
-        log.warning("model call failed", model=target.model, code=failure.code, detail=failure.detail)
-        # Without the cause: tracebacks of HTTP clients carry keys in headers and addresses.
-        raise failure from None
-    answer = _priced(litellm, target, raw, messages)
-    spent.add(answer)
+    async with effects.outside(
+        kind="model",
+        target=target.model,
+        request=_told(target, messages),
+        idempotency_key=arguments.get("extra_headers", {}).get("Idempotency-Key", ""),
+    ) as effect:
+        try:
+            with connections.guarded(not target.trusted):
+                reply = await litellm.acompletion(**arguments)
+                raw = await _stream(reply, request) if arguments["stream"] else _whole(reply)
+        except (AgentError, TimeoutError):
+            raise
+        except Exception as error:  # litellm raises nearly anything; the table says what it means
+            if target.offline:
+                raise  # our own code: a fault of it is a bug and must look like one
+            failure = errors.agent_error(error, model=target.model, usage=spent.usage())
+            log.warning("model call failed", model=target.model, code=failure.code, detail=failure.detail)
+            effect.outcome({"error": failure.code})
+            if failure.code in _UNSURE:
+                effect.unsure()
+            # Without the cause: tracebacks of HTTP clients carry keys in headers and addresses.
+            raise failure from None
+        answer = _priced(litellm, target, raw, messages)
+        spent.add(answer)
+        effect.outcome(
+            {
+                "characters": len(answer.text),
+                "finish_reason": answer.finish_reason,
+                "input_tokens": answer.input_tokens,
+                "output_tokens": answer.output_tokens,
+            },
+            cost_usd=answer.cost_usd,
+        )
     _refuse_empty(answer, target, spent)
     return answer
+
+
+def _told(target: Target, messages: list[dict[str, str]]) -> dict[str, JSON]:
+    """For the ledger: what was asked by its size and a hash, never the words."""
+    return {"profile": target.profile, "messages": len(messages), **effects.fingerprint(messages)}
 
 
 @dataclass(slots=True)

@@ -2,11 +2,12 @@
 
 from ninja import Router
 
-from orchestration.api import execute, listing, runs, workflows
+from orchestration.api import effects, execute, listing, runs, workflows
 
 router = Router()
 router.add_router("/workflows", workflows.router)
 router.add_router("/runs", runs.router)
+router.add_router("/runs", effects.router)
 
 plain = Router()
 plain.add_router("/workflows", listing.router)

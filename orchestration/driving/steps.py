@@ -17,6 +17,7 @@ import structlog
 
 from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.effects import Ledger
 from orchestration.driving.running import Attempt, Running
 from orchestration.driving.scope import Scope
 from orchestration.driving.turn import Turn
@@ -44,7 +45,9 @@ from orchestration.expressions.settings import references
 from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.live import Live
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, OpenLoop, Result, RunFacts, Wait, node_type
+from orchestration.store.errors import StoreError
 from orchestration.values.keeper import Keeper
+from portal.core.effects import recording
 
 log = structlog.get_logger(__name__)
 
@@ -55,10 +58,17 @@ class Steps:
     """Of one run. `begun` collects attempts that must not start before the turn is written."""
 
     def __init__(
-        self, turn: Turn, facts: RunFacts, running: Running, clock: DatabaseClock, live: Live, keeper: Keeper
+        self,
+        turn: Turn,
+        facts: RunFacts,
+        running: Running,
+        clock: DatabaseClock,
+        live: Live,
+        keeper: Keeper,
+        ledger: Ledger,
     ) -> None:
         self.turn, self.state, self.facts = turn, turn.state, facts
-        self.running, self.clock, self.live = running, clock, live
+        self.running, self.clock, self.live, self.ledger = running, clock, live, ledger
         self.values = RunValues(keeper, facts)
         self.begun: dict[Key, Attempt] = {}
 
@@ -199,7 +209,18 @@ class Steps:
     async def _outcome(
         self, kind: NodeType, spec: Node, context: Context, work: Callable[[], Awaitable[Result]]
     ) -> NodeEvent:
-        """Let the node work, and say in an event what came of it."""
+        """Let the node work, and say in an event what came of it. Raises LeaseLost if it may make no call."""
+        recorder = self.ledger.of(context)
+        try:
+            with recording(recorder):
+                event = await self._tried(kind, spec, context, work)
+        finally:
+            recorder.close()
+        return replace(event, acted=recorder.acted) if isinstance(event, AttemptFailed) else event
+
+    async def _tried(
+        self, kind: NodeType, spec: Node, context: Context, work: Callable[[], Awaitable[Result]]
+    ) -> NodeEvent:
         key = (context.node, context.path)
         seconds = self._seconds(spec, key)
         try:
@@ -223,6 +244,8 @@ class Steps:
             if task is None or task.cancelling():
                 raise
             return self._failed(key, context.attempt, _bug(kind, error))  # the node cancelled itself
+        except StoreError:
+            raise
         except Exception as error:
             log.error(
                 "a node type has a bug", kind=kind.kind, run=str(self.facts.id), node=context.node, exc_info=error

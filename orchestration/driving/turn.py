@@ -5,7 +5,7 @@ Each event is applied to the state at once; `checkpoint` turns all of them into 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestration.engine.apply import apply
@@ -26,6 +26,7 @@ from orchestration.nodes.base import NodeType, RunFacts, node_type
 from orchestration.nodes.commit_hooks import Hook, hooks_of
 from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow
 from orchestration.store.desk import Lease
+from orchestration.store.effects import EffectEnded
 
 JSON = Any
 
@@ -123,7 +124,9 @@ class Turn:
             ended_at=node_run.ended_at,
         )
 
-    def checkpoint(self, facts: RunFacts, let_go: LetGo | None = None) -> Checkpoint:
+    def checkpoint(
+        self, facts: RunFacts, let_go: LetGo | None = None, effects_ended: Sequence[EffectEnded] = ()
+    ) -> Checkpoint:
         """Everything since the last one. The turn begins anew."""
         state = self.state
         made = Checkpoint(
@@ -147,6 +150,7 @@ class Turn:
             progress=self._progress,
             let_go=let_go,
             hooks=self._hooks(facts),
+            effects_ended=effects_ended,
         )
         self._clear()
         return made

@@ -142,6 +142,7 @@ def _node_resumed(state: RunState, node_run: NodeRunState, event: events.NodeRes
 def _attempt_failed(state: RunState, node_run: NodeRunState, event: events.AttemptFailed) -> None:
     node_run.failures += 1
     node_run.error, node_run.failed_at = event.error, event.at
+    node_run.acted = event.acted
     node_run.until = None
     _forget_wait(node_run)
 
@@ -149,6 +150,7 @@ def _attempt_failed(state: RunState, node_run: NodeRunState, event: events.Attem
 def _attempt_abandoned(state: RunState, node_run: NodeRunState, event: events.AttemptAbandoned) -> None:
     node_run.abandonments += 1
     node_run.abandoned = True
+    node_run.acted = event.acted
     node_run.failed_at = event.at
 
 

@@ -1,7 +1,7 @@
 """Errors that the engine itself gives, in the shape every error of a node run has (see events.py).
 
 abandoned         the hosts that ran the node died, one after the other
-outcome_unknown   an at-most-once node was cut off: nobody knows whether it took effect
+outcome_unknown   an at-most-once node was cut off, or got no clear answer: nobody knows whether it took effect
 timeout           an attempt, a wait or a loop took longer than the node's timeout
 node_timeout      all attempts of a node together took longer than its total timeout
 run_timeout       the run took longer than its timeout
@@ -20,12 +20,15 @@ def abandoned(times: int) -> JSON:
     return _error("abandoned", f"The host that ran this node died {times} times, so it is not started again by itself.")
 
 
-def outcome_unknown() -> JSON:
-    return _error(
+def outcome_unknown(cause: JSON = None) -> JSON:
+    """cause: the error of an attempt that failed without a clear answer; None: its host died."""
+    what = "This node failed without a clear answer." if cause else "The host died while this node ran."
+    error = _error(
         "outcome_unknown",
-        "The host died while this node ran. It may have taken effect, and it must not do so twice: "
+        f"{what} It may have taken effect, and it must not do so twice: "
         "look at the other side, then retry the run or handle the error.",
     )
+    return {**error, "detail": {"cause": cause}} if cause else error
 
 
 def timeout(seconds: float) -> JSON:

@@ -117,6 +117,9 @@ class AttemptFailed(NodeEvent):
     error: JSON
     usage: JSON = None
     """What was spent before it failed."""
+    acted: str = ""
+    """Outside calls of this attempt by the effects ledger: "" none took effect, "maybe", or "yes" (all that were made
+    did)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,8 @@ class AttemptAbandoned(NodeEvent):
     """An older lease began this attempt and never wrote its end: its host died or was cut off."""
 
     attempt: int
+    acted: str = "maybe"
+    """"": the effects ledger proves that it had not begun any outside call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

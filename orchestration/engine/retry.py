@@ -11,8 +11,9 @@
 
 An attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
 try, up to a ceiling that keeps a node which kills its hosts from doing so for ever. A node marked at-most-once is never
-begun again by itself while nobody knows whether it took effect: after its host died, and after an attempt that did not
-end in time.
+begun again by itself once something it did outside may have taken effect, whether it was cut off, did not end in time,
+or failed otherwise. The effects ledger knows: an attempt that had begun no outside call when its host died, or whose
+calls were all refused, did nothing, and another is safe.
 
 Delays follow AWS's "Exponential Backoff and Jitter" (Brooker, 2015) with equal jitter: half of the delay is certain,
 half is left to chance, and chance is a hash of run, node and attempt, so that planning twice gives the same time.
@@ -37,7 +38,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.frontier import last_deadline
 from orchestration.engine.graph import Key, Node, RetryPolicy
-from orchestration.engine.states import RunState
+from orchestration.engine.states import NodeRunState, RunState
 
 JSON = Any
 
@@ -48,16 +49,16 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
     """What to write down about an attempt that failed; None if it was cut off and goes on at once."""
     node_run, node = state.nodes[key], state.graph.nodes[key[0]]
     if node_run.abandoned:
-        if node.delivery == "at_most_once":
+        if node.delivery == "at_most_once" and node_run.acted:
             return final_failure(state, key, errors.outcome_unknown(), now)
         if node_run.abandonments > MOST_ABANDONMENTS:
             return final_failure(state, key, errors.abandoned(node_run.abandonments), now)
         return None
-    error, last = node_run.error, last_deadline(node, node_run)
+    error, last = _told(node, node_run), last_deadline(node, node_run)
     policy = node.retry or RetryPolicy.of(error.get("retry_policy") or {})
     delay = delay_seconds(policy, node_run.failures, error, chance(state.seed, key, node_run.attempt))
     due = (node_run.failed_at or now) + timedelta(seconds=delay)
-    is_retried = _is_retried(policy, node_run.failures, error) and not is_unknown(node, error)
+    is_retried = _is_retried(policy, node_run.failures, error) and not must_not_repeat(node, node_run, error)
     if last and last <= (due if is_retried else now):
         return final_failure(state, key, errors.node_timeout(node.total_timeout_seconds or 0, error), now)
     if not is_retried:
@@ -66,9 +67,17 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
     return Record(RetryScheduled(at=now, node=node.id, path=key[1], attempt=attempt, due=due, error=error))
 
 
-def is_unknown(node: Node, error: JSON) -> bool:
-    """Whether nobody knows what an attempt of an at-most-once node came to: it must not begin again by itself."""
-    return node.delivery == "at_most_once" and error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
+def must_not_repeat(node: Node, node_run: NodeRunState, error: JSON) -> bool:
+    """Whether the last attempt of an at-most-once node took effect, or may have: it must not begin again by itself."""
+    unclear = error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
+    return node.delivery == "at_most_once" and (unclear or bool(node_run.acted))
+
+
+def _told(node: Node, node_run: NodeRunState) -> JSON:
+    """The error of the attempt; of an at-most-once node that may have acted, that nobody knows, and why."""
+    error = node_run.error
+    unclear = node.delivery == "at_most_once" and node_run.acted == "maybe" and error.get("code") != "outcome_unknown"
+    return errors.outcome_unknown(error) if unclear else error
 
 
 # The last attempt has failed
@@ -88,7 +97,7 @@ def final_failure(state: RunState, key: Key, error: JSON, now: datetime) -> Reco
 def _an_alternative(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
     node, node_run = state.graph.nodes[key[0]], state.nodes[key]
     too_late = error.get("code") == "node_timeout"
-    if node_run.alternative >= len(node.alternatives) or too_late or is_unknown(node, error):
+    if node_run.alternative >= len(node.alternatives) or too_late or must_not_repeat(node, node_run, error):
         return None
     agent = node.alternatives[node_run.alternative]
     return AlternativeChosen(

@@ -164,6 +164,8 @@ class NodeRunState:
     """When the first of all attempts began: the node's total time counts from here."""
     abandoned: bool = False
     """The last attempt was cut off and nothing has been decided about it yet."""
+    acted: str = ""
+    """Whether outside calls of the last attempt, failed or cut off, took effect: "" none did, "maybe", "yes"."""
     port: str = ""
     outputs: Any = None
     error: Any = None

@@ -1,6 +1,7 @@
 """Tables of workflows and runs."""
 
 from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
+from orchestration.models.effects import Effect
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
@@ -8,6 +9,7 @@ from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 __all__ = [
     "BusEvent",
     "Definition",
+    "Effect",
     "EngineHost",
     "EventDelivery",
     "EventSubscription",

@@ -17,9 +17,12 @@ from orchestration.monitoring import queries
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.why import Reason
+from orchestration.queries import effects
+from orchestration.queries.effects import Call
 from portal.core import clock
 
 ITERATIONS_PER_PAGE = 25
+CALLS_SHOWN = 100
 DOCUMENT_LENGTH = 200
 """Characters from which a text counts as a document."""
 
@@ -36,6 +39,8 @@ class Step:
     """The node as the definition has it."""
     node_run: NodeRun | None
     attempts: list[dict[str, Any]]
+    calls: list[Call]
+    """What it did outside, in the order it was begun."""
     iterations: Page[NodeRun] | None
     partial_text: str
     """What a running model has said so far."""
@@ -147,6 +152,7 @@ def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations
         raw=raw,
         node_run=found,
         attempts=queries.attempts(run, node, path) if found else [],
+        calls=effects.calls(run, node=node, path=path, limit=CALLS_SHOWN) if found else [],
         iterations=iterations,
         partial_text=live.partial_text(run.id, node, path) if running else "",
     )

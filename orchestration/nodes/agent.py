@@ -36,6 +36,7 @@ class Agent(NodeType):
     kind, label, icon, category = "agent", "Agent", "robot", "agents"
     description = "Gives work to an agent and passes on its answer."
     Settings = AgentSettings
+    calls_are_recorded = True
 
     async def execute(self, ctx: Context) -> Result:
         settings: AgentSettings = ctx.settings

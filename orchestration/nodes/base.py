@@ -144,6 +144,8 @@ class NodeType(ABC):
     """Has a body: nodes whose `parent` it is."""
     late_names: ClassVar[frozenset[str] | None] = None
     """The only names its `Late` settings may use, where these are others than those of the run."""
+    calls_are_recorded: ClassVar[bool] = False
+    """All it does outside goes through `portal.core.effects`: an attempt without an entry there has done nothing."""
 
     def ports(self, settings: Mapping[str, JSON]) -> tuple[str, ...]:
         """Ports besides `error` that edges may leave from, given the unresolved settings."""

@@ -25,10 +25,10 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from agents.kinds.http import retry_after
+from agents.kinds.http import NEVER_REACHED, retry_after
 from orchestration.definition.fields import Literal, NodeSettings
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, register
-from portal.core import clock, outgoing
+from portal.core import clock, effects, outgoing
 from portal.core.errors import UserError
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation
@@ -165,6 +165,7 @@ class Http(NodeType):
     kind, label, icon, category = "http", "HTTP request", "world", "data"
     description = "Calls an address and passes on the answer."
     Settings = HttpSettings
+    calls_are_recorded = True
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON]:
         properties = {
@@ -179,18 +180,31 @@ class Http(NodeType):
         settings: HttpSettings = ctx.settings
         organisation = Organisation(pk=ctx.run.organisation_id)
         request = {**_body(settings), "headers": await _sent_headers(ctx, organisation, settings)}
-        try:
-            async with outgoing.client(
-                organisation, timeout=_seconds(ctx, settings), max_bytes=settings.max_bytes
-            ) as client:
-                params = {name: _parameter(name, value) for name, value in settings.query.items()}
-                response = await client.request(settings.method, settings.url, params=params or None, **request)
-        except outgoing.OutgoingError as error:
-            raise NodeFailure(error.message, code=error.code) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _no_answer(error, settings) from error
-        if not _is_expected(response.status_code, settings.expect):
-            raise _refused(response, settings)
+        async with effects.outside(
+            kind="http",
+            target=f"{settings.method} {urlsplit(settings.url)._replace(query='', fragment='').geturl()}",
+            request={} if settings.body is None else effects.fingerprint(settings.body),
+            idempotency_key=ctx.idempotency_key,
+        ) as effect:
+            try:
+                async with outgoing.client(
+                    organisation, timeout=_seconds(ctx, settings), max_bytes=settings.max_bytes
+                ) as client:
+                    params = {name: _parameter(name, value) for name, value in settings.query.items()}
+                    response = await client.request(settings.method, settings.url, params=params or None, **request)
+            except outgoing.OutgoingError as error:
+                if not isinstance(error, outgoing.AddressRefused):
+                    effect.unsure()  # an answer came, and was too large
+                raise NodeFailure(error.message, code=error.code) from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if not isinstance(error, NEVER_REACHED):
+                    effect.unsure()
+                raise _no_answer(error, settings) from error
+            effect.outcome({"status": response.status_code, "bytes": len(response.content)})
+            if not _is_expected(response.status_code, settings.expect):
+                if response.status_code in _TRANSIENT:
+                    effect.unsure()
+                raise _refused(response, settings)
         return Done(outputs=_outputs(response, settings))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.engine.events import Event, to_row
+from orchestration.store.effects import EffectEnded
 
 if TYPE_CHECKING:
     import psycopg
@@ -91,6 +92,8 @@ class Checkpoint:
     let_go: LetGo | None = None
     hooks: Sequence[Hooked] = field(default=())
     """Rows of others in this commit."""
+    effects_ended: Sequence[EffectEnded] = ()
+    """Outside calls that have ended since the last commit."""
 
     @property
     def after(self) -> int:

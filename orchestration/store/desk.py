@@ -20,12 +20,12 @@ import psycopg
 import structlog
 
 from orchestration.engine.apply import apply_all, begin
-from orchestration.engine.events import Event, Row, UnknownEvent, from_row, path_of
-from orchestration.engine.graph import Graph
+from orchestration.engine.events import Event, Row, UnknownEvent, from_row, path_of, path_text
+from orchestration.engine.graph import Graph, Key, Path
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import RunFacts, node_types
-from orchestration.store import snapshots, statements, vocabulary
+from orchestration.store import effects, snapshots, statements, vocabulary
 from orchestration.store.connecting import connect_async
 from orchestration.store.errors import TooNew
 from orchestration.store.snapshots import Snapshots
@@ -164,6 +164,12 @@ class Desk:
             place = {"node": node, "path": path_of(path)}
             found.append(Signal(id, SignalKind(kind), posted_at, by=by, reason=reason, data=data, **place))
         return Signals(rows[0][0] if rows else 0, tuple(found))
+
+    async def began_outside(self, run_id: UUID, attempts: Sequence[tuple[str, Path, int]]) -> set[Key]:
+        """Which of these attempts (node, path, number) had begun a call to the outside."""
+        wanted = [{"node": node, "path": path_text(path), "attempt": number} for node, path, number in attempts]
+        rows = await self._patiently(effects.BEGUN_IN, {"run": run_id, "attempts": json.dumps(wanted)})
+        return {(node, path_of(path)) for node, path in rows}
 
     async def signals_posted(self) -> dict[UUID, int]:
         """Of all runs in hand that ever had a signal: for finding one whose notification got lost."""

@@ -1,7 +1,11 @@
 """The writer of one host: a thread, a connection, and a commit for everything that was handed in meanwhile.
 
-    loop:    hand in a checkpoint, await its answer          (any number of drivers)
+    loop:    hand in a checkpoint, await its answer          (any number of drivers, each one at a time)
+             hand in that an outside call begins             (each attempt one at a time; `effects.py`)
     thread:  take all that was handed in; one statement; answer each
+
+So the queue holds at most one item a driver and one an attempt: it is bounded by the host's limits, and who hands in
+faster than the disk can take it waits.
 
 Failures. A row that PostgreSQL refuses fails the whole statement, so the batch is then written one by one and only the
 guilty waiter gets the error. A broken connection is made anew, with growing pauses, and the batch is written again: a
@@ -17,15 +21,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
 
-from orchestration.store import statements
+from orchestration.store import effects, statements
 from orchestration.store.checkpoints import Checkpoint, Written
 from orchestration.store.connecting import connect
 from orchestration.store.errors import LeaseLost, StoreClosed
@@ -40,10 +45,11 @@ _TRANSIENT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    checkpoint: Checkpoint
+    item: Checkpoint | effects.Entry
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Written]
-    answer: Written | BaseException | None = field(default=None)
+    future: asyncio.Future[Any]
+    answer: Written | datetime | BaseException | None = field(default=None)
+    """What `item` comes to: Written for a checkpoint, the time of the commit for an entry, or why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,19 @@ class Writer:
         return await self.hand_in(checkpoint)
 
     def hand_in(self, checkpoint: Checkpoint) -> asyncio.Future[Written]:
+        return self._hand_in(checkpoint)
+
+    def record(self, entry: effects.Entry) -> asyncio.Future[datetime]:
+        """Write down that an outside call begins or has ended. LeaseLost: it must not be made."""
+        return self._hand_in(entry)
+
+    def _hand_in(self, item: Checkpoint | effects.Entry) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Written] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         if self._closed:
             future.set_exception(StoreClosed("The writer has ended."))
         else:
-            self._queue.put(_Waiter(checkpoint, loop, future))
+            self._queue.put(_Waiter(item, loop, future))
         return future
 
     def beat(self, runs: Iterable[UUID]) -> None:
@@ -154,7 +167,7 @@ class Writer:
             except _TRANSIENT as error:
                 if len(waiters) > 1:
                     raise
-                log.info("a checkpoint waits for a lock", run=str(waiters[0].checkpoint.lease.run_id), error=str(error))
+                log.info("a checkpoint waits for a lock", run=str(waiters[0].item.lease.run_id), error=str(error))
             except psycopg.OperationalError as error:
                 if self._connection is not None and not self._connection.broken and not _went_away(error):
                     raise
@@ -164,33 +177,53 @@ class Writer:
             attempt += 1
 
     def _commit(self, waiters: Sequence[_Waiter]) -> None:
-        checkpoints = [waiter.checkpoint for waiter in waiters]
+        """Entries go first: what they tell of is older than the checkpoints that came with them."""
         connection = self._connected()
-        arguments = _arguments(checkpoints, self.host_id)
-        if any(checkpoint.hooks for checkpoint in checkpoints):
-            with connection.transaction():
-                written = self._execute(connection, arguments)
-                for checkpoint in checkpoints:
-                    if checkpoint.lease.run_id in written:
-                        for hooked in checkpoint.hooks:
-                            hooked(connection)
-        else:
-            written = self._execute(connection, arguments)
+        steps = [(waiter, waiter.item) for waiter in waiters if isinstance(waiter.item, Checkpoint)]
+        entries = [(waiter, waiter.item) for waiter in waiters if isinstance(waiter.item, effects.Entry)]
+        checkpoints = [checkpoint for _, checkpoint in steps]
+        together = any(checkpoint.hooks or checkpoint.effects_ended for checkpoint in checkpoints)
+        with connection.transaction() if together or (entries and steps) else nullcontext():
+            held = self._record(connection, [entry for _, entry in entries]) if entries else {}
+            written = self._execute(connection, checkpoints) if steps else {}
+            if together:
+                self._write_along(connection, [one for one in checkpoints if one.lease.run_id in written])
         self.commits += 1
         self.checkpoints += len(checkpoints)
-        missing = [waiter for waiter in waiters if waiter.checkpoint.lease.run_id not in written]
+        missing = [checkpoint for checkpoint in checkpoints if checkpoint.lease.run_id not in written]
         standing = self._standing(connection, missing) if missing else {}
-        for waiter in waiters:
-            run = waiter.checkpoint.lease.run_id
-            waiter.answer = written.get(run) or standing.get(run) or LeaseLost(f"Run {run} is in other hands.")
+        for waiter, checkpoint in steps:
+            run = checkpoint.lease.run_id
+            waiter.answer = written.get(run) or standing.get(run) or _lost(run)
+        for waiter, entry in entries:
+            waiter.answer = held.get((entry.lease.run_id, entry.lease.token)) or _lost(entry.lease.run_id)
 
-    def _execute(self, connection: psycopg.Connection[Any], arguments: dict[str, Any]) -> dict[UUID, Written]:
-        rows = connection.execute(statements.COMMIT, arguments).fetchall()
+    def _record(
+        self, connection: psycopg.Connection[Any], entries: Sequence[effects.Entry]
+    ) -> dict[tuple[UUID, int], datetime]:
+        rows = connection.execute(effects.RECORD, effects.record_arguments(entries, self.host_id)).fetchall()
+        return {(run, token): at for run, token, at in rows}
+
+    def _execute(self, connection: psycopg.Connection[Any], checkpoints: Sequence[Checkpoint]) -> dict[UUID, Written]:
+        rows = connection.execute(statements.COMMIT, _arguments(checkpoints, self.host_id)).fetchall()
         return {run: Written(signals_posted=posted, gone=gone, at=at) for run, posted, gone, at in rows}
 
-    def _standing(self, connection: psycopg.Connection[Any], missing: Sequence[_Waiter]) -> dict[UUID, Written]:
+    def _write_along(self, connection: psycopg.Connection[Any], checkpoints: Sequence[Checkpoint]) -> None:
+        """What becomes true in the same transaction, of the runs that were still the host's."""
+        ended = [
+            record
+            for checkpoint in checkpoints
+            for record in effects.ended_records(checkpoint.lease, checkpoint.effects_ended)
+        ]
+        if ended:
+            connection.execute(effects.ENDED, {"ended": json.dumps(ended)})
+        for checkpoint in checkpoints:
+            for hooked in checkpoint.hooks:
+                hooked(connection)
+
+    def _standing(self, connection: psycopg.Connection[Any], missing: Sequence[Checkpoint]) -> dict[UUID, Written]:
         """Those that were not matched because an earlier try, whose answer got lost, had written them."""
-        wanted = {waiter.checkpoint.lease.run_id: waiter.checkpoint for waiter in missing}
+        wanted = {checkpoint.lease.run_id: checkpoint for checkpoint in missing}
         found: dict[UUID, Written] = {}
         for run, last_seq, token, host, posted, at in connection.execute(statements.STANDING, [list(wanted)]):
             checkpoint = wanted[run]
@@ -221,14 +254,20 @@ class Writer:
                 loop.call_soon_threadsafe(self._resolve, mine)
 
     def _resolve(self, waiters: Sequence[_Waiter]) -> None:
-        self._committed([waiter.checkpoint for waiter in waiters if isinstance(waiter.answer, Written)])
+        steps = [
+            waiter.item
+            for waiter in waiters
+            if isinstance(waiter.item, Checkpoint) and isinstance(waiter.answer, Written)
+        ]
+        if steps:
+            self._committed(steps)
         for waiter in waiters:
             if waiter.future.done():
                 continue
-            if isinstance(waiter.answer, Written):
-                waiter.future.set_result(waiter.answer)
-            else:
+            if waiter.answer is None or isinstance(waiter.answer, BaseException):
                 waiter.future.set_exception(waiter.answer or StoreClosed("The writer has ended."))
+            else:
+                waiter.future.set_result(waiter.answer)
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -254,6 +293,10 @@ def _arguments(checkpoints: Sequence[Checkpoint], host_id: int) -> dict[str, Any
         "node_runs": json.dumps([record for checkpoint in checkpoints for record in checkpoint.node_run_records()]),
         "signals": json.dumps([record for checkpoint in checkpoints for record in checkpoint.signal_records()]),
     }
+
+
+def _lost(run: UUID) -> LeaseLost:
+    return LeaseLost(f"Run {run} is in other hands.")
 
 
 def _went_away(error: psycopg.OperationalError) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from orchestration.engine.apply import apply
-from orchestration.engine.events import AttemptFailed
+from orchestration.engine.events import AttemptAbandoned, AttemptFailed
 from orchestration.engine.graph import RetryPolicy
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.retry import MOST_ABANDONMENTS, chance, delay_seconds
@@ -188,3 +188,20 @@ def test_an_agents_own_policy_holds_where_the_node_brings_none() -> None:
 
 def test_without_any_policy_a_node_is_tried_once() -> None:
     assert Story(define(node("a")), "a failed busy").plan() == ["a fails (busy)"]
+
+
+@pytest.mark.parametrize(
+    ("acted", "follows"),
+    [("", "a is tried again in 1 s"), ("maybe", "a fails (outcome_unknown)"), ("yes", "a fails (busy)")],
+)
+def test_an_at_most_once_node_is_tried_again_only_if_nothing_took_effect(acted: str, follows: str) -> None:
+    retry = {"max_attempts": 3, "jitter": False}
+    story = Story(define(node("a", delivery="at_most_once", retry=retry)), "a started")
+    story.record(AttemptFailed(at=BEGINNING, node="a", attempt=1, error=error("busy"), acted=acted))
+    assert story.plan() == [follows]
+
+
+def test_an_at_most_once_node_that_had_begun_no_call_begins_again() -> None:
+    story = Story(define(node("a", delivery="at_most_once")), "a started")
+    story.record(AttemptAbandoned(at=BEGINNING, node="a", attempt=1, acted=""))
+    assert story.plan() == ["start a again (2)"]

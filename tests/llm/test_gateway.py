@@ -12,7 +12,7 @@ from agents.errors import AgentError
 from agents.llm import gateway, router
 from agents.llm.types import ModelReply, ModelRequest
 from agents.models import ModelProfile
-from portal.core import clock
+from portal.core import clock, effects
 from portal.core.models import Organisation
 from tests.provider import KEY, RIGHT, Provider
 
@@ -167,6 +167,36 @@ async def test_wrong_answer_is_repaired_once_and_both_calls_count(ask: Any, prov
     first, second = provider.of("wrong-then-right")[-2:]
     assert "rooms" in second.body["messages"][-1]["content"]
     assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+class Noted:
+    """A recorder of effects that keeps them."""
+
+    def __init__(self) -> None:
+        self.begun: list[effects.Effect] = []
+
+    async def begin(self, effect: effects.Effect) -> None:
+        self.begun.append(effect)
+
+    def begin_in_thread(self, effect: effects.Effect) -> None:
+        raise AssertionError("models are asked in the loop")
+
+    def end(self, effect: effects.Effect) -> None:
+        assert effect in self.begun
+
+
+async def test_each_request_to_a_model_is_an_effect_told_without_its_words(ask: Any, provider: Provider) -> None:
+    noted = Noted()
+    with effects.recording(noted):
+        await ask("wrong-then-right", schema=SCHEMA, idempotency_key="k")
+    assert [(one.target, one.idempotency_key, one.ended) for one in noted.begun] == [
+        ("openai/wrong-then-right", "k", "ok"),
+        ("openai/wrong-then-right", "k/repair", "ok"),
+    ]
+    sent = [asked.headers["idempotency-key"] for asked in provider.of("wrong-then-right")[-2:]]
+    assert sent == ["k", "k/repair"]
+    assert set(noted.begun[0].request) == {"profile", "messages", "bytes", "sha256"}
+    assert noted.begun[0].response["input_tokens"] == 11
 
 
 @pytest.mark.parametrize("model", ["always-wrong", "prose", "cut-off"])

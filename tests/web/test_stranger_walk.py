@@ -108,6 +108,7 @@ VIEWER: dict[str, dict[str, int]] = {
     "api/v1/runs/batch": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/events": {"GET": 200},
+    "api/v1/runs/<uuidstr:run_id>/effects": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/stream": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/cancel": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>/pause": {"POST": 403},
