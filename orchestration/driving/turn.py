@@ -37,31 +37,24 @@ _NO_PROGRESS = frozenset(
 _SUMMED = ("cost_usd", "input_tokens", "output_tokens")
 
 
-class Turn:
-    """`state` is shared with the driver. Counts of nodes go on from what the run's row says."""
+class Rows:
+    """What events come to: the state, and the rows that follow from it. Counts of nodes go on from those given."""
 
-    def __init__(self, lease: Lease, state: RunState) -> None:
+    def __init__(self, state: RunState, *, total: int, ended: int) -> None:
         self.state = state
-        self._lease = lease
-        self._total, self._ended = lease.nodes_total, lease.nodes_ended
+        self._total, self._ended = total, ended
         self._clear()
 
     def _clear(self) -> None:
-        self._before = self.state.seq
         self.events: list[Event] = []
-        self.signals: list[int] = []
         self._progress = False
         self._rows: dict[Key, NodeRunRow] = {}
         self._inputs: dict[Key, JSON] = {}
         self._usage: dict[Key, dict[str, JSON]] = {}
         self._spent: dict[str, float] = dict.fromkeys(_SUMMED, 0)
 
-    @property
-    def empty(self) -> bool:
-        return not self.events and not self.signals
-
     def apply(self, events: Iterable[Event]) -> None:
-        """Raises IllegalEvent, which is a bug of the driver."""
+        """Raises IllegalEvent, which is a bug of whoever made the event."""
         for event in events:
             self._apply(event)
 
@@ -124,28 +117,51 @@ class Turn:
             ended_at=node_run.ended_at,
         )
 
+    def run_row(self) -> RunRow:
+        state = self.state
+        return RunRow(
+            status=str(state.status),
+            outputs=state.outputs,
+            error=state.error,
+            nodes_total=self._total,
+            nodes_ended=self._ended,
+            cost_usd=self._spent["cost_usd"],
+            input_tokens=int(self._spent["input_tokens"]),
+            output_tokens=int(self._spent["output_tokens"]),
+            started_at=state.started_at,
+            ended_at=state.ended_at,
+        )
+
+    def node_runs(self) -> list[NodeRunRow]:
+        return list(self._rows.values())
+
+
+class Turn(Rows):
+    """`state` is shared with the driver."""
+
+    def __init__(self, lease: Lease, state: RunState) -> None:
+        super().__init__(state, total=lease.nodes_total, ended=lease.nodes_ended)
+        self._lease = lease
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._before = self.state.seq
+        self.signals: list[int] = []
+
+    @property
+    def empty(self) -> bool:
+        return not self.events and not self.signals
+
     def checkpoint(
         self, facts: RunFacts, let_go: LetGo | None = None, effects_ended: Sequence[EffectEnded] = ()
     ) -> Checkpoint:
         """Everything since the last one. The turn begins anew."""
-        state = self.state
         made = Checkpoint(
             lease=self._lease,
             before=self._before,
-            run=RunRow(
-                status=str(state.status),
-                outputs=state.outputs,
-                error=state.error,
-                nodes_total=self._total,
-                nodes_ended=self._ended,
-                cost_usd=self._spent["cost_usd"],
-                input_tokens=int(self._spent["input_tokens"]),
-                output_tokens=int(self._spent["output_tokens"]),
-                started_at=state.started_at,
-                ended_at=state.ended_at,
-            ),
+            run=self.run_row(),
             events=self.events,
-            node_runs=list(self._rows.values()),
+            node_runs=self.node_runs(),
             signals=self.signals,
             progress=self._progress,
             let_go=let_go,
