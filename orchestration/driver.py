@@ -18,7 +18,7 @@ from orchestration.driving.steps import Steps
 from orchestration.driving.turn import Turn
 from orchestration.engine.events import NodeResumed, RunStarted
 from orchestration.engine.planner import abandon, next_due, plan
-from orchestration.engine.signals import interpret
+from orchestration.engine.signals import SignalKind, interpret
 from orchestration.live import Live
 from orchestration.store import Desk, Lease, LetGo, Writer
 from orchestration.store.desk import Signals
@@ -75,7 +75,7 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     seen = loaded.signals.seen
     await _take_over(turn, lease, tools)
     await steps.values.begin(turn.state, turn.events)
-    await _take_in(loaded.signals, steps)
+    await _take_in(loaded.signals, steps, tools.desk)
     while True:
         settled = await _settle(steps, rest)
         let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
@@ -98,24 +98,26 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
             running.poked = False
             signals = await tools.desk.signals(lease)
             seen, rest.too_new = signals.seen, signals.too_new
-            await _take_in(signals, steps)
+            await _take_in(signals, steps, tools.desk)
 
 
 async def _take_over(turn: Turn, lease: Lease, tools: Tools) -> None:
     """The first events of a new run; of one taken over, that its attempts were cut off."""
     if turn.state.seq == 0:
-        turn.apply([RunStarted(at=tools.clock.now(), inputs=lease.inputs)])
+        beginning = lease.beginning or {}
+        turn.apply([RunStarted(at=tools.clock.now(), inputs=lease.inputs, **beginning)])
     else:
         turn.apply(await untouched(turn.state, lease, tools.desk, abandon(turn.state, tools.clock.now())))
 
 
-async def _take_in(signals: Signals, steps: Steps) -> None:
+async def _take_in(signals: Signals, steps: Steps, desk: Desk) -> None:
     for signal in signals.open:
-        for event in interpret(steps.state, signal, steps.clock.now()):
+        placed = await desk.with_graph(signal) if signal.kind is SignalKind.MOVE else signal
+        for event in interpret(steps.state, placed, steps.clock.now()):
             if isinstance(event, NodeResumed):
                 await steps.resume(event)
             else:
-                steps.turn.apply([event])
+                steps.tell(event)
         steps.turn.signals.append(signal.id)
 
 

@@ -26,11 +26,14 @@ from orchestration.engine import errors
 from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
 from orchestration.engine.events import (
     AttemptFailed,
+    Event,
     IterationEnded,
     LoopOpened,
     NodeCancelled,
     NodeEvent,
+    NodeOverridden,
     NodeResumed,
+    NodeSkipped,
     NodeStarted,
     NodeSucceeded,
     NodeWaiting,
@@ -138,12 +141,20 @@ class Steps:
             return
         self.turn.apply([await self._outcome(kind, spec, context, partial(kind.resume, context, signal))])
 
+    def tell(self, event: Event) -> None:
+        """Write down what a signal amounts to. If it ends a node run, work on it is stopped."""
+        if isinstance(event, NodeCancelled | NodeSkipped | NodeOverridden):
+            self._stop_work(event.key)
+        self.turn.apply([event])
+
     def _stop(self, key: Key, reason: str) -> None:
+        self.tell(NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason))
+
+    def _stop_work(self, key: Key) -> None:
         waiting = self.begun.pop(key, None)
         if waiting is not None:
             waiting.work.close()
         self.running.stop(key)
-        self.turn.apply([NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason)])
 
     async def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Raises NodeFailure."""

@@ -16,7 +16,9 @@ from orchestration.engine.events import (
     NodeEvent,
     NodeStarted,
     NodeSucceeded,
+    RunMoved,
     RunRetried,
+    RunStarted,
     path_text,
 )
 from orchestration.engine.graph import Key
@@ -49,6 +51,7 @@ class Rows:
         self.events: list[Event] = []
         self._progress = False
         self._rows: dict[Key, NodeRunRow] = {}
+        self._types: dict[str, str] = {}
         self._inputs: dict[Key, JSON] = {}
         self._usage: dict[Key, dict[str, JSON]] = {}
         self._spent: dict[str, float] = dict.fromkeys(_SUMMED, 0)
@@ -65,6 +68,8 @@ class Rows:
             self._note(event, was)
         elif isinstance(event, RunRetried):
             self._reopen(event)
+        elif isinstance(event, RunStarted | RunMoved):
+            self._begin(event)
         else:
             apply(self.state, event)
         self.events.append(event)
@@ -73,6 +78,7 @@ class Rows:
     def _note(self, event: NodeEvent, was_ended: bool) -> None:
         key = event.key
         node_run = self.state.node(key)
+        self._types[event.node] = self.state.graph.nodes[event.node].type
         self._ended += node_run.status.ended - was_ended
         if isinstance(event, NodeStarted):
             self._inputs[key] = event.inputs
@@ -81,6 +87,18 @@ class Rows:
         if isinstance(event, NodeSucceeded | AttemptFailed) and event.usage:
             self._spend(key, event.usage)
         self._rows[key] = self._row(key, node_run)
+
+    def _begin(self, event: RunStarted | RunMoved) -> None:
+        """A re-run begins with results taken over; a moved run counts the nodes of its other version."""
+        total, ended = _known(self.state), _ended(self.state)
+        apply(self.state, event)
+        if isinstance(event, RunMoved):
+            self._total += _known(self.state) - total
+            self._ended += _ended(self.state) - ended
+            return
+        self._ended += _ended(self.state)
+        for key, node_run in self.state.nodes.items():
+            self._rows[key] = self._row(key, node_run)
 
     def _reopen(self, event: RunRetried) -> None:
         opened = reopened_by_retry(self.state)
@@ -176,11 +194,22 @@ class Turn(Rows):
         found: dict[Hook, list[Event]] = {}
         for event in self.events:
             if isinstance(event, NodeEvent):
-                kind = node_type(self.state.graph.nodes[event.node].type)
+                kind = node_type(self._types[event.node])
                 if type(kind).in_commit is not NodeType.in_commit:
                     found.setdefault(kind.in_commit, []).append(event)
         found |= hooks_of(self.events)
         return [Hooked(hook, facts, events) for hook, events in found.items()]
+
+
+def _known(state: RunState) -> int:
+    """Node runs there are, or are to be: a loop adds its iterations as it opens."""
+    opened = ((node, node_run.loop) for (node, _), node_run in state.nodes.items() if node_run.loop is not None)
+    iterations = (len(state.graph.bodies.get(node, ())) * len(loop.items) for node, loop in opened)
+    return len(state.graph.bodies[None]) + sum(iterations)
+
+
+def _ended(state: RunState) -> int:
+    return sum(node_run.status.ended for node_run in state.nodes.values())
 
 
 def _waiting(node_run: NodeRunState) -> JSON:

@@ -7,14 +7,15 @@ four steps: take the node run out of the frontier, change it, put it back in, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
-from orchestration.engine import events, loops
+from orchestration.engine import events, loops, moving, reuse
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.frontier import enter, leave
 from orchestration.engine.graph import Graph, Key
 from orchestration.engine.joins import open_scope, settle
-from orchestration.engine.reopening import may_open_again, reopen, run_deadline
+from orchestration.engine.reopening import may_open_again, reopen, run_deadline, work_out
 from orchestration.engine.states import (
     NODE_MOVES,
     RUN_MOVES,
@@ -31,7 +32,10 @@ from orchestration.engine.states import (
 
 
 def begin(graph: Graph, seed: str = "") -> RunState:
-    """A run before its first event. `seed` is the run's id."""
+    """A run before its first event. `seed` is the run's id.
+
+    `graph` is that of the run's first definition (`moving.first_definition`): a run may have been moved since.
+    """
     return RunState(graph=graph, seed=seed)
 
 
@@ -187,7 +191,14 @@ def _node_failed(state: RunState, node_run: NodeRunState, event: events.NodeFail
 
 def _node_skipped(state: RunState, node_run: NodeRunState, event: events.NodeSkipped) -> None:
     node_run.skip_reason, node_run.error = event.reason, event.error
-    node_run.port = "out" if event.reason == "optional" else ""
+    node_run.port = "out" if event.reason in ("optional", "by_person") else ""
+    _forget_wait(node_run)
+
+
+def _node_overridden(state: RunState, node_run: NodeRunState, event: events.NodeOverridden) -> None:
+    node_run.outputs, node_run.port, node_run.error = event.outputs, event.port, None
+    node_run.abandoned = False
+    _forget_wait(node_run)
 
 
 def _node_cancelled(state: RunState, node_run: NodeRunState, event: events.NodeCancelled) -> None:
@@ -257,6 +268,7 @@ _NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], Non
     events.NodeSucceeded: _node_succeeded,
     events.NodeFailed: _node_failed,
     events.NodeSkipped: _node_skipped,
+    events.NodeOverridden: _node_overridden,
     events.NodeCancelled: _node_cancelled,
     events.LoopOpened: _loop_opened,
     events.IterationStarted: _iteration_started,
@@ -271,6 +283,8 @@ def _apply_to_run(state: RunState, event: Event) -> None:
     status = RUN_MOVES[state.status].get(type(event))
     if status is None:
         raise IllegalEvent(f"{type(event).__name__} in a run that is {state.status}.")
+    if isinstance(event, events.RunMoved) and event.graph is None:
+        raise IllegalEvent(f"RunMoved to a definition that is not at hand: {event.definition}.")
     state.status = status
     _RUN_CHANGES[type(event)](state, event)
     if status.ended:
@@ -282,7 +296,31 @@ def _run_started(state: RunState, event: events.RunStarted) -> None:
     state.variables = {**state.graph.variables, **event.variables}
     state.started_at = event.at
     state.deadline = run_deadline(state, event.at)
-    open_scope(state, TOP)
+    for taken in map(reuse.Taken.from_json, event.reused):
+        state.nodes[taken.node, ()] = taken.node_run()
+    work_out(state)
+
+
+def _variables_changed(state: RunState, event: events.VariablesChanged) -> None:
+    state.variables.update(event.values)
+
+
+def _run_moved(state: RunState, event: events.RunMoved) -> None:
+    """What the other graph does not know is forgotten; scopes and frontier are worked out anew in it."""
+    assert event.graph is not None  # noqa: S101  checked before
+    before = state.graph.timeout_seconds
+    for key in moving.vanishing(state, event.graph):
+        del state.nodes[key]
+    state.scopes = {
+        key: scope for key, scope in state.scopes.items() if moving.carries(state.graph, event.graph, key[0])
+    }
+    state.graph = event.graph
+    state.variables = {**state.graph.variables, **state.variables}
+    after = state.graph.timeout_seconds
+    if state.started_at and before != after:
+        begun = state.deadline - timedelta(seconds=before) if state.deadline and before else state.started_at
+        state.deadline = run_deadline(state, begun)
+    work_out(state)
 
 
 def _run_paused(state: RunState, event: events.RunPaused) -> None:
@@ -320,4 +358,6 @@ _RUN_CHANGES: dict[type[Event], Callable[[RunState, Any], None]] = {
     events.RunFailed: _run_failed,
     events.RunCancelled: _run_cancelled,
     events.RunRetried: reopen,
+    events.VariablesChanged: _variables_changed,
+    events.RunMoved: _run_moved,
 }

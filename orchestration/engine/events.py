@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from orchestration.engine.graph import Key, NodeId, Path
+from orchestration.engine.graph import Graph, Key, NodeId, Path
 
 JSON = Any
 
@@ -31,6 +31,8 @@ class Event:
 class RunStarted(Event):
     inputs: JSON
     variables: JSON = field(default_factory=dict)
+    reused: JSON = field(default_factory=list)
+    """Results that a re-run takes over from its origin, in the shape of `reuse.Taken.as_json`: not done again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,30 @@ class RunRetried(Event):
     """A failed or cancelled run goes on: what failed unhandled and what was cancelled because of it is open again."""
 
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariablesChanged(Event):
+    """A person has set variables of the run: {name: value}. What was resolved before stays as it was."""
+
+    values: JSON
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMoved(Event):
+    """The run goes on with another version of its workflow. Definitions are named by their digests."""
+
+    definition: str
+    version: int | None
+    previous: str
+    """The definition up to here: whoever folds the log from its beginning begins with it."""
+    previous_version: int | None = None
+    by: str = ""
+    reason: str = ""
+    graph: Graph | None = field(default=None, compare=False, repr=False)
+    """Not stored: whoever reads the log puts the graph of `definition` here before the event is applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +163,8 @@ class RetryScheduled(NodeEvent):
     """The attempt that will begin at `due`."""
     due: datetime
     error: JSON = None
+    by: str = ""
+    """Who did not want to wait for the retry's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +203,23 @@ class NodeSkipped(NodeEvent):
     """reason `dead_path`: no live edge leads here, its outgoing edges die.
     reason `failed_path`: what leads here has failed and a join takes that upon itself; its outgoing edges are failed,
     and `error` is the one it came from, with its `node`.
-    reason `optional`: it failed and may be left out, `out` lives."""
+    reason `optional`: it failed and may be left out, `out` lives.
+    reason `by_person`: somebody said to go on without it, `out` lives; `by` and `comment` tell who and why."""
 
     reason: str
     error: JSON = None
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOverridden(NodeEvent):
+    """A person says what comes of the node: it has succeeded with these outputs, whatever it was doing."""
+
+    outputs: JSON = None
+    port: str = "out"
+    by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +264,10 @@ TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
+        VariablesChanged, RunMoved,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
         AlternativeChosen,
-        NodeSucceeded, NodeFailed, NodeSkipped, NodeCancelled,
+        NodeSucceeded, NodeFailed, NodeSkipped, NodeOverridden, NodeCancelled,
         LoopOpened, IterationStarted, IterationEnded, SignalIgnored,
     )
 }  # fmt: skip
@@ -242,7 +284,7 @@ class Row:
     data: dict[str, JSON]
 
 
-_OWN_COLUMNS: frozenset[str] = frozenset({"at", "node", "path"})
+_NOT_IN_DATA: frozenset[str] = frozenset({"at", "node", "path", "graph"})
 
 
 def path_text(path: Path) -> str:
@@ -257,7 +299,7 @@ def to_row(event: Event) -> Row:
     data: dict[str, JSON] = {}
     for spec in _FIELDS[type(event)]:
         value = getattr(event, spec.name)
-        if spec.name in _OWN_COLUMNS or value == _default(spec):
+        if spec.name in _NOT_IN_DATA or value == _default(spec):
             continue
         data[spec.name] = value.isoformat() if isinstance(value, datetime) else value
     path = getattr(event, "path", ())

@@ -63,7 +63,7 @@ def _token(source: NodeRunState, port: str) -> Token:
         case NodeStatus.SKIPPED if source.skip_reason == "failed_path":
             return Token.FAILED
         case NodeStatus.SKIPPED:
-            return Token.LIVE if source.skip_reason == "optional" and port == "out" else Token.DEAD
+            return Token.LIVE if source.skip_reason in ("optional", "by_person") and port == "out" else Token.DEAD
         case NodeStatus.CANCELLED if source.cancel_reason in ("lost_join", "failed_join"):
             return Token.DEAD
         case _:

@@ -29,7 +29,7 @@ def reopened_by_retry(state: RunState) -> list[Key]:
     """
     found = {key for key, node_run in state.nodes.items() if _opens_again(node_run)}
     for key in list(found):
-        found.update(_behind_failed_join(state, key))
+        found.update(behind_failed_join(state, key))
     return [key for key in state.nodes if key in found and _is_around_open(state, key, found)]
 
 
@@ -51,7 +51,7 @@ def _opens_again(node_run: NodeRunState) -> bool:
     return not (node_run.taken_by or node_run.cancel_reason == "failed_join")
 
 
-def _behind_failed_join(state: RunState, join: Key) -> Iterator[Key]:
+def behind_failed_join(state: RunState, join: Key) -> Iterator[Key]:
     """Back along the edges from a join that failed without having started: all that fell with it."""
     ways = [join]
     while ways:
@@ -101,6 +101,11 @@ def reopen(state: RunState, event: events.RunRetried) -> None:
     state.cancel_requested, state.cancel_reason = False, ""
     state.paused, state.paused_at = False, None
     state.deadline = run_deadline(state, event.at)
+    work_out(state)
+
+
+def work_out(state: RunState) -> None:
+    """Where the run stands, from its node runs alone: the scopes that are open, and the frontier."""
     state.frontier = Frontier()
     _reopen(state, TOP)
 

@@ -1,4 +1,4 @@
-"""What comes to a run from outside: a decision, an answer, cancel, pause, resume, retry.
+"""What comes to a run from outside: a decision, an answer, cancel, pause, resume, retry, and what steers it.
 
 A signal is a row posted without a lease. The driver asks `interpret` what it means in the present state and records the
 resulting events in the same commit that marks the signal as applied: exactly once, however often the doorbell rings.
@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from orchestration.engine import steering
 from orchestration.engine.events import (
     Event,
     NodeResumed,
@@ -19,8 +20,9 @@ from orchestration.engine.events import (
     RunResumed,
     RunRetried,
     SignalIgnored,
+    VariablesChanged,
 )
-from orchestration.engine.graph import NodeId, Path
+from orchestration.engine.graph import Graph, NodeId, Path
 from orchestration.engine.states import NodeStatus, RunState, RunStatus
 
 
@@ -29,6 +31,14 @@ class SignalKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
+    """Of an ended run; with a node, of a live one: do not wait for the time of that node's next try."""
+    SKIP = "skip"
+    OVERRIDE = "override"
+    """`data` is {"outputs", "port"}: what the node is to have yielded."""
+    VARIABLES = "variables"
+    """`data` is {"values": {name: value}}."""
+    MOVE = "move"
+    """`data` is {"definition", "version", "previous", "previous_version"}: go on with another version."""
     NODE = "node"
     """For one waiting node run: a decision, a person's answer. `data` is what the node type's `resume` is given."""
 
@@ -43,6 +53,8 @@ class Signal:
     node: NodeId = ""
     path: Path = ()
     data: Any = field(default=None)
+    graph: Graph | None = field(default=None, compare=False, repr=False)
+    """Of the definition a `move` names; whoever reads the signal puts it here."""
 
 
 def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
@@ -60,16 +72,28 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
             return [RunPaused(at=now, by=signal.by, reason=signal.reason)]
         case SignalKind.RESUME:
             return [RunResumed(at=now, by=signal.by)]
+        case SignalKind.RETRY if signal.node:
+            return steering.retried_now(state, signal, now)
         case SignalKind.RETRY:
-            return [RunRetried(at=now, by=signal.by)]
+            return _retried(signal, now)
+        case SignalKind.SKIP:
+            return steering.skipped(state, signal, now)
+        case SignalKind.OVERRIDE:
+            return steering.overridden(state, signal, now)
+        case SignalKind.VARIABLES:
+            return steering.variables_changed(signal, now)
+        case SignalKind.MOVE:
+            return steering.moved(signal, now)
         case SignalKind.NODE:
             return [NodeResumed(at=now, node=signal.node, path=signal.path, signal=signal.data)]
 
 
 def _refusal(state: RunState, signal: Signal) -> str:
     """Why the signal changes nothing, as a sentence for the run's history; empty if it does."""
-    if signal.kind is SignalKind.RETRY:
+    if signal.kind is SignalKind.RETRY and not signal.node:
         return _refusal_of_retry(state)
+    if signal.kind in _OUTCOMES and state.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+        return _refusal_of_retry(state) or steering.refusal_of_outcome(state, signal)
     if state.status.ended:
         return f"The run has already ended: it is {state.status}."
     if state.cancel_requested:
@@ -83,7 +107,25 @@ def _refusal(state: RunState, signal: Signal) -> str:
             return "The run is not paused."
         case SignalKind.NODE:
             return _refusal_by_node(state, signal)
+        case SignalKind.SKIP | SignalKind.OVERRIDE:
+            return steering.refusal_of_outcome(state, signal)
+        case SignalKind.RETRY:
+            return steering.refusal_of_retry_now(state, signal)
+        case SignalKind.VARIABLES:
+            return steering.refusal_of_variables(state, signal)
+        case SignalKind.MOVE:
+            return steering.refusal_of_move(state, signal)
     return ""
+
+
+_OUTCOMES = frozenset({SignalKind.SKIP, SignalKind.OVERRIDE})
+
+
+def _retried(signal: Signal, now: datetime) -> list[Event]:
+    """With other values of variables, if `data` is {"variables": {name: value}}."""
+    values = dict((signal.data or {}).get("variables") or {})
+    changed = [VariablesChanged(at=now, values=values, by=signal.by, reason=signal.reason)] if values else []
+    return [RunRetried(at=now, by=signal.by), *changed]
 
 
 def _refusal_of_retry(state: RunState) -> str:

@@ -58,6 +58,7 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
         events.NodeSkipped: NodeStatus.SKIPPED,
         # only of joins, when their rule can no longer be met
         events.NodeFailed: NodeStatus.FAILED,
+        events.NodeOverridden: NodeStatus.SUCCEEDED,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.RUNNING: {
@@ -70,12 +71,16 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
         events.IterationEnded: NodeStatus.RUNNING,
         # only of loops, whose failure is that of their body and not of an attempt
         events.NodeFailed: NodeStatus.FAILED,
+        # of loops likewise, and of any node that a person skips
         events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeOverridden: NodeStatus.SUCCEEDED,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.WAITING: {
         events.NodeResumed: NodeStatus.RUNNING,
         events.AttemptFailed: NodeStatus.RETRYING,
+        events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeOverridden: NodeStatus.SUCCEEDED,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.RETRYING: {
@@ -86,6 +91,7 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
         events.NodeResumed: NodeStatus.RUNNING,
         events.NodeFailed: NodeStatus.FAILED,
         events.NodeSkipped: NodeStatus.SKIPPED,
+        events.NodeOverridden: NodeStatus.SUCCEEDED,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.SUCCEEDED: {},
@@ -109,9 +115,24 @@ RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
         events.RunFailed: RunStatus.FAILED,
         events.RunCancelled: RunStatus.CANCELLED,
     },
-    RunStatus.RUNNING: {events.RunPaused: RunStatus.PAUSED, **_UNDER_WAY},
-    RunStatus.WAITING: {events.RunPaused: RunStatus.PAUSED, **_UNDER_WAY},
-    RunStatus.PAUSED: {events.RunResumed: RunStatus.RUNNING, **_UNDER_WAY},
+    RunStatus.RUNNING: {
+        events.RunPaused: RunStatus.PAUSED,
+        **_UNDER_WAY,
+        events.VariablesChanged: RunStatus.RUNNING,
+        events.RunMoved: RunStatus.RUNNING,
+    },
+    RunStatus.WAITING: {
+        events.RunPaused: RunStatus.PAUSED,
+        **_UNDER_WAY,
+        events.VariablesChanged: RunStatus.WAITING,
+        events.RunMoved: RunStatus.RUNNING,
+    },
+    RunStatus.PAUSED: {
+        events.RunResumed: RunStatus.RUNNING,
+        **_UNDER_WAY,
+        events.VariablesChanged: RunStatus.PAUSED,
+        events.RunMoved: RunStatus.PAUSED,
+    },
     RunStatus.COMPENSATING: {},
     RunStatus.COMPLETED: {},
     RunStatus.FAILED: {events.RunRetried: RunStatus.RUNNING},

@@ -41,6 +41,15 @@ class Run(models.Model):
     )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  null is "none given", outside of the unique key
     priority = models.PositiveSmallIntegerField(default=5)
+    origin = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", help_text="Re-run of this run."
+    )
+    origin_node = models.CharField(
+        max_length=200, blank=True, help_text="The steps it was re-run from, joined by commas."
+    )
+    beginning = models.JSONField(
+        null=True, blank=True, help_text="Of a re-run: variables and reused results, until its first event holds them."
+    )
 
     status = models.CharField(max_length=20, default=RunStatus.QUEUED)
     inputs = models.JSONField(default=dict)

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,9 @@ import psycopg
 import structlog
 
 from orchestration.engine.apply import apply_all, begin
-from orchestration.engine.events import Event, Row, UnknownEvent, from_row, path_of, path_text
+from orchestration.engine.events import Event, Row, RunMoved, UnknownEvent, from_row, path_of, path_text
 from orchestration.engine.graph import Graph, Key, Path
+from orchestration.engine.moving import first_definition
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import RunFacts, node_types
@@ -57,6 +58,8 @@ class Lease:
     nodes_total: int
     nodes_ended: int
     claims: int
+    beginning: JSON
+    """Fields of the first event besides the inputs; null for all but re-runs, and once it is written."""
     workflow_slug: str
     at: datetime
     """The database's time of the claim."""
@@ -136,8 +139,11 @@ class Desk:
         taken = state.seq
         if lease.last_seq > taken:
             rows = await self._patiently(statements.EVENTS, [lease.run_id, taken])
+            if not taken:
+                state = begin(await self._graph(first_definition(rows, lease.definition)), str(lease.run_id))
             for start in range(0, len(rows), _FOLDED_AT_ONCE):
-                apply_all(state, _events(rows[start : start + _FOLDED_AT_ONCE]))
+                found = _events(rows[start : start + _FOLDED_AT_ONCE])
+                apply_all(state, [await self._with_graph(event) for event in found])
                 await asyncio.sleep(0)
         signals = await self.signals(lease) if lease.signals_posted else Signals(0)
         return Loaded(state, signals, Snapshots(lease, state.graph, seq=taken, size=size))
@@ -152,6 +158,15 @@ class Desk:
                 if state is not None and state.seq == seq:
                     return state, len(body)
         return begin(graph, str(lease.run_id)), 0
+
+    async def _with_graph(self, event: Event) -> Event:
+        return replace(event, graph=await self._graph(event.definition)) if isinstance(event, RunMoved) else event
+
+    async def with_graph(self, signal: Signal) -> Signal:
+        """A signal to move a run, with the graph to move to; without one if it names none that exists."""
+        with suppress(LookupError, TypeError):
+            return replace(signal, graph=await self._graph(signal.data["definition"]))
+        return signal
 
     async def signals(self, lease: Lease) -> Signals:
         rows = await self._patiently(statements.SIGNALS, [lease.run_id])

@@ -61,6 +61,8 @@ class Ledger:
                 assert not self.active(), "cancelled with something under way"
             case events.RunRetried():
                 self._open_again()
+            case events.RunMoved():
+                assert not self.ended
 
     def _enter_node_event(self, event: NodeEvent) -> None:
         key = event.key
@@ -95,6 +97,9 @@ class Ledger:
                 assert key not in self.succeeded, f"{key} has succeeded twice"
                 self.succeeded.add(key)
                 self._end(key, "succeeded", event.port)
+            case events.NodeOverridden():
+                assert key not in self.live_port, f"{key} overridden though it has ended"
+                self._end(key, "overridden", event.port)
             case events.NodeFailed():
                 if key not in self.status:
                     self._check_unmet(key)
@@ -104,7 +109,7 @@ class Ledger:
                 elif event.taken_by:
                     self._check_taker(event.node, event.taken_by)
                     self._fall(key, failed=True)
-            case events.NodeSkipped(reason="optional"):
+            case events.NodeSkipped(reason="optional" | "by_person"):
                 self._end(key, "skipped", "out")
             case events.NodeSkipped(reason="failed_path"):
                 tokens = self.tokens(key)

@@ -8,7 +8,7 @@ would. Every event passes `record`, where an account of the run that knows nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -104,9 +104,13 @@ class Simulation:
 
     def signal(self, kind: SignalKind, key: Key = ("", ()), data: Any = None) -> list[Event]:
         signal = Signal(id=len(self.log), kind=kind, posted_at=self.now, node=key[0], path=key[1], data=data)
+        if kind is SignalKind.MOVE and data["definition"] == "twin":  # another version that says the same
+            signal = replace(signal, graph=self.graph)
         found = interpret(self.state, signal, self.now)
         for event in found:
-            self.record(event)
+            if isinstance(event, events.NodeCancelled | events.NodeSkipped | events.NodeOverridden):
+                self.at_work.pop(event.key, None)
+            self.record(event, commit=event is found[-1])
             if isinstance(event, events.NodeResumed):
                 self._execute(event.key, event.signal)
         return found
@@ -131,13 +135,18 @@ class Simulation:
         self.settle()
 
     def refolded(self) -> RunState:
-        return apply_all(begin(self.graph, self.seed), map(from_row, self.log))
+        return apply_all(begin(self.graph, self.seed), map(self._read, self.log))
 
-    def record(self, event: Event) -> None:
+    def _read(self, row: events.Row) -> Event:
+        event = from_row(row)
+        return replace(event, graph=self.graph) if isinstance(event, events.RunMoved) else event
+
+    def record(self, event: Event, *, commit: bool = True) -> None:
+        """`commit` is False for all but the last of the events that are written together."""
         apply(self.state, event)
         self.ledger.enter(event)
         self.log.append(to_row(event))
-        if self.crashes():
+        if commit and self.crashes():
             raise Crash
 
     def run(self) -> RunState:

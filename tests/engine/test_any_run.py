@@ -14,6 +14,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -85,7 +86,9 @@ class Chance:
 @given(definition=definitions(), seed=st.integers(0, 2**32))
 def test_any_run_keeps_its_promises(definition: Definition, seed: int) -> None:
     chance = Chance(seed)
-    simulation = Simulation(graph_of(definition), outcome=chance.outcome, crashes=chance.crashes)
+    simulation = Simulation(
+        graph_of(definition | {"variables": {"known": {}}}), outcome=chance.outcome, crashes=chance.crashes
+    )
 
     _survive(simulation, simulation.start)
     for step in range(WILD_STEPS + CALM_STEPS):
@@ -133,8 +136,21 @@ def _happen(simulation: Simulation, chance: Chance) -> None:
 def _send_any_signal(simulation: Simulation, chance: Chance) -> None:
     random = chance.random
     kind = random.choice([kind for kind in SignalKind if kind is not SignalKind.CANCEL or chance.cancels])
-    known = [*simulation.state.nodes, ("unknown", ())]
-    simulation.signal(kind, random.choice(known), data=random.choice([True, None, {"option": "yes"}]))
+    known = [*simulation.state.nodes, *((node, ()) for node in simulation.graph.bodies[None]), ("unknown", ())]
+    key = ("", ()) if kind is SignalKind.RETRY and random.random() < 0.5 else random.choice(known)
+    simulation.signal(kind, key, data=_data(kind, random))
+
+
+def _data(kind: SignalKind, random: Random) -> Any:
+    match kind:
+        case SignalKind.OVERRIDE:
+            return {"outputs": {"by": "hand"}, "port": random.choice(["out", "true", "no", "error"])}
+        case SignalKind.VARIABLES:
+            return {"values": {random.choice(["known", "unknown"]): random.random()}}
+        case SignalKind.MOVE:
+            digests = {"definition": random.choice(["twin", "nowhere"]), "previous": "first"}
+            return {**digests, "version": 2, "previous_version": 1}
+    return random.choice([True, None, {"option": "yes"}])
 
 
 def _waiting(simulation: Simulation) -> list[Key]:

@@ -52,10 +52,11 @@ REFUSED: list[tuple[str, list[str], str]] = [
 @pytest.mark.parametrize(("kind", "told", "reason"), REFUSED)
 def test_a_signal_that_changes_nothing_is_kept_with_the_reason(kind: str, told: list[str], reason: str) -> None:
     story = Story(define(node("a"), node("b")), *told)
-    [ignored] = interpret(story.state, signal(kind, "a", data="yes"), BEGINNING)
+    on = "" if kind == "retry" else "a"
+    [ignored] = interpret(story.state, signal(kind, on, data="yes"), BEGINNING)
     assert isinstance(ignored, events.SignalIgnored)
     assert (ignored.kind, ignored.reason) == (kind, reason)
-    assert ignored.data == {"by": "ada", "node": "a", "path": [], "data": "yes"}
+    assert ignored.data == {"by": "ada", "node": on, "path": [], "data": "yes"}
     seq = story.state.seq
     story.record(ignored)
     assert story.state.seq == seq + 1

@@ -43,6 +43,7 @@ NODE_EVENTS: list[NodeEvent] = [
     events.NodeSucceeded(at=BEGINNING, node="a"),
     events.NodeFailed(at=BEGINNING, node="a", error=error("broken")),
     events.NodeSkipped(at=BEGINNING, node="a", reason="optional"),
+    events.NodeOverridden(at=BEGINNING, node="a", outputs={"x": 1}),
     events.NodeCancelled(at=BEGINNING, node="a", reason="cancelled"),
     events.LoopOpened(at=BEGINNING, node="a", items=[], limit=1),
 ]
@@ -56,6 +57,10 @@ RUN_EVENTS: list[Event] = [
     events.RunResumed(at=BEGINNING),
     events.RunCancelRequested(at=BEGINNING),
     events.RunRetried(at=BEGINNING),
+    events.VariablesChanged(at=BEGINNING, values={"x": 1}),
+    events.RunMoved(
+        at=BEGINNING, definition="twin", version=2, previous="first", graph=graph_of(define(node("a"), node("b")))
+    ),
     events.RunCompleted(at=BEGINNING),
     events.RunFailed(at=BEGINNING, error=error("broken")),
     events.RunCancelled(at=BEGINNING),
@@ -110,7 +115,8 @@ def test_a_run_makes_the_moves_of_the_table_and_no_other(status: RunStatus, even
     before = deepcopy(state)
     expected = RUN_MOVES[status].get(type(event))
     if expected:
-        assert apply(state, event).status is expected
+        moved_while_waiting = status is RunStatus.WAITING and isinstance(event, events.RunMoved)
+        assert apply(state, event).status is (RunStatus.WAITING if moved_while_waiting else expected)
     else:
         with pytest.raises(IllegalEvent, match=type(event).__name__):
             apply(state, event)
