@@ -12,6 +12,7 @@ from ninja import Field, Query, Router, Schema
 from approvals import access, queries
 from approvals.models import ApprovalRequest, Decision
 from approvals.services import decisions
+from orchestration.monitoring import large
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -40,7 +41,7 @@ class ApprovalOut(Schema):
     path: str
     options: list[dict[str, Any]]
     recommended: str
-    context: list[dict[str, Any]]
+    context: Any
     fields: dict[str, Any] = Field(alias="fields_schema", description="JSON Schema of what the person fills in.")
     assignee_user: str | None
     assignee_role: str
@@ -48,6 +49,11 @@ class ApprovalOut(Schema):
     closed_at: datetime | None
     closed_because: str
     decision: DecisionOut | None
+
+    @staticmethod
+    def resolve_context(asked: ApprovalRequest) -> Any:
+        """Large values as references with a `url`."""
+        return large.linked(asked.context, asked.run)
 
     @staticmethod
     def resolve_assignee_user(asked: ApprovalRequest) -> str | None:

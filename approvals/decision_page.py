@@ -13,8 +13,12 @@ from agents import contracts
 from approvals import queries
 from approvals.eligibility import Eligibility
 from approvals.models import ApprovalRequest
+from orchestration.models import Run
+from orchestration.monitoring import large
 from orchestration.monitoring import queries as run_queries
 from orchestration.monitoring.queries import StepRow
+from orchestration.services import values
+from orchestration.values.references import is_reference
 from portal.core import schema_forms
 from portal.core.models import User
 
@@ -86,7 +90,7 @@ def build(user: User, asked: ApprovalRequest, *, form: DecisionForm | None = Non
         right=queries.eligibility_of(user, asked),
         form=form or DecisionForm(asked),
         shown=queries.shown_digest(asked),
-        context=[_block(item) for item in asked.context],
+        context=[_block(asked.run, item) for item in _items(asked)],
         steps=run_queries.steps(asked.run, asked.run.definition.body),
         position=place + 1,
         waiting=len(waiting),
@@ -95,7 +99,14 @@ def build(user: User, asked: ApprovalRequest, *, form: DecisionForm | None = Non
     )
 
 
-def _block(item: dict[str, Any]) -> ContextBlock:
+def _items(asked: ApprovalRequest) -> list[dict[str, Any]]:
+    """Very many items are one large value together."""
+    if is_reference(asked.context):
+        return list(values.whole_of(asked.organisation_id, asked.context))
+    return list(asked.context)
+
+
+def _block(run: Run, item: dict[str, Any]) -> ContextBlock:
     """A value that is no text is shown as JSON, whatever was asked for."""
-    value, shown_as = item.get("value"), item.get("format", "markdown")
+    value, shown_as = large.readable(run, item.get("value")), item.get("format", "markdown")
     return ContextBlock(item.get("label", ""), value, shown_as if isinstance(value, str) else "json")

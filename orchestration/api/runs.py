@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
-from ninja import Field, Query, Router, Schema, Status
+from ninja import Field, Form, Query, Router, Schema, Status
+from pydantic import ValidationError
 
 from orchestration import access
-from orchestration.api import sse
+from orchestration.api import sse, uploads
 from orchestration.models import NodeRun, Run, RunEvent
-from orchestration.monitoring import queries
+from orchestration.monitoring import large, queries
 from orchestration.services import batches, starting
 from orchestration.services import runs as service
+from orchestration.services import values as stored
+from orchestration.views.values import streamed
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -138,8 +142,20 @@ class RunOut(RunSummary):
         return [reason.text for reason in queries.reasons(run)]
 
     @staticmethod
+    def resolve_inputs(run: Run) -> Any:
+        return run.whole["inputs"] if hasattr(run, "whole") else large.linked(run.inputs, run)
+
+    @staticmethod
+    def resolve_outputs(run: Run) -> Any:
+        return run.whole["outputs"] if hasattr(run, "whole") else large.linked(run.outputs, run)
+
+    @staticmethod
     def resolve_nodes(run: Run) -> list[NodeRun]:
-        return list(NodeRun.objects.filter(run=run).order_by("id")[:1000])
+        found = list(NodeRun.objects.filter(run=run).order_by("id")[:1000])
+        for node_run in found:
+            for name in ("inputs", "outputs", "error", "waiting"):
+                setattr(node_run, name, large.linked(getattr(node_run, name), run))
+        return found
 
 
 class EventOut(Schema):
@@ -166,6 +182,22 @@ class RunQuery(Schema):
 @router.post("", response={201: RunSummary, 200: RunSummary}, summary="Start a run")
 def start(request: HttpRequest, body: StartRun) -> Any:
     """201 and the new run; 200 and the run there is when the idempotency key was used before."""
+    return _start(request, body)
+
+
+@router.post("/upload", response={201: RunSummary, 200: RunSummary}, summary="Start a run with large inputs as files")
+def start_with_files(request: HttpRequest, run: str = Form("", description="What `POST /runs` takes, as JSON.")) -> Any:
+    """Multipart: `run`, and a file for each large input by the input's name (`*.json` as JSON, else text), up to
+    100 MiB each."""
+    allow(request, Permission.RUNS_START)
+    try:
+        body = StartRun.model_validate_json(run)
+    except ValidationError as error:
+        raise uploads.InvalidUpload(uploads.words(error)) from None
+    return _start(request, body.model_copy(update={"inputs": {**body.inputs, **uploads.inputs_of(request)}}))
+
+
+def _start(request: HttpRequest, body: StartRun) -> Any:
     allow(request, Permission.RUNS_START)
     workflow = access.workflow_for(request.organisation, body.workflow)  # type: ignore[attr-defined]
     run, created = starting.start_workflow(
@@ -204,8 +236,30 @@ def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
 
 
 @router.get("/{uuid:run_id}", response=RunOut, summary="A run with its steps")
-def read(request: HttpRequest, run_id: UUID) -> Any:
-    return _run(request, run_id)
+def read(
+    request: HttpRequest,
+    run_id: UUID,
+    values: Literal["reference", "inline"] = Query(
+        "reference", description="inline: inputs and outputs of the run whole, up to 8 MiB each; 413 beyond."
+    ),
+) -> Any:
+    """Values over 64 KiB are references: `{"$value": digest, "bytes", "type", "url"}`."""
+    run = _run(request, run_id)
+    if values == "inline":
+        run.whole = {  # type: ignore[attr-defined]
+            "inputs": stored.whole_of(run.organisation_id, run.inputs),
+            "outputs": stored.whole_of(run.organisation_id, run.outputs),
+        }
+    return run
+
+
+@router.get("/{uuid:run_id}/values/{str:digest}", response={200: None}, summary="A large value of the run")
+def value(request: HttpRequest, run_id: UUID, digest: str) -> HttpResponseBase:
+    """Streamed: a text as it is, everything else as JSON. 404 for a value that this run does not name."""
+    file = stored.download(_run(request, run_id), digest)
+    if file is None:
+        raise Http404("The run has no such value.")
+    return streamed(file)
 
 
 @router.get("/{uuid:run_id}/events", response=list[EventOut], summary="The run's event log")

@@ -15,6 +15,7 @@ from orchestration.api.sse import Frame
 from orchestration.engine.graph import Graph
 from orchestration.engine.shape import waves
 from orchestration.models import Run, RunEvent
+from orchestration.monitoring.large import linked
 
 JSON = Any
 
@@ -58,7 +59,11 @@ class Story:
                 yield from self._node_end(event)
             case "RunCompleted":
                 yield {"type": "workflow:complete", "summary": self._summary(event)}
-                yield {"type": "workflow:results", "results": self.results, "outputs": event.data.get("outputs")}
+                yield {
+                    "type": "workflow:results",
+                    "results": self.results,
+                    "outputs": linked(event.data.get("outputs"), self.run),
+                }
             case "RunFailed":
                 yield {"type": "workflow:error", "error": event.data.get("error"), "summary": self._summary(event)}
             case "RunCancelled":
@@ -99,14 +104,14 @@ class Story:
             tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
             self.tokens += tokens
             if not event.path:
-                self.results[self._id(event.node)] = event.data.get("outputs")
+                self.results[self._id(event.node)] = linked(event.data.get("outputs"), self.run)
             yield {
                 "type": "task:complete",
                 **task,
                 "duration": duration,
                 "tokensUsed": tokens,
                 "model": usage.get("model"),
-                "result": event.data.get("outputs"),
+                "result": linked(event.data.get("outputs"), self.run),
             }
         elif event.type == "NodeFailed":
             self.failed += not event.path

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from orchestration.models import Run
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    name: str
-    content: bytes
-    content_type: str
+from orchestration.services import values
+from orchestration.services.values import Download
+from orchestration.values.references import is_plain, is_reference
 
 
 def outputs_of(run: Run) -> dict[str, Any]:
-    """By name, in the order of the definition (PostgreSQL keeps none). Reads the run's definition."""
-    outputs = run.outputs if isinstance(run.outputs, dict) else {}
+    """By name as they are kept, in the order of the definition (PostgreSQL keeps none). Reads the run's definition."""
+    outputs = run.outputs if isinstance(run.outputs, dict) and not is_reference(run.outputs) else {}
     named = [name for name in run.definition.body.get("outputs", {}) if name in outputs]
     return {name: outputs[name] for name in [*named, *(name for name in outputs if name not in named)]}
 
 
-def output_file(run: Run, name: str) -> File | None:
+def output_file(run: Run, name: str) -> Download | None:
     """Text as Markdown, everything else as JSON; `all.json` is the whole. None when there is no such output."""
     if name == "all.json":
-        return None if run.outputs is None else File(f"{_stem(run)}.json", _json(run.outputs), "application/json")
-    if name not in outputs_of(run):
-        return None
-    value = outputs_of(run)[name]
-    stem = f"{_stem(run)}-{_safe(name)}"
-    if isinstance(value, str):
-        return File(f"{stem}.md", value.encode(), "text/markdown; charset=utf-8")
-    return File(f"{stem}.json", _json(value), "application/json")
+        return None if run.outputs is None else _file(run, run.outputs, _stem(run))
+    outputs = outputs_of(run)
+    return _file(run, outputs[name], f"{_stem(run)}-{_safe(name)}") if name in outputs else None
+
+
+def _file(run: Run, kept: Any, stem: str) -> Download:
+    """What holds nothing large is laid out for reading."""
+    if isinstance(kept, str) or not is_plain(kept):
+        return values.download_of(run, kept, stem)
+    content = json.dumps(kept, indent=2, ensure_ascii=False).encode()
+    return Download(f"{stem}.json", values.DATA, content)
 
 
 def _stem(run: Run) -> str:
@@ -43,7 +41,3 @@ def _stem(run: Run) -> str:
 
 def _safe(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "run"
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode()

@@ -13,13 +13,14 @@ from django.utils.safestring import SafeString
 from orchestration import graph_svg, live
 from orchestration.engine.states import RunStatus
 from orchestration.models import NodeRun, Run
-from orchestration.monitoring import queries
+from orchestration.monitoring import large, queries
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.why import Reason
 from orchestration.queries import effects
 from orchestration.queries.effects import Call
 from portal.core import clock
+from portal.core.ui.json_tree import Large
 
 ITERATIONS_PER_PAGE = 25
 CALLS_SHOWN = 100
@@ -51,7 +52,7 @@ class Output:
     name: str
     value: Any
     kind: str
-    """fact (a number, a short text), document (Markdown), data (an object, a list)"""
+    """fact (a number, a short text), document (Markdown), data (an object, a list), large (only its beginning)"""
     opened: bool
     """The first document, else the first that is data."""
 
@@ -64,6 +65,7 @@ class RunPage:
     """The drawn workflow, painted with the states of its nodes."""
     reasons: list[Reason]
     outputs: list[Output]
+    inputs: Any
     cost_by_agent: list[dict[str, Any]]
     step: Step | None
     elapsed: timedelta | None
@@ -95,6 +97,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         graph=_drawing(run, definition, rows),
         reasons=queries.reasons(run),
         outputs=_outputs(run),
+        inputs=large.shown(run, run.inputs)[0],
         cost_by_agent=queries.cost_by_agent(run),
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
@@ -108,14 +111,17 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
 
 
 def _outputs(run: Run) -> list[Output]:
-    kinds = {name: _kind(value) for name, value in outputs_of(run).items()}
-    large = [name for wanted in ("document", "data") for name, kind in kinds.items() if kind == wanted]
-    return [Output(name, value, kinds[name], name in large[:1]) for name, value in outputs_of(run).items()]
+    values = {name: large.readable(run, value) for name, value in outputs_of(run).items()}
+    kinds = {name: _kind(value) for name, value in values.items()}
+    long = [name for wanted in ("document", "data", "large") for name, kind in kinds.items() if kind == wanted]
+    return [Output(name, value, kinds[name], name in long[:1]) for name, value in values.items()]
 
 
 def _kind(value: Any) -> str:
     if isinstance(value, str):
         return "document" if len(value) >= DOCUMENT_LENGTH or "\n" in value else "fact"
+    if isinstance(value, Large):
+        return "large"
     return "data" if isinstance(value, dict | list) else "fact"
 
 
@@ -143,6 +149,9 @@ def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations
     iterations = None
     if inside_a_loop and not path:
         iterations = Paginator(queries.iterations(run, node), ITERATIONS_PER_PAGE).get_page(iterations_page)
+    if found is not None:
+        shown = large.shown(run, found.inputs, found.outputs, found.error, found.waiting)
+        found.inputs, found.outputs, found.error, found.waiting = shown
     running = found is not None and found.status == "running"
     return Step(
         node=node,

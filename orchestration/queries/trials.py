@@ -9,12 +9,15 @@ from typing import Any
 
 from django.db.models import JSONField
 from django.db.models.functions import Cast
+from django.template.defaultfilters import filesizeformat
 
 from agents.models import Agent
 from orchestration import live
 from orchestration.engine.states import RunStatus
 from orchestration.models import NodeRun, Run
+from orchestration.monitoring import large
 from orchestration.services.trials import KIND, NODE
+from orchestration.values.references import is_reference
 from portal.core import clock
 from portal.core.models import Organisation, User
 
@@ -63,7 +66,7 @@ def trial(run: Run) -> Trial:
         ended=ended,
         took=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
         error=(node.error if node and node.error else None) or run.error,
-        outputs=_outputs((run.outputs or {}).get("outputs")),
+        outputs=_outputs(large.readable(run, (run.outputs or {}).get("outputs"))),
         partial="" if ended else live.partial_text(run.pk, NODE),
     )
 
@@ -100,5 +103,7 @@ def trials_of(organisation: Organisation, agent: Agent, user: User, limit: int) 
 
 
 def _short(value: JSON) -> str:
+    if is_reference(value):
+        return f"({filesizeformat(value['bytes'])})"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"{text[:80]}…" if len(text) > 80 else text

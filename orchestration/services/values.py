@@ -122,11 +122,12 @@ def _body(organisation_id: int, digest: str) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """`pieces` reads as it is asked: at most about a MiB at a time of what is plain. size None: not known before."""
+    """`pieces`: the content, or what reads it as it is asked, about a MiB at a time of what is plain. size None:
+    not known before."""
 
     name: str
     content_type: str
-    pieces: Iterator[bytes]
+    pieces: Iterator[bytes] | bytes
     size: int | None = None
 
 
@@ -145,7 +146,7 @@ def download_of(run: Run, kept: JSON, name: str) -> Download:
         value = StoredValue.objects.get(organisation_id=run.organisation_id, digest=kept[KEY])
         return _download(value, name, DOCUMENT, ".md")
     if isinstance(kept, str):
-        return Download(f"{name}.md", DOCUMENT, iter([kept.encode()]))
+        return Download(f"{name}.md", DOCUMENT, kept.encode())
     return Download(f"{name}.json", DATA, json_pieces(run.organisation_id, kept))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -15,9 +16,11 @@ from django.views.decorators.http import require_GET, require_POST
 from orchestration import access
 from orchestration.engine.states import RunStatus
 from orchestration.models import Run
-from orchestration.monitoring import downloads, queries, run_page
+from orchestration.monitoring import downloads, large, queries, run_page
 from orchestration.queries import workflows
 from orchestration.services import runs as service
+from orchestration.services import values
+from orchestration.views.values import streamed
 from portal.core import htmx
 from portal.core.access import can, member
 from portal.core.actors import Actor
@@ -85,7 +88,7 @@ def events(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     shown = rows[:EVENTS_PAGE]
     context = {
         "run": run,
-        "events": shown,
+        "events": large.shown_events(run, shown),
         "more": len(rows) > EVENTS_PAGE,
         "after": after,
         "last_seq": shown[-1].seq if shown else after,
@@ -95,16 +98,23 @@ def events(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
 
 @require_GET
 @member(Permission.RUNS_VIEW)
-def download(request: HtmxRequest, org: str, run_id: UUID, name: str) -> HttpResponse:
+def download(request: HtmxRequest, org: str, run_id: UUID, name: str) -> HttpResponseBase:
     """One output as a file, or all of them as `all.json`. Always an attachment: outputs are other people's text."""
     run = access.run_for(request.organisation, run_id)
     file = downloads.output_file(run, name)
     if file is None:
         raise Http404("The run has no such output.")
-    response = HttpResponse(file.content, content_type=file.content_type)
-    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return streamed(file)
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def value(request: HtmxRequest, org: str, run_id: UUID, digest: str) -> HttpResponseBase:
+    """A large value that the run names, as a file."""
+    file = values.download(access.run_for(request.organisation, run_id), digest)
+    if file is None:
+        raise Http404("The run has no such value.")
+    return streamed(file)
 
 
 @require_POST

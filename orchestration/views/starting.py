@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -13,14 +14,17 @@ from django.views.decorators.http import require_http_methods
 
 from agents.contracts import data_faults
 from orchestration import access
+from orchestration.models import Run
 from orchestration.queries import workflows as queries
-from orchestration.services import starting
+from orchestration.services import starting, values
 from portal.core import htmx, schema_forms
 from portal.core.access import member
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
+
+MOST_IN_A_FIELD = 1024 * 1024
 
 
 class AdvancedForm(forms.Form):
@@ -83,5 +87,14 @@ def _initial(request: HtmxRequest, workflow_id: Any, examples: list[dict[str, An
         return examples[int(chosen)]
     if "from" in request.GET:
         run = access.run_for(request.organisation, request.GET["from"])
-        return run.inputs if run.workflow_id == workflow_id else {}
+        return fits_a_form(run) if run.workflow_id == workflow_id else {}
     return {}
+
+
+def fits_a_form(run: Run) -> dict[str, Any]:
+    """Its inputs without those that are too large for a form: these are to be given anew."""
+    found = {}
+    for name, kept in run.inputs.items():
+        with suppress(values.TooLarge):
+            found[name] = values.whole_of(run.organisation_id, kept, most_bytes=MOST_IN_A_FIELD)
+    return found

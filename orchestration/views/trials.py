@@ -18,6 +18,7 @@ from orchestration import access
 from orchestration.models import Run
 from orchestration.queries import trials as queries
 from orchestration.services import trials
+from orchestration.views.starting import fits_a_form
 from portal.core import htmx, schema_forms
 from portal.core.access import member
 from portal.core.actors import Actor
@@ -84,7 +85,7 @@ def _trial(request: HtmxRequest, found: Agent, run_id: str) -> Run:
 def _form(request: HtmxRequest, version: AgentVersion, shown: Run | None) -> schema_forms.SchemaForm:
     if request.method == "POST":
         return schema_forms.form_for(version.input_schema, data=request.POST, files=request.FILES, check=data_faults)
-    initial: dict[str, Any] = shown.inputs if shown else {}
+    initial: dict[str, Any] = fits_a_form(shown) if shown else {}
     return schema_forms.form_for(version.input_schema, initial=initial)
 
 

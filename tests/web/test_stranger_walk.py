@@ -83,6 +83,7 @@ VIEWER: dict[str, dict[str, int]] = {
     "o/<slug:org>/runs/<uuid:run_id>/": {"GET": 200},
     "o/<slug:org>/runs/<uuid:run_id>/events/": {"GET": 200},
     "o/<slug:org>/runs/<uuid:run_id>/outputs/<str:name>": {"GET": 404},  # it has no outputs yet
+    "o/<slug:org>/runs/<uuid:run_id>/values/<str:digest>": {"GET": 404},  # nor any large value
     "o/<slug:org>/runs/<uuid:run_id>/cancel/": {"POST": 403},
     "o/<slug:org>/runs/<uuid:run_id>/pause/": {"POST": 403},
     "o/<slug:org>/runs/<uuid:run_id>/resume/": {"POST": 403},
@@ -106,7 +107,9 @@ VIEWER: dict[str, dict[str, int]] = {
     "api/v1/workflows/<slug:slug>/restore": {"POST": 403},
     "api/v1/runs": {"GET": 200, "POST": 403},
     "api/v1/runs/batch": {"POST": 403},
+    "api/v1/runs/upload": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>": {"GET": 200},
+    "api/v1/runs/<uuidstr:run_id>/values/<str:digest>": {"GET": 404},  # it has none
     "api/v1/runs/<uuidstr:run_id>/events": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/effects": {"GET": 200},
     "api/v1/runs/<uuidstr:run_id>/stream": {"GET": 200},
@@ -249,6 +252,7 @@ def make_world() -> World:
         "request_id": request.pk,
         "node": "first",
         "name": "proposal",
+        "digest": "0" * 64,
         "number": 1,
         "sign_in_id": sign_in.pk,
         "token_id": token.pk,

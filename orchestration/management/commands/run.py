@@ -16,7 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from orchestration.models import Run, RunEvent, Workflow
-from orchestration.services import runs, starting, workflows
+from orchestration.services import runs, starting, values, workflows
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.models import Organisation, User
@@ -68,7 +68,8 @@ class Command(BaseCommand):
             reason = (run.error or {}).get("message", "no further reason given")
             self.stderr.write(f"The run is {run.status}: {reason}")
             sys.exit(1)
-        self.stdout.write(json.dumps(run.outputs, indent=2, ensure_ascii=False))
+        outputs = values.whole_of(run.organisation_id, run.outputs, most_bytes=None)
+        self.stdout.write(json.dumps(outputs, indent=2, ensure_ascii=False))
 
     def _start(self, organisation: Organisation, actor: Actor, options: dict[str, Any]) -> Run:
         inputs = _inputs(options)

@@ -4,16 +4,40 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+
 OPEN_DEPTH = 2
 MAX_ENTRIES = 200
 MAX_TEXT = 4_000
+MAX_LARGE = 400
 MAX_DEPTH = 24
 MAX_ALL = 3_000  # entries of one view; more helps nobody and makes the page slow
 
 
+_WORDS = {"string": "text", "array": "list", "object": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """In the place of a value that is too large for a page: how it begins, and where all of it is to be had."""
+
+    kind: str
+    """string, array or object"""
+    bytes: int
+    beginning: str
+    url: str
+
+    @property
+    def words(self) -> str:
+        return f"{_WORDS.get(self.kind, self.kind)} of {filesizeformat(self.bytes)}"
+
+    def __str__(self) -> str:
+        return f"({self.words})"
+
+
 @dataclass(slots=True)
 class Entry:
-    """One value. `kind` is object, array, string, number, boolean or null; `key` is None for the root."""
+    """One value. `kind` is object, array, string, number, boolean, null or large; `key` is None for the root."""
 
     key: str | None
     kind: str
@@ -22,6 +46,7 @@ class Entry:
     left_out: int = 0
     opened: bool = False
     children: list["Entry"] = field(default_factory=list)
+    large: Large | None = None
 
     @property
     def summary(self) -> str:
@@ -54,6 +79,8 @@ def _entry(value: Any, key: str | None, depth: int, open_depth: int, left: list[
         kind = "object" if isinstance(value, dict) else "array"
         opened = depth < open_depth and len(items) <= 40
         return Entry(key, kind, "", len(items), len(items) - len(shown), opened, shown)
+    if isinstance(value, Large):
+        return Entry(key, "large", value.beginning[:MAX_LARGE], large=value)
     if value is None:
         return Entry(key, "null", "null")
     if isinstance(value, bool):
