@@ -1,4 +1,4 @@
-"""What hosts do besides driving runs: pass events on, settle waits for events.
+"""What hosts do besides driving runs: pass events on, settle waits for events, fire schedules that are due.
 
 Each host looks when it hears the bus's bell, and each second: whatever one did not finish another does, so this goes on
 as long as any host lives. Rows decide who does what (`orchestration.bus`), so hosts need not agree on anything.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from orchestration.services import routing
+from orchestration.services import routing, schedules
 from orchestration.store import Desk
 from portal.core.in_threads import in_database
 
@@ -22,6 +22,7 @@ LOOK_SECONDS = 1.0
 _ANYTHING = """
 SELECT EXISTS (SELECT 1 FROM orchestration_busevent WHERE route_at <= clock_timestamp())
     OR EXISTS (SELECT 1 FROM orchestration_eventsubscription WHERE NOT settled)
+    OR EXISTS (SELECT 1 FROM orchestration_trigger WHERE enabled AND next_at <= clock_timestamp())
 """
 
 
@@ -65,7 +66,7 @@ class Dispatcher:
         return bool(rows and rows[0][0])
 
 
-_DUTIES: tuple[Callable[[], int], ...] = (routing.settle_new, routing.route_due)
+_DUTIES: tuple[Callable[[], int], ...] = (routing.settle_new, routing.route_due, schedules.fire_due)
 
 
 def look() -> int:

@@ -4,7 +4,7 @@
     claim     take due runs while there is room; otherwise sleep until the bell, the next due time, or a few seconds
     beat      a sign of life for the host and its leases; signals whose notification got lost
     sweep     bury dead hosts at once, free the runs of hung ones, quarantine runs that kill hosts
-    dispatch  pass on events of the bus (`orchestration.dispatching`)
+    dispatch  pass on events of the bus, fire schedules (`orchestration.dispatching`)
     watch     is the shift over, or the process asked to end?
 
 All of these survive the database going away for a while: they try again, and drivers wait for the writer. A host that

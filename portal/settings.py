@@ -185,6 +185,7 @@ ENGINE_HEARTBEAT_STALE_SECONDS = 15
 # The event bus: how much an organisation may publish, and how long events are kept.
 EVENTS_PER_MINUTE = env.integer("EVENTS_PER_MINUTE", 1200)
 EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 30)
+TRIGGER_RETENTION_DAYS = env.integer("TRIGGER_RETENTION_DAYS", 90)
 JOBS_WORKERS = env.integer("JOBS_WORKERS", 1)
 # django-q2 with its ORM broker: its insert joins the caller's transaction and a killed worker loses nothing.
 # bulk=1 and queue_limit=workers, because a task's lease runs from its fetch, not from its start.

@@ -3,6 +3,7 @@
 from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
 from orchestration.models.effects import Effect
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
+from orchestration.models.triggers import Trigger, TriggerFire, WebhookSeen
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 
@@ -19,8 +20,11 @@ __all__ = [
     "RunSignal",
     "RunSnapshot",
     "StoredValue",
+    "Trigger",
+    "TriggerFire",
     "ValueChunk",
     "ValueUse",
+    "WebhookSeen",
     "Workflow",
     "WorkflowVersion",
 ]

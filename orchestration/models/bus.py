@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -57,6 +58,17 @@ class BusEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}".strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """As nodes, filters and templates see it."""
+        return {
+            "id": str(self.pk),
+            "name": self.name,
+            "key": self.key,
+            "data": self.data,
+            "at": self.at.isoformat(),
+            "source": self.source,
+        }
 
 
 class EventSubscription(models.Model):

@@ -35,7 +35,12 @@ class Run(models.Model):
     kind = models.CharField(
         max_length=20, default="workflow", help_text="workflow, or trial (an agent tried on its page)"
     )
-    source = models.CharField(max_length=20, default="web", help_text="Where it was started: web, api, cli")
+    source = models.CharField(
+        max_length=20,
+        default="web",
+        help_text="Where it was started: web, api, cli; or by what kind of trigger: cron, webhook, event",
+    )
+    trigger = models.ForeignKey("Trigger", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -104,6 +109,8 @@ class Run(models.Model):
             models.Index(fields=["organisation", "-created_at"], name="run_recent"),
             models.Index(fields=["organisation", "status", "-created_at"], name="run_status"),
             models.Index(fields=["workflow", "-created_at"], name="run_workflow"),
+            # those under way of a trigger are counted each time it fires
+            models.Index(fields=["trigger", "status"], name="run_trigger", condition=models.Q(trigger__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -81,7 +81,10 @@ def _check_rate(organisation_id: int) -> None:
 _PUBLISH = """
     INSERT INTO orchestration_busevent (
         id, organisation_id, name, key, data, source, run_id, node, path, hops, at, route_at, faults)
-    VALUES (%(id)s, %(organisation)s, %(name)s, %(key)s, %(data)s::jsonb, 'run', %(run)s, %(node)s, %(path)s, 0,
+    VALUES (%(id)s, %(organisation)s, %(name)s, %(key)s, %(data)s::jsonb, 'run', %(run)s, %(node)s, %(path)s,
+            COALESCE((SELECT event.hops + 1 FROM orchestration_triggerfire AS fire
+                      JOIN orchestration_busevent AS event ON event.id = fire.event_id
+                      WHERE fire.run_id = %(run)s LIMIT 1), 0),
             clock_timestamp(), clock_timestamp(), '[]')
     ON CONFLICT (id) DO NOTHING
 """

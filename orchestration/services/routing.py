@@ -17,7 +17,7 @@ from django.db.models import Q
 from orchestration.bus import rules
 from orchestration.expressions import ExpressionError
 from orchestration.models import BusEvent, EventDelivery, EventSubscription, Run
-from orchestration.services import runs
+from orchestration.services import listening, runs
 from portal.core import live
 
 log = structlog.get_logger(__name__)
@@ -29,26 +29,15 @@ _AT_ONCE = 200
 _CLAIM_AT_ONCE, _CLAIM_SECONDS = 20, 10.0
 
 
-def as_json(event: BusEvent) -> dict[str, object]:
-    """As nodes, filters and templates see it."""
-    return {
-        "id": str(event.pk),
-        "name": event.name,
-        "key": event.key,
-        "data": event.data,
-        "at": event.at.isoformat(),
-        "source": event.source,
-    }
-
-
 def route(event_id: UUID) -> None:
-    """Wake who waits for the event. Only of committed events; may be repeated."""
+    """Wake who waits for the event, and fire the triggers that listen. Only of committed events; may be repeated."""
     event = BusEvent.objects.filter(pk=event_id).first()
     if event is None:
         return
     for wait in _waits_for(event):
         if _fits(event, wait):
             _deliver(event, wait)
+    listening.fire_for(event)
     BusEvent.objects.filter(pk=event.pk).update(route_at=None)
     live.publish(live.organisation_group(event.organisation_id), {"type": "hint", "topic": "events"})
 
@@ -113,7 +102,7 @@ def _events_for(wait: EventSubscription) -> Iterator[BusEvent]:
 def _fits(event: BusEvent, wait: EventSubscription) -> bool:
     """A filter that fails is not true; that it failed is told at the event."""
     try:
-        return rules.lets_through(wait.filter, as_json(event))
+        return rules.lets_through(wait.filter, event.as_json())
     except ExpressionError as error:
         note_fault(event, of=f"{wait.node} of run {str(wait.run_id)[:8]}", message=error.message)
         return False
@@ -136,7 +125,7 @@ def _deliver(event: BusEvent, wait: EventSubscription) -> None:
     if not taken or run.ended:
         return
     runs.signal_node(
-        run_id=run.pk, node=wait.node, path=wait.path, by=f"event {event.name}"[:200], data={"event": as_json(event)}
+        run_id=run.pk, node=wait.node, path=wait.path, by=f"event {event.name}"[:200], data={"event": event.as_json()}
     )
     EventDelivery.objects.bulk_create(
         [EventDelivery(event=event, run=run, node=wait.node, path=wait.path)], ignore_conflicts=True

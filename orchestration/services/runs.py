@@ -18,7 +18,7 @@ from agents.contracts import Fault, data_faults
 from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.states import RunStatus
-from orchestration.models import Definition, Run, RunSignal, Workflow, WorkflowVersion
+from orchestration.models import Definition, Run, RunSignal, Trigger, Workflow, WorkflowVersion
 from orchestration.services import values
 from orchestration.values.encoding import Value
 from portal.core import live
@@ -85,6 +85,7 @@ def start_run(
     idempotency_key: str | None = None,
     priority: int = 5,
     kind: str = "workflow",
+    trigger: Trigger | None = None,
 ) -> Run:
     """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
 
@@ -103,6 +104,7 @@ def start_run(
         idempotency_key=idempotency_key,
         priority=priority,
         kind=kind,
+        trigger=trigger,
     )
     known = by_key(draft.run)
     return known or _insert(draft, actor)
@@ -132,6 +134,7 @@ def drafted(
     idempotency_key: str | None = None,
     priority: int = 5,
     kind: str = "workflow",
+    trigger: Trigger | None = None,
 ) -> Draft:
     """Raises InvalidInputs, values.TooLarge."""
     if version is not None:
@@ -150,6 +153,7 @@ def drafted(
         started_by=actor.user,
         idempotency_key=idempotency_key or None,
         priority=priority,
+        trigger=trigger,
         inputs=made.kept,
         nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
         due_at=Now(),

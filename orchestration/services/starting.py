@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestration.models import Run, Workflow, WorkflowVersion
+from orchestration.models import Run, Trigger, Workflow, WorkflowVersion
 from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
@@ -31,6 +31,7 @@ def start_workflow(
     version: int | None = None,
     idempotency_key: str | None = None,
     priority: int = 5,
+    trigger: Trigger | None = None,
 ) -> tuple[Run, bool]:
     """Start the published version, or the given one. Returns the run and whether it is new.
 
@@ -48,6 +49,7 @@ def start_workflow(
         source=source,
         idempotency_key=idempotency_key,
         priority=priority,
+        trigger=trigger,
     )
     return run, not known
 
