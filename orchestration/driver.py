@@ -1,6 +1,7 @@
 """Driving one run: *ask the planner; write down what is begun; do it; write down what happened; ask again.*
 
-There is no barrier: a branch goes on as soon as its own inputs are there. What an older lease began and never ended is
+There is no barrier: a branch goes on as soon as its own inputs are there, and what ends while a commit is under way is
+in the next one. What an older lease began and never ended is
 an abandoned attempt; the planner decides about it as about any failure. A lost lease is an exception: stop, write
 nothing.
 """
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.effects import Ledger, untouched
+from orchestration.driving.pen import Pen
 from orchestration.driving.running import Running
 from orchestration.driving.steps import Steps
 from orchestration.driving.turn import Turn
@@ -71,34 +73,39 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     rest = Rest(tools.draining)
     turn = Turn(lease, loaded.state)
     ledger = Ledger(lease, tools.writer, tools.clock)
+    pen = Pen(tools.writer, running.wake)
     steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper, ledger)
-    seen = loaded.signals.seen
+    seen, taken = loaded.signals.seen, set[int]()
     await _take_over(turn, lease, tools)
     await steps.values.begin(turn.state, turn.events)
-    await _take_in(loaded.signals, steps, tools.desk)
+    await _take_in(loaded.signals, steps, tools.desk, taken)
     while True:
         settled = await _settle(steps, rest)
-        let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
-        if not turn.empty or let_go:
-            await steps.values.write()
-            written = await tools.writer.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()))
-            tools.clock.heard(written.at)
-            await loaded.snapshots.after_commit(turn.state, gone=written.gone)
-            if let_go and written.gone:
-                return let_go.due_at
-            running.poked = running.poked or written.signals_posted > seen
-        running.start(steps.take_begun())
-        if rest.is_set() and not running:
-            if rest.too_new:
-                raise rest.too_new
-            return None
-        if settled and not running.poked:
+        if pen.free:
+            let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
+            if not turn.empty or let_go:
+                await steps.values.write()
+                pen.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()), turn.take_recorded())
+            elif rest.is_set() and not running:
+                if rest.too_new:
+                    raise rest.too_new
+                return None
+        if pen.letting_go or (not pen.free and loaded.snapshots.due(turn.state)):
+            await pen.wait()  # nothing may come to be true meanwhile
+        elif settled or not (pen.free or turn.empty):
             turn.apply(await running.next(_seconds_to_next(steps)))
-        if running.poked or let_go:
+        if written := pen.take():
+            tools.clock.heard(written.at)
+            if turn.empty:
+                await loaded.snapshots.after_commit(turn.state, gone=written.gone)
+            if written.gone:
+                return next_due(turn.state)
+            running.poked = running.poked or written.signals_posted > seen
+        if running.poked:
             running.poked = False
             signals = await tools.desk.signals(lease)
             seen, rest.too_new = signals.seen, signals.too_new
-            await _take_in(signals, steps, tools.desk)
+            await _take_in(signals, steps, tools.desk, taken)
 
 
 async def _take_over(turn: Turn, lease: Lease, tools: Tools) -> None:
@@ -110,8 +117,10 @@ async def _take_over(turn: Turn, lease: Lease, tools: Tools) -> None:
         turn.apply(await untouched(turn.state, lease, tools.desk, abandon(turn.state, tools.clock.now())))
 
 
-async def _take_in(signals: Signals, steps: Steps, desk: Desk) -> None:
-    for signal in signals.open:
+async def _take_in(signals: Signals, steps: Steps, desk: Desk, taken: set[int]) -> None:
+    """Each once. `taken`: those taken in that are still open, because the commit that says so is under way."""
+    taken &= {signal.id for signal in signals.open}
+    for signal in [signal for signal in signals.open if signal.id not in taken]:
         placed = await desk.with_graph(signal) if signal.kind is SignalKind.MOVE else signal
         for event in interpret(steps.state, placed, steps.clock.now()):
             if isinstance(event, NodeResumed):
@@ -119,6 +128,7 @@ async def _take_in(signals: Signals, steps: Steps, desk: Desk) -> None:
             else:
                 steps.tell(event)
         steps.turn.signals.append(signal.id)
+        taken.add(signal.id)
 
 
 async def _settle(steps: Steps, rest: Rest) -> bool:
@@ -133,7 +143,7 @@ async def _settle(steps: Steps, rest: Rest) -> bool:
 
 def _let_go(steps: Steps, seen: int) -> LetGo | None:
     """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run."""
-    if steps.running or steps.begun or steps.running.poked:
+    if steps.running or steps.running.poked:
         return None
     due = next_due(steps.state)
     if due is not None and steps.clock.seconds_until(due) < HOLD_SECONDS:

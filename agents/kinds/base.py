@@ -71,6 +71,10 @@ class AgentKind(ABC):
     async def run(self, call: KindCall) -> KindReply:
         """Do the work. Raises AgentError for what can be expected; anything else is a bug and shown as one."""
 
+    def is_pure(self, config: Any) -> bool:
+        """Whether a call has no effect outside of its answer, so that nobody could tell if it was made once more."""
+        return False
+
     def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, JSON]) -> list[Fault]:
         """Faults that need more than the settings and forbid publishing: an unknown profile. Costs a query or two."""
         return []

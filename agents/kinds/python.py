@@ -59,6 +59,9 @@ class PythonKind(AgentKind):
             )
         return KindReply(outputs=dict(outputs))
 
+    def is_pure(self, config: Any) -> bool:
+        return not python_callables.registered()[config.callable].effects
+
     def contract(self, config: Any) -> tuple[dict[str, JSON], dict[str, JSON]]:
         agent = python_callables.registered()[config.callable]
         return dict(agent.input_schema), dict(agent.output_schema)

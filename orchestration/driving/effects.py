@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.pen import Recorded
 from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, path_text
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import Context, RunFacts, node_type
@@ -55,8 +56,9 @@ class Ledger:
         self._ended: list[EffectEnded] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def of(self, context: Context) -> AttemptRecorder:
-        return AttemptRecorder(self, context)
+    def of(self, context: Context, recorded: Recorded | None = None) -> AttemptRecorder:
+        """`recorded`: of an attempt that may begin before its beginning is on the disk; its calls wait for that."""
+        return AttemptRecorder(self, context, recorded)
 
     def take_ended(self) -> list[EffectEnded]:
         """For the checkpoint that is being made."""
@@ -82,8 +84,8 @@ class Ledger:
 class AttemptRecorder:
     """Of one attempt. `acted`: what is known of its calls; "" none took effect, "maybe", or "yes" (all did)."""
 
-    def __init__(self, ledger: Ledger, context: Context) -> None:
-        self._ledger, self._context = ledger, context
+    def __init__(self, ledger: Ledger, context: Context, recorded: Recorded | None) -> None:
+        self._ledger, self._context, self._recorded = ledger, context, recorded
         self._numbers = count(1)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._open: dict[int, int] = {}
@@ -150,6 +152,8 @@ class AttemptRecorder:
         )
 
     async def _written(self, begun: EffectBegun) -> None:
+        if self._recorded is not None:
+            await self._recorded.wait()
         while True:
             asked = time.monotonic()
             await self._ledger.writer.record(Entry(lease=self._ledger.lease, begun=begun))

@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from orchestration.engine.events import NodeEvent
 from orchestration.engine.graph import Key
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt that has been written down as begun; `work` ends with the event that says how it went."""
-
-    key: Key
-    work: Coroutine[Any, Any, NodeEvent]
 
 
 class Running:
@@ -35,11 +27,11 @@ class Running:
         """Attempts at work, and such that have ended and were not asked for yet."""
         return len(self._tasks) + len(self._ended)
 
-    def start(self, attempts: list[Attempt]) -> None:
-        for attempt in attempts:
-            task = asyncio.get_running_loop().create_task(attempt.work, name=f"node {attempt.key[0]}")
-            self._tasks[attempt.key] = task
-            task.add_done_callback(lambda done, key=attempt.key: self._done(key, done))  # type: ignore[misc]
+    def start(self, key: Key, work: Coroutine[Any, Any, NodeEvent]) -> None:
+        """An attempt; `work` ends with the event that says how it went."""
+        task = asyncio.get_running_loop().create_task(work, name=key[0])
+        self._tasks[key] = task
+        task.add_done_callback(partial(self._done, key))
 
     def stop(self, key: Key) -> None:
         """Cancel an attempt; whatever it still says is not listened to."""
@@ -48,17 +40,24 @@ class Running:
             task.cancel()
         self._ended = [event for event in self._ended if event.key != key]
 
+    def wake(self) -> None:
+        """Let `next` return: a commit has ended."""
+        self._wake.set()
+
     def poke(self) -> None:
         """Something outside wants the driver's attention: a signal, or the host that drains."""
         self.poked = True
         self._wake.set()
 
     async def next(self, seconds: float | None) -> list[NodeEvent]:
-        """What has ended, as soon as anything has; empty after a poke or when the time is up."""
+        """What has ended, as soon as anything has; empty after a poke, a wake, or when the time is up."""
         if not self._ended and not self.poked:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._wake.wait()
+            if seconds is None:
+                await self._wake.wait()
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._wake.wait()
         self._wake.clear()
         if self._bug is not None:
             raise self._bug

@@ -18,7 +18,8 @@ import structlog
 from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.effects import Ledger
-from orchestration.driving.running import Attempt, Running
+from orchestration.driving.pen import Recorded
+from orchestration.driving.running import Running
 from orchestration.driving.scope import Scope
 from orchestration.driving.turn import Turn
 from orchestration.driving.values import RunValues, inline_bytes_of_results
@@ -58,7 +59,7 @@ JSON = Any
 
 
 class Steps:
-    """Of one run. `begun` collects attempts that must not start before the turn is written."""
+    """Of one run."""
 
     def __init__(
         self,
@@ -73,7 +74,6 @@ class Steps:
         self.turn, self.state, self.facts = turn, turn.state, facts
         self.running, self.clock, self.live, self.ledger = running, clock, live, ledger
         self.values = RunValues(keeper, facts)
-        self.begun: dict[Key, Attempt] = {}
 
     async def carry_out(self, command: Command) -> None:
         match command:
@@ -91,10 +91,6 @@ class Steps:
                 self.turn.apply([await self._end_iteration(node, path, index)])
             case CompleteRun():
                 self.turn.apply([await self._complete()])
-
-    def take_begun(self) -> list[Attempt]:
-        begun, self.begun = list(self.begun.values()), {}
-        return begun
 
     # -- nodes --------------------------------------------------------------------------------------------------------
 
@@ -121,7 +117,7 @@ class Steps:
         if kind.inline:
             self.turn.apply([await self._outcome(kind, spec, context, partial(kind.execute, context))])
         else:
-            self.begun[key] = Attempt(key, self._outcome(kind, spec, context, partial(kind.execute, context)))
+            self.running.start(key, self._attempt(kind, spec, context, self.turn.recorded))
 
     async def resume(self, resumed: NodeResumed) -> None:
         """Hand a waiting node its signal, or tell it that its time has come."""
@@ -144,17 +140,11 @@ class Steps:
     def tell(self, event: Event) -> None:
         """Write down what a signal amounts to. If it ends a node run, work on it is stopped."""
         if isinstance(event, NodeCancelled | NodeSkipped | NodeOverridden):
-            self._stop_work(event.key)
+            self.running.stop(event.key)
         self.turn.apply([event])
 
     def _stop(self, key: Key, reason: str) -> None:
         self.tell(NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason))
-
-    def _stop_work(self, key: Key) -> None:
-        waiting = self.begun.pop(key, None)
-        if waiting is not None:
-            waiting.work.close()
-        self.running.stop(key)
 
     async def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Raises NodeFailure."""
@@ -217,11 +207,22 @@ class Steps:
             combined=await self._combined(spec, key) if kind.combines else None,
         )
 
+    async def _attempt(self, kind: NodeType, spec: Node, context: Context, recorded: Recorded) -> NodeEvent:
+        """What has effects outside of the run begins when its beginning is on the disk; the rest need not wait."""
+        if spec.delivery == "at_most_once" or not await kind.is_pure(context):
+            await recorded.wait()
+        return await self._outcome(kind, spec, context, partial(kind.execute, context), recorded)
+
     async def _outcome(
-        self, kind: NodeType, spec: Node, context: Context, work: Callable[[], Awaitable[Result]]
+        self,
+        kind: NodeType,
+        spec: Node,
+        context: Context,
+        work: Callable[[], Awaitable[Result]],
+        recorded: Recorded | None = None,
     ) -> NodeEvent:
         """Let the node work, and say in an event what came of it. Raises LeaseLost if it may make no call."""
-        recorder = self.ledger.of(context)
+        recorder = self.ledger.of(context, recorded)
         try:
             with recording(recorder):
                 event = await self._tried(kind, spec, context, work)

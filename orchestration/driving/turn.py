@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestration.driving.pen import Recorded
 from orchestration.engine.apply import apply
 from orchestration.engine.events import (
     AttemptFailed,
@@ -160,11 +161,22 @@ class Turn(Rows):
     def __init__(self, lease: Lease, state: RunState) -> None:
         super().__init__(state, total=lease.nodes_total, ended=lease.nodes_ended)
         self._lease = lease
+        self._recorded = Recorded()
 
     def _clear(self) -> None:
         super()._clear()
         self._before = self.state.seq
         self.signals: list[int] = []
+
+    @property
+    def recorded(self) -> Recorded:
+        """Set when what is true by now has been written."""
+        return self._recorded
+
+    def take_recorded(self) -> Recorded:
+        """For whoever writes the checkpoint."""
+        recorded, self._recorded = self._recorded, Recorded()
+        return recorded
 
     @property
     def empty(self) -> bool:

@@ -258,7 +258,7 @@ def _start(state: RunState, now: datetime, free: int) -> Iterator[StartNode]:
     if state.paused:
         return
     again = sorted(rank(state.graph, key) for key in _to_start_again(state, now))
-    for (takes_place, *_), path, node in merge(state.frontier.ready, again):
+    for (takes_place, *_), path, node in merge(state.frontier.ready, again) if again else state.frontier.ready:
         if takes_place:
             if free <= 0:
                 return

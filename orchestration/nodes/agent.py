@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from agents.errors import AgentError
-from agents.invocation import AgentRequest, invoke
+from agents.invocation import AgentRequest, invoke, is_pure
 from orchestration.definition.fields import Literal, NodeSettings
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, register
 
@@ -38,15 +38,18 @@ class Agent(NodeType):
     Settings = AgentSettings
     calls_are_recorded = True
 
+    async def is_pure(self, ctx: Context) -> bool:
+        return await is_pure(ctx.run.organisation_id, *_asked(ctx), ctx.run_started_at)
+
     async def execute(self, ctx: Context) -> Result:
         settings: AgentSettings = ctx.settings
-        asked = settings.alternatives[ctx.alternative - 1] if ctx.alternative else settings.agent
+        asked, version = _asked(ctx)
         try:
             reply = await invoke(
                 AgentRequest(
                     organisation_id=ctx.run.organisation_id,
                     agent=asked,
-                    version=None if ctx.alternative else settings.version,
+                    version=version,
                     as_of=ctx.run_started_at,
                     inputs=settings.inputs,
                     idempotency_key=ctx.idempotency_key,
@@ -70,3 +73,11 @@ class Agent(NodeType):
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:
         """Not known here: it needs the registry, which validation asks by itself."""
         return None
+
+
+def _asked(ctx: Context) -> tuple[str, int | None]:
+    """The agent and the version it is pinned to, if any. Alternatives are not pinned."""
+    settings: AgentSettings = ctx.settings
+    if ctx.alternative:
+        return settings.alternatives[ctx.alternative - 1], None
+    return settings.agent, settings.version

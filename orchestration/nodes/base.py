@@ -158,6 +158,11 @@ class NodeType(ABC):
     @abstractmethod
     async def execute(self, ctx: Context) -> Result: ...
 
+    async def is_pure(self, ctx: Context) -> bool:
+        """Whether this attempt has no effect outside of the run: then it may begin before its beginning is on the disk,
+        since nobody could tell if a crash makes it begin again unrecorded."""
+        return False
+
     async def resume(self, ctx: Context, signal: JSON | None) -> Result:
         """Go on after a wait: with the signal's data, or None when `Wait.until` has passed."""
         raise NodeFailure(f"A {self.kind} node does not wait.", code="bug")

@@ -89,6 +89,10 @@ class Snapshots:
         self._seq, self._size = seq, size
         self._written: Future[None] | None = None
 
+    def due(self, state: RunState) -> bool:
+        """Whether it is time for one of a run in hand."""
+        return state.seq - self._seq >= max(EVERY, self._size // BYTES_AN_EVENT) and self._may(state)
+
     async def after_commit(self, state: RunState, *, gone: bool) -> None:
         """Take one if it is time to. All of the state must have been written, and it must not change meanwhile."""
         least = LONG if gone else max(EVERY, self._size // BYTES_AN_EVENT)

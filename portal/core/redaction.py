@@ -5,6 +5,7 @@ that nobody registered. Patterns are kept narrow, since model output goes throug
 """
 
 import base64
+import functools
 import re
 import threading
 import time
@@ -48,6 +49,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         HIDDEN,
     ),
 )
+_WORDS = tuple(word for words, _, _ in _PATTERNS for word in words)
 _SECRET_KEYS = re.compile(
     r"(?i)^(?:password|passwd|pwd|secret|client[_-]?secret|api[_-]?key|x-api-key|authorization|proxy-authorization"
     r"|cookie|set-cookie|access[_-]?token|refresh[_-]?token|private[_-]?key)$"
@@ -111,7 +113,7 @@ def _walk(value: Any, known: re.Pattern[str] | None) -> Any:
         return _text(value, known)
     if isinstance(value, Mapping):
         return {
-            _text(key, known) if isinstance(key, str) else key: HIDDEN
+            _key(key, known) if isinstance(key, str) else key: HIDDEN
             if isinstance(key, str) and isinstance(item, str) and item and _SECRET_KEYS.match(key)
             else _walk(item, known)
             for key, item in value.items()
@@ -123,10 +125,23 @@ def _walk(value: Any, known: re.Pattern[str] | None) -> Any:
     return value
 
 
+@functools.lru_cache(maxsize=4096)
+def _key(key: str, known: re.Pattern[str] | None) -> str:
+    """Keys are the same few words again and again."""
+    return _text(key, known)
+
+
 def _text(text: str, known: re.Pattern[str] | None) -> str:
+    if len(text) < _SHORTEST:
+        return text
     if known is not None:
         text = known.sub(HIDDEN, text)
     lowered = text.lower()
+    for word in _WORDS:
+        if word in lowered:
+            break
+    else:
+        return text
     for words, pattern, replacement in _PATTERNS:
         if any(word in lowered for word in words):
             text = pattern.sub(replacement, text)

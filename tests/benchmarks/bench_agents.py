@@ -18,6 +18,7 @@ TEXT = "x" * 1000
     description="Waits, then answers 1 KB of JSON with the time at which it ran.",
     input_schema={"type": "object", "properties": {"seconds": {"type": "number"}}, "required": ["seconds"]},
     output_schema={"type": "object", "properties": {"text": {"type": "string"}, "at": {"type": "number"}}},
+    effects=False,
 )
 async def benchmark_step(inputs: dict[str, Any], call: CallFacts) -> dict[str, Any]:
     """`at` is when its body began, in seconds of the machine's clock."""

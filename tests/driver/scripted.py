@@ -31,12 +31,16 @@ class ScriptedSettings(NodeSettings):
     usage: dict[str, Any] | None = None
     streams: list[str] = Field(default_factory=list)
     odd: str = ""
+    pure: bool = False
 
 
 class Scripted(NodeType):
     kind, label, icon, category = "scripted", "Scripted", "x", "data"
     description = "For tests."
     Settings = ScriptedSettings
+
+    async def is_pure(self, ctx: Context) -> bool:
+        return bool(ctx.settings.pure)
 
     async def execute(self, ctx: Context) -> Result:
         settings: ScriptedSettings = ctx.settings
