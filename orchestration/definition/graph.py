@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from orchestration.definition import joins
+from orchestration.definition import joins, loops
 from orchestration.definition.problems import Code, Problem, Severity, did_you_mean
 from orchestration.definition.view import EdgeView, NodeView, View
 from orchestration.nodes.base import NodeType
@@ -20,6 +20,7 @@ def check(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
     for cycle in cycles:
         yield _cycle(view, cycle)
     yield from _reach(view, ports, {node for cycle in cycles for node in cycle})
+    yield from loops.check(view)
     yield from joins.check(view, acyclic=not cycles)
     yield from _approvals(view, types)
 

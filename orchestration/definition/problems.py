@@ -46,6 +46,7 @@ class Code(StrEnum):
     UNREACHABLE = "unreachable"
     UNCONNECTED = "unconnected"
     JOIN_NEVER_FIRES = "join_never_fires"
+    LOOP_NEVER_ENDS = "loop_never_ends"
     APPROVAL_BYPASSED = "approval_bypassed"
     INVALID_SETTING = "invalid_setting"
     EXPRESSION_SYNTAX = "expression_syntax"

@@ -5,7 +5,7 @@ field.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.definition import agents as agent_checks
@@ -23,7 +23,7 @@ from orchestration.nodes.base import NodeType
 
 JSON = Any
 Schema = Mapping[str, JSON]
-LOOP_FIELDS = ("item", "index", "parent")
+LOOP_FIELDS = ("item", "index", "previous", "parent")
 BRANCH_FIELDS = ("status", "outputs", "error")
 NODE_FIELDS = ("outputs", "status", "error")
 _CODES = {
@@ -96,6 +96,8 @@ class _Checker:
         for text in texts(self.types[node.type].Settings, node.settings):
             place = (*node.place, "settings", *text.path)
             where = late if text.reading is Reading.LATE else seen
+            if node.type == "loop" and text.path == ("while",):
+                where = replace(seen, loop=True)  # nothing of its body is there yet
             yield from self.text(text, where, place)
 
     def outputs(self) -> Iterator[Problem]:
@@ -187,7 +189,10 @@ class _Checker:
             return Code.OUTSIDE_LOOP, "loop is known only inside of a loop."
         if reference.path and reference.path[0] not in LOOP_FIELDS and not reference.optional:
             name = str(reference.path[0])
-            return Code.UNKNOWN_FIELD, f"loop has no {name}; it has item, index and parent (the loop around it)."
+            return (
+                Code.UNKNOWN_FIELD,
+                f"loop has no {name}; it has item, index, previous and parent (the loop around it).",
+            )
         return None
 
     def _branch(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
@@ -229,7 +234,10 @@ class _Checker:
         if hidden is not None and (at is None or hidden != at.id):
             message = f"{name} is inside of the loop {hidden}: refer to {hidden}.outputs.items instead."
             return Code.OUTSIDE_LOOP, message
-        if at is not None and (at.id in self.view.ancestors[name] or at.id in around):
+        if at is not None and at.id in around:
+            message = f"{name} is inside of the loop {at.id} and has not run yet when this is asked."
+            return Code.NOT_UPSTREAM, f"{message} A condition can refer to loop.previous and to variables."
+        if at is not None and at.id in self.view.ancestors[name]:
             return Code.NOT_UPSTREAM, f"{name} runs after {at.id}, so its results are not there yet."
         return Code.NOT_UPSTREAM, f"{name} is not upstream: no path leads from it to {at.id if at else 'the end'}."
 

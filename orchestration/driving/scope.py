@@ -3,7 +3,8 @@
     inputs, vars          of the run
     <node id>             {"outputs", "status", "error"} of a node in the same body or in one around it
     context               {node id: outputs} of all of these that have succeeded
-    loop                  {"item", "index", "parent"} of the loop around; parent is that of the next loop outwards
+    loop                  {"item", "index", "previous", "parent"} of the loop around; previous is what the iteration
+                          before has yielded (if one runs at a time), parent that of the next loop outwards
     error                 what failed on the way here (through an `error` port), with `node`; else null
     branches              {node id: {"status", "outputs", "error"}} of the edges that lead here (branches.py)
     run                   {"id", "workflow", "started_at"}
@@ -87,9 +88,11 @@ class Scope(Mapping[str, JSON]):
         opened = self._state.nodes[loop, path[:-1]].loop
         index = path[-1]
         outer = self._state.graph.nodes[loop].parent
+        has_item = opened is not None and not opened.repeats
         return {
-            "item": opened.items[index] if opened else None,
+            "item": opened.items[index] if opened and has_item else None,
             "index": index,
+            "previous": opened.results.get(index - 1) if opened and opened.limit == 1 else None,
             "parent": self._loop(outer, path[:-1]),
         }
 

@@ -23,12 +23,23 @@ from orchestration.driving.running import Running
 from orchestration.driving.scope import Scope
 from orchestration.driving.turn import Turn
 from orchestration.driving.values import RunValues, inline_bytes_of_results
-from orchestration.engine import errors
-from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine import errors, loops
+from orchestration.engine.commands import (
+    CheckCondition,
+    Command,
+    CompleteRun,
+    EndIteration,
+    Record,
+    ResumeNode,
+    StartNode,
+    StopNode,
+)
 from orchestration.engine.events import (
     AttemptFailed,
     Event,
     IterationEnded,
+    IterationStarted,
+    LoopClosed,
     LoopOpened,
     NodeCancelled,
     NodeEvent,
@@ -43,12 +54,14 @@ from orchestration.engine.events import (
     path_text,
 )
 from orchestration.engine.frontier import deadline, last_deadline
-from orchestration.engine.graph import Key, Node
+from orchestration.engine.graph import Key, Node, Path
 from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings
 from orchestration.expressions.settings import references
 from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.live import Live
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, OpenLoop, Result, RunFacts, Wait, node_type
+from orchestration.nodes.condition import not_a_truth_value
+from orchestration.nodes.loop import BREAK_RESULT
 from orchestration.store.errors import StoreError
 from orchestration.values.keeper import Keeper
 from portal.core.effects import recording
@@ -89,6 +102,8 @@ class Steps:
                 self._stop((node, path), reason)
             case EndIteration(node, path, index):
                 self.turn.apply([await self._end_iteration(node, path, index)])
+            case CheckCondition(node, path, index):
+                self.turn.apply([await self._check(node, path, index)])
             case CompleteRun():
                 self.turn.apply([await self._complete()])
 
@@ -289,8 +304,9 @@ class Steps:
                 return NodeWaiting(
                     at=now, node=node, path=path, reason=reason, until=until, data=self.values.kept_report(data)
                 )
-            case OpenLoop(items=items, limit=limit) if kind.container:
-                return LoopOpened(at=now, node=node, path=path, items=self.values.kept_items(list(items)), limit=limit)
+            case OpenLoop(items=items, limit=limit, most=most) if kind.container:
+                kept = self.values.kept_items(list(items))
+                return LoopOpened(at=now, node=node, path=path, items=kept, limit=limit, most=most)
         raise TypeError(f"{kind.kind} answered {type(result).__name__}, which is not for it to answer")
 
     def _failed(self, key: Key, attempt: int, failure: NodeFailure) -> AttemptFailed:
@@ -302,11 +318,26 @@ class Steps:
 
     # -- what bodies and the run yield ---------------------------------------------------------------------------------
 
-    async def _end_iteration(self, node: str, path: tuple[int, ...], index: int) -> IterationEnded:
+    async def _check(self, node: str, path: Path, index: int) -> IterationStarted | LoopClosed:
+        """Whether the loop's condition holds for one more iteration."""
         scope = Scope(self.state, self.facts, (node, (*path, index)))
+        condition = str(self.state.graph.nodes[node].settings.get("while") or "")
+        try:
+            holds = evaluate_late(condition, await self._whole(scope, lambda: references_of_late(condition)))
+            if not isinstance(holds, bool):
+                raise not_a_truth_value("The condition of the loop", holds)
+        except (ExpressionError, NodeFailure) as found:
+            error = _error_json(found, "The condition of the loop: ")
+            return LoopClosed(at=self.clock.now(), node=node, path=path, error=error)
+        return loops.checked(self.state, (node, path), holds, self.clock.now())
+
+    async def _end_iteration(self, node: str, path: Path, index: int) -> IterationEnded:
+        loop, inside = self.state.nodes[node, path].loop, (*path, index)
+        if loop and loop.ended_by == "break":
+            return self._broken(loop.broken_by, node, path, index)
+        scope = Scope(self.state, self.facts, (node, inside))
         output = self.state.graph.nodes[node].settings.get("output") or ""
-        loop = self.state.nodes[node, path].loop
-        inline_bytes = inline_bytes_of_results(len(loop.items) if loop else 1)
+        inline_bytes = inline_bytes_of_results((loop.most or len(loop.items)) if loop else 1)
         result: JSON = None
         error: JSON = None
         try:
@@ -316,6 +347,13 @@ class Steps:
         except (ExpressionError, NodeFailure) as found:
             error = _error_json(found, "The result of the iteration: ")
         return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, error=error)
+
+    def _broken(self, source: str, node: str, path: Path, index: int) -> IterationEnded:
+        """The last iteration of a loop that was broken yields what the break says."""
+        said = self.state.node((source, (*path, index))).outputs
+        yields = isinstance(said, dict) and BREAK_RESULT in said  # what a person overrode it with may be anything
+        result = said[BREAK_RESULT] if yields else None
+        return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, yields=yields)
 
     async def _complete(self) -> RunCompleted | RunFailed:
         now = self.clock.now()

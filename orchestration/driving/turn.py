@@ -13,6 +13,8 @@ from orchestration.engine.apply import apply
 from orchestration.engine.events import (
     AttemptFailed,
     Event,
+    IterationStarted,
+    LoopBroken,
     LoopOpened,
     NodeEvent,
     NodeStarted,
@@ -22,7 +24,7 @@ from orchestration.engine.events import (
     RunStarted,
     path_text,
 )
-from orchestration.engine.graph import Key
+from orchestration.engine.graph import Key, NodeId
 from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState
 from orchestration.nodes.base import NodeType, RunFacts, node_type
@@ -84,10 +86,17 @@ class Rows:
         if isinstance(event, NodeStarted):
             self._inputs[key] = event.inputs
         if isinstance(event, LoopOpened):
-            self._total += len(self.state.graph.bodies.get(event.node, ())) * len(event.items)
+            self._total += self._size(event.node) * len(event.items)
+        if isinstance(event, IterationStarted) and node_run.loop and node_run.loop.repeats:
+            self._total += self._size(event.node)
+        if isinstance(event, LoopBroken) and node_run.loop and not node_run.loop.repeats:
+            self._total -= self._size(event.node) * (len(node_run.loop.items) - node_run.loop.started)
         if isinstance(event, NodeSucceeded | AttemptFailed) and event.usage:
             self._spend(key, event.usage)
         self._rows[key] = self._row(key, node_run)
+
+    def _size(self, loop: NodeId) -> int:
+        return len(self.state.graph.bodies.get(loop, ()))
 
     def _begin(self, event: RunStarted | RunMoved) -> None:
         """A re-run begins with results taken over; a moved run counts the nodes of its other version."""

@@ -107,9 +107,14 @@ def _legal_node_move(state: RunState, event: NodeEvent) -> NodeStatus:
 def _fits_loop(event: NodeEvent, loop: LoopState | None) -> bool:
     match event:
         case events.IterationStarted():
-            return loop is not None and event.index == loop.started < len(loop.items)
+            fits = loop is not None and event.index == loop.started and not loop.ended_by
+            return fits and loop is not None and event.index < (len(loop.items) if loop.most is None else loop.most)
         case events.IterationEnded():
             return loop is not None and event.index in loop.open and event.index not in loop.errors
+        case events.LoopBroken():
+            return loop is not None and event.index in loop.open and not loop.ended_by
+        case events.LoopClosed():
+            return loop is not None and loop.repeats and not loop.open and not loop.ended_by
         case events.LoopOpened() | events.NodeWaiting() | events.AttemptFailed() | events.AttemptAbandoned():
             return loop is None
         case _:
@@ -208,7 +213,8 @@ def _node_cancelled(state: RunState, node_run: NodeRunState, event: events.NodeC
 
 def _loop_opened(state: RunState, node_run: NodeRunState, event: events.LoopOpened) -> None:
     stops = loops.on_error(state.graph.nodes[event.node]) == "stop"
-    node_run.loop = LoopState(items=list(event.items), limit=max(1, event.limit), stops=stops)
+    limit = 1 if event.most is not None else max(1, event.limit)
+    node_run.loop = LoopState(items=list(event.items), limit=limit, stops=stops, most=event.most)
 
 
 def _iteration_started(state: RunState, node_run: NodeRunState, event: events.IterationStarted) -> None:
@@ -220,15 +226,30 @@ def _iteration_started(state: RunState, node_run: NodeRunState, event: events.It
 
 def _iteration_ended(state: RunState, node_run: NodeRunState, event: events.IterationEnded) -> None:
     loop, scope_key = _loop_of(node_run), (event.node, (*event.path, event.index))
-    if event.error is None:
-        loop.results[event.index] = event.result
-    else:
+    if event.error is not None:
         loop.errors[event.index] = event.error
-    if loop.broken and event.error is not None:
+    elif event.yields:
+        loop.results[event.index] = event.result
+    if loop.stops and event.error is not None:
         loops.freeze(state, scope_key)
     else:
         loops.drop(state, scope_key)
         del loop.open[event.index]
+
+
+def _loop_broken(state: RunState, node_run: NodeRunState, event: events.LoopBroken) -> None:
+    """The other iterations are gone, as though they had never begun."""
+    loop = _loop_of(node_run)
+    loop.ended_by, loop.broken_by = "break", event.source
+    state.frontier.breaking.pop((event.node, (*event.path, event.index)), None)
+    for index in [index for index in loop.open if index != event.index]:
+        loops.drop(state, (event.node, (*event.path, index)))
+        del loop.open[index]
+
+
+def _loop_closed(state: RunState, node_run: NodeRunState, event: events.LoopClosed) -> None:
+    loop = _loop_of(node_run)
+    loop.ended_by, loop.error = "condition", event.error
 
 
 def _close_loop(state: RunState, key: Key, node_run: NodeRunState) -> None:
@@ -273,6 +294,8 @@ _NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], Non
     events.LoopOpened: _loop_opened,
     events.IterationStarted: _iteration_started,
     events.IterationEnded: _iteration_ended,
+    events.LoopBroken: _loop_broken,
+    events.LoopClosed: _loop_closed,
 }
 
 

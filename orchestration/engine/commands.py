@@ -62,8 +62,17 @@ class EndIteration:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCondition:
+    """Evaluate the condition of a loop for its next iteration and record what `loops.checked` makes of it."""
+
+    node: NodeId
+    path: Path
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class CompleteRun:
     """Everything has ended well: evaluate the workflow's outputs, record `RunCompleted` (`RunFailed` if that fails)."""
 
 
-Command = Record | StartNode | ResumeNode | StopNode | EndIteration | CompleteRun
+Command = Record | StartNode | ResumeNode | StopNode | EndIteration | CheckCondition | CompleteRun

@@ -6,6 +6,7 @@ timeout           an attempt, a wait or a loop took longer than the node's timeo
 node_timeout      all attempts of a node together took longer than its total timeout
 run_timeout       the run took longer than its timeout
 no_branch_succeeded   every branch of a first-success join has failed or was not taken
+too_many_iterations   the condition of a loop still holds after as many iterations as there may be
 too_few_branches      an n-of-m join can no longer get as many branches as it needs
 """
 
@@ -52,6 +53,13 @@ def no_branch_succeeded(failed: list[JSON]) -> JSON:
 def too_few_branches(count: int, branches: int, failed: list[JSON]) -> JSON:
     message = f"{count} of {branches} branches must succeed, and so many cannot any more. {_first_of(failed)}"
     return _error("too_few_branches", message.strip(), detail={"branches": failed})
+
+
+def too_many_iterations(most: int) -> JSON:
+    return _error(
+        "too_many_iterations",
+        f"The condition still holds after {most:,} iterations, and more are not allowed (max_iterations).",
+    )
 
 
 def _first_of(failed: list[JSON]) -> str:

@@ -97,7 +97,7 @@ def _due_at(node: Node, node_run: NodeRunState) -> datetime | None:
 
 def _watch_loop(state: RunState, key: Key, node_run: NodeRunState) -> None:
     loop = node_run.loop
-    if node_run.status is NodeStatus.RUNNING and loop is not None and (loop.may_begin or loop.broken or loop.through):
+    if node_run.status is NodeStatus.RUNNING and loop is not None and (loop.may_begin or loop.failed or loop.through):
         state.frontier.loops[key] = None
     else:
         state.frontier.loops.pop(key, None)

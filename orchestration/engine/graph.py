@@ -19,6 +19,8 @@ from orchestration.engine.rules import TAKES_FAILURES
 from orchestration.engine.shape import losing_branches, remaining_lengths
 
 NodeId = str
+BREAK = "break"
+"""The type of the nodes that end the loop around them."""
 Path = tuple[int, ...]
 """Iteration indexes of the loops around a node, outermost first. `()` outside of any loop."""
 Key = tuple[NodeId, Path]
@@ -86,6 +88,8 @@ class Node:
     """Quick and without outside calls: takes none of the run's `max_parallel` places."""
     container: bool = False
     """A loop; its body are the nodes whose `parent` it is."""
+    breaks: bool = False
+    """Once it has succeeded the loop around it ends after this iteration."""
 
     @property
     def takes_place(self) -> bool:
@@ -189,6 +193,7 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         alternatives=_alternatives(raw),
         inline=raw["type"] in inline,
         container=raw["type"] in containers,
+        breaks=raw["type"] == BREAK,
     )
 
 

@@ -89,6 +89,8 @@ def settle(state: RunState, key: Key) -> None:
     scope = state.scopes[scope_key]
     if node not in scope.ignored:
         scope.unended -= 1
+    if state.graph.nodes[node].breaks and source.status is NodeStatus.SUCCEEDED:
+        _note_break(state, scope_key, node)
     for edge in state.graph.outgoing[node]:
         carried = _token(source, edge.port)
         if carried is not Token.OPEN:
@@ -99,6 +101,14 @@ def settle(state: RunState, key: Key) -> None:
             _read_edges(state, scope, (edge.target, path))
     if scope.unended == 0:
         state.frontier.closing[scope_key] = None
+
+
+def _note_break(state: RunState, scope_key: ScopeKey, node: NodeId) -> None:
+    """The first that is reached ends the loop."""
+    parent, path = scope_key
+    loop = state.nodes[parent, path[:-1]].loop if parent is not None else None
+    if loop is not None and not loop.ended_by:
+        state.frontier.breaking.setdefault(scope_key, node)
 
 
 def edges_of(state: RunState, key: Key) -> Edges:

@@ -1,9 +1,10 @@
-"""Loops: containers whose body runs once for every item.
+"""Loops: containers whose body runs once for every item, or while a condition holds.
 
-A loop opens with its items (`LoopOpened`) and then begins iterations, as many side by side as its limit allows. An
-iteration is a scope of its own: its node runs have the loop's path and the iteration's index as their path. When all of
-them have ended the driver evaluates what the iteration yields (`EndIteration`), and the body's state is dropped: a loop
-over ten thousand items holds the state of the iterations under way and ten thousand results.
+A loop opens (`LoopOpened`) and then begins iterations, as many side by side as its limit allows; one that repeats while
+a condition holds has it checked before each (`CheckCondition`) and begins one at a time. An iteration is a scope of its
+own: its node runs have the loop's path and the iteration's index as their path. When all of them have ended the driver
+evaluates what the iteration yields (`EndIteration`), and the body's state is dropped: a loop of ten thousand iterations
+holds the state of those under way and ten thousand results.
 
 A failure in a body that nothing handles there ends the iteration. The loop's setting `on_error` says what then:
 
@@ -11,8 +12,13 @@ A failure in a body that nothing handles there ends the iteration. The loop's se
     gap         the iteration yields null
     leave_out   the iteration yields nothing
 
-A loop that is through succeeds with `{"items": [what the iterations yield], "count": len(items), "errors": [...]}`; an
-error there is the iteration's error with its `index`.
+A `break` that is reached ends the loop well (`LoopBroken`). The iteration it stands in goes on to its end, and should
+it fail `on_error` has the word as ever; the other iterations under way are stopped and forgotten, what has been yielded
+stays. What the last iteration yields is what the break says, and nothing if it says nothing.
+
+A loop that is through succeeds with `{"items": [what the iterations yield], "count": how many these are, "errors":
+[...], "ended_by": "items" | "condition" | "break"}`; an error there is the iteration's error with its `index`. It never
+ends silently: a condition that still holds after as many iterations as there may be fails the loop.
 """
 
 from __future__ import annotations
@@ -21,8 +27,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from orchestration.engine.commands import Command, Record
-from orchestration.engine.events import IterationStarted, NodeSucceeded
+from orchestration.engine import errors
+from orchestration.engine.commands import CheckCondition, Command, Record
+from orchestration.engine.events import IterationStarted, LoopClosed, NodeSucceeded
 from orchestration.engine.frontier import forget_pending
 from orchestration.engine.graph import Key, Node
 from orchestration.engine.states import LoopState, NodeStatus, RunState, ScopeKey
@@ -38,10 +45,21 @@ def on_error(node: Node) -> str:
 
 
 def outputs_of(node: Node, loop: LoopState) -> dict[str, JSON]:
-    gaps = on_error(node) == "gap"
-    yielded = [loop.results.get(index) for index in range(len(loop.items)) if gaps or index in loop.results]
-    errors = [{"index": index, **loop.errors[index]} for index in sorted(loop.errors)]
-    return {"items": yielded, "count": len(yielded), "errors": errors}
+    shown = loop.results.keys() | loop.errors.keys() if on_error(node) == "gap" else loop.results.keys()
+    yielded = [loop.results.get(index) for index in sorted(shown)]
+    failed = [{"index": index, **loop.errors[index]} for index in sorted(loop.errors)]
+    return {"items": yielded, "count": len(yielded), "errors": failed, "ended_by": loop.ended_by or "items"}
+
+
+def checked(state: RunState, key: Key, holds: bool, now: datetime) -> IterationStarted | LoopClosed:
+    """What follows from a condition that was evaluated for the next iteration."""
+    (node, path), loop = key, state.nodes[key].loop
+    assert loop is not None and loop.most is not None  # noqa: S101  the planner asks of such loops only
+    if not holds:
+        return LoopClosed(at=now, node=node, path=path)
+    if loop.started >= loop.most:
+        return LoopClosed(at=now, node=node, path=path, error=errors.too_many_iterations(loop.most))
+    return IterationStarted(at=now, node=node, path=path, index=loop.started)
 
 
 def move_on(state: RunState, key: Key, now: datetime) -> list[Command]:
@@ -54,6 +72,8 @@ def move_on(state: RunState, key: Key, now: datetime) -> list[Command]:
         return [Record(NodeSucceeded(at=now, node=node, path=path, outputs=outputs))]
     if state.paused:
         return []
+    if loop.repeats:
+        return [CheckCondition(node, path, loop.started)] if loop.may_begin else []
     room = min(loop.limit - len(loop.open), len(loop.items) - loop.started)
     return [
         Record(IterationStarted(at=now, node=node, path=path, index=loop.started + offset)) for offset in range(room)
@@ -108,6 +128,7 @@ def _drop_from_frontier(state: RunState, scope_key: ScopeKey) -> None:
     frontier, (parent, path) = state.frontier, scope_key
     frontier.closing.pop(scope_key, None)
     frontier.failing.pop(scope_key, None)
+    frontier.breaking.pop(scope_key, None)
     for node in state.graph.bodies.get(parent, ()):
         forget_pending(state, (node, path))
         frontier.losers.pop((node, path), None)

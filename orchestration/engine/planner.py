@@ -29,6 +29,7 @@ from orchestration.engine.events import (
     AttemptFailed,
     Event,
     IterationEnded,
+    LoopBroken,
     NodeCancelled,
     NodeSkipped,
     RunCancelled,
@@ -117,6 +118,17 @@ def _stop_losers(state: RunState, now: datetime) -> list[Command]:
     return _stop(state, state.frontier.losers, now)
 
 
+def _break_loop(state: RunState, now: datetime) -> list[Command]:
+    """A break that was reached: the other iterations of its loop stop, then the loop is told. One at a time."""
+    for (loop, path), source in state.frontier.breaking.items():
+        assert loop is not None  # noqa: S101  only iterations break
+        others = [scope for scope in loops.scopes_of(state, (loop, path[:-1])) if scope != (loop, path)]
+        stops = [stop for scope in others for stop in _stop_inside(state, scope, "loop_broken")]
+        told = Record(LoopBroken(at=now, node=loop, path=path[:-1], index=path[-1], source=source))
+        return stops or [told]
+    return []
+
+
 def _fail_iteration(state: RunState, now: datetime) -> list[Command]:
     """One at a time: another that fails may lie inside of this one."""
     for scope_key in state.frontier.failing:
@@ -131,12 +143,12 @@ def _fail_iteration(state: RunState, now: datetime) -> list[Command]:
 
 
 def _fail_loop(state: RunState, now: datetime) -> list[Command]:
-    """A failed iteration of a loop that stops on errors, or the loop's timeout, ends the loop."""
+    """A failed iteration of a loop that stops on errors, its condition, or its timeout ends the loop."""
     for key in state.frontier.loops:
         loop = state.nodes[key].loop
-        if loop and loop.broken:
-            first = min(loop.errors)
-            return _stop_body(state, key, "loop_stopped") or [final_failure(state, key, loop.errors[first], now)]
+        if loop and loop.failed:
+            error = loop.error if loop.error is not None else loop.errors[min(loop.errors)]
+            return _stop_body(state, key, "loop_stopped") or [final_failure(state, key, error, now)]
     for key in _due(state, now):
         if state.nodes[key].loop:
             node = state.graph.nodes[key[0]]
@@ -322,6 +334,7 @@ def _stop(state: RunState, keys: Mapping[Key, str], now: datetime) -> list[Comma
 
 _STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
     _stop_losers,
+    _break_loop,
     _fail_iteration,
     _fail_loop,
     _decide_attempts,

@@ -88,6 +88,8 @@ def reopen(state: RunState, event: events.RunRetried) -> None:
         else:
             if loop.stops:
                 loop.errors.clear()
+            if loop.error is not None:
+                loop.error, loop.ended_by = None, ""
             state.nodes[key] = replace(
                 NodeRunState(),
                 status=NodeStatus.RUNNING,

@@ -69,6 +69,8 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
         events.LoopOpened: NodeStatus.RUNNING,
         events.IterationStarted: NodeStatus.RUNNING,
         events.IterationEnded: NodeStatus.RUNNING,
+        events.LoopBroken: NodeStatus.RUNNING,
+        events.LoopClosed: NodeStatus.RUNNING,
         # only of loops, whose failure is that of their body and not of an attempt
         events.NodeFailed: NodeStatus.FAILED,
         # of loops likewise, and of any node that a person skips
@@ -150,24 +152,40 @@ class LoopState:
     limit: int
     stops: bool = True
     """Whether the first failed iteration stops the loop (setting `on_error`: stop)."""
+    most: int | None = None
+    """Of a loop that repeats while its condition holds, how many iterations there may be; None: once an item."""
     started: int = 0
     """How many iterations have begun; the next has this index."""
     open: dict[int, None] = field(default_factory=dict)
     """Iterations whose body's state is kept: those under way, and of a loop that stops those that failed."""
     results: dict[int, Any] = field(default_factory=dict)
     errors: dict[int, Any] = field(default_factory=dict)
+    ended_by: str = ""
+    """condition | break, once no further iteration begins for that reason."""
+    broken_by: NodeId = ""
+    """The `break` that was reached."""
+    error: Any = None
+    """Of the loop itself: its condition could not be evaluated, or never ceased to hold."""
 
     @property
-    def broken(self) -> bool:
-        return self.stops and bool(self.errors)
+    def failed(self) -> bool:
+        return self.error is not None or (self.stops and bool(self.errors))
+
+    @property
+    def repeats(self) -> bool:
+        """While a condition holds, and not once an item."""
+        return self.most is not None
 
     @property
     def may_begin(self) -> bool:
-        return self.started < len(self.items) and len(self.open) < self.limit and not self.broken
+        """A loop that repeats must have its condition checked first."""
+        more = self.repeats or self.started < len(self.items)
+        return more and not self.ended_by and len(self.open) < self.limit and not self.failed
 
     @property
     def through(self) -> bool:
-        return self.started == len(self.items) and not self.open
+        items_done = not self.repeats and self.started == len(self.items)
+        return not self.open and (bool(self.ended_by) or items_done)
 
 
 @dataclass(slots=True)
@@ -267,6 +285,8 @@ class Frontier:
     """Attempts that failed or were abandoned, before the retry policy has spoken."""
     losers: dict[Key, str] = field(default_factory=dict)
     """Node runs to be cancelled because a join does without them, with the reason."""
+    breaking: dict[ScopeKey, NodeId] = field(default_factory=dict)
+    """Iterations in which a `break` was reached, and which; the loop has not been told yet."""
     loops: dict[Key, None] = field(default_factory=dict)
     """Open loops that may begin an iteration, or must stop, or are through."""
     failing: dict[ScopeKey, None] = field(default_factory=dict)
@@ -292,6 +312,7 @@ class Frontier:
             or self.unmet
             or self.undecided
             or self.losers
+            or self.breaking
             or self.loops
             or self.failing
             or self.closing

@@ -81,10 +81,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLoop:
-    """Only of containers: begin iterations over `items`, `limit` side by side."""
+    """Only of containers: begin iterations over `items`, `limit` side by side; or, with `most`, while the setting
+    `while` holds, one after the other and at most so many."""
 
-    items: Sequence[JSON]
+    items: Sequence[JSON] = ()
     limit: int = 1
+    most: int | None = None
 
 
 Result = Done | Wait | OpenLoop

@@ -46,6 +46,10 @@ def loop(name: str = "each", **settings: Any) -> dict[str, Any]:
     return node(name, "loop", settings={"items": "[1]", **settings})
 
 
+def repeat(condition: str, **settings: Any) -> dict[str, Any]:
+    return node("each", "loop", settings={"while": condition, **settings})
+
+
 def approval(name: str = "legal") -> dict[str, Any]:
     return node(name, "approval", settings={})
 
@@ -59,6 +63,7 @@ def join(**rule: Any) -> dict[str, Any]:
 
 
 A, B = node("a"), node("b")
+INNER = node("inner", parent="each")
 CHOICE = node("c", "condition", settings={"condition": "true"})
 CASES: list[tuple[str, Any, str | None, str, str]] = [
     # code, definition, node, path, a part of the message
@@ -112,6 +117,17 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("unknown_field", definition(A, join(combine="{{ branches.a.result }}"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "it has status, outputs, error"),
     ("unknown_reference", definition(delay("a", "{{ branches.b.outputs.n }}")), "a", "nodes[0].settings.seconds", "branches is known only where"),
     ("expression_syntax", definition(A, join(combine="{{ 1 + }}"), edges=[edge("a", "j")]), "j", "nodes[1].join.combine", "combine"),
+    ("outside_loop", definition(A, node("stop", "break")), "stop", "nodes[1]", "breaks no loop"),
+    ("missing_key", definition(node("each", "loop"), INNER, edges=[]), "each", "nodes[0].settings", "items (once for each) or the setting while"),
+    ("invalid_setting", definition(loop(**{"while": "loop.index < 3"}), INNER, edges=[]), "each", "nodes[0].settings.while", "has items and while"),
+    ("invalid_setting", definition(repeat("loop.index < 3", mode="parallel"), INNER, edges=[]), "each", "nodes[0].settings.mode", "one after the other"),
+    ("invalid_setting", definition(repeat(" "), INNER, edges=[]), "each", "nodes[0].settings.while", "is empty"),
+    ("invalid_setting", definition(repeat("loop.index < 3", max_iterations=20_000), INNER, edges=[]), "each", "nodes[0].settings.max_iterations", "less than or equal to 10000"),
+    ("not_in_effect", definition(loop(max_iterations=5), INNER, edges=[]), "each", "nodes[0].settings.max_iterations", "once for each item"),
+    ("loop_never_ends", definition(repeat("inputs.text != ''"), INNER, edges=[]), "each", "nodes[0].settings.while", "can never change"),
+    ("loop_never_ends", definition(repeat("loop.previous < 3"), INNER, edges=[]), "each", "nodes[0].settings.while", "can never change"),
+    ("not_upstream", definition(repeat("inner.outputs.seconds < 3"), INNER, edges=[]), "each", "nodes[0].settings.while", "has not run yet when this is asked"),
+    ("expression_syntax", definition(repeat("1 +"), INNER, edges=[]), "each", "nodes[0].settings.while", "while"),
     ("approval_bypassed", definition(A, approval(), B, edges=[edge("a", "legal"), edge("legal", "b", "approve"), edge("a", "b")]), "b", "nodes[2]", "round the approval"),
     ("approval_bypassed", definition(approval(), B, edges=[edge("legal", "b", "approve"), edge("legal", "b", "error")]), "legal", "edges[1]", "as though it had been decided"),
     ("invalid_setting", definition(node("a", settings={"seconds": -1})), "a", "nodes[0].settings.seconds", "greater than or equal to 0"),
@@ -136,7 +152,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.scroe }}")), "b", "nodes[1].settings.seconds", "Did you mean score?"),
     ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.rows[0].total }}")), "b", "nodes[1].settings.seconds", "in ask.outputs.rows[0]"),
     ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.score.value }}")), "b", "nodes[1].settings.seconds", "is a number and has no value"),
-    ("unknown_field", definition(loop(), delay("inner", "{{ loop.itm }}", parent="each"), edges=[]), "inner", "nodes[1].settings.seconds", "item, index and parent"),
+    ("unknown_field", definition(loop(), delay("inner", "{{ loop.itm }}", parent="each"), edges=[]), "inner", "nodes[1].settings.seconds", "item, index, previous and parent"),
     ("unknown_variable", definition(delay("a", "{{ vars.currncy }}"), variables={"currency": {"type": "string"}}), "a", "nodes[0].settings.seconds", "Did you mean currency?"),
     ("unknown_agent", definition(ask(agent="analist")), "ask", "nodes[0].settings.agent", "Did you mean analyst?"),
     ("agent_offline", definition(ask(agent="gone")), "ask", "nodes[0].settings.agent", "offline"),
@@ -174,7 +190,7 @@ def test_the_table_has_every_code():
     assert {case[0] for case in CASES} == {code.value for code in Code if code not in told_by_text}
 
 
-WARNINGS = {"unconnected", "approval_bypassed", "agent_deprecated", "not_in_effect"}
+WARNINGS = {"unconnected", "loop_never_ends", "approval_bypassed", "agent_deprecated", "not_in_effect"}
 
 
 def test_warnings_keep_nothing_from_being_published():
@@ -200,6 +216,23 @@ RIGHT: dict[str, Any] = {
     ),
     "loops in loops": definition(
         loop(), {**loop("inner"), "parent": "each"}, delay("x", "{{ loop.parent.item }}", parent="inner"), edges=[]
+    ),
+    "a loop that repeats": definition(
+        repeat("vars.score < 3 && loop.index < 10", output="{{ inner.outputs.seconds }}"),
+        node("inner", "set", settings={"variables": {"score": "{{ vars.score + 1 }}"}}, parent="each"),
+        variables={"score": {"type": "number", "default": 0}}, edges=[],
+        outputs={"how": "{{ each.outputs.ended_by }}"},
+    ),
+    "a loop that goes on from what it gave": definition(
+        repeat("loop.previous != 5", output="{{ inner.outputs.seconds }}"), INNER, edges=[],
+    ),
+    "a loop that is broken": definition(
+        repeat("true"), node("inner", "condition", parent="each"),
+        node("stop", "break", parent="each", settings={"result": "{{ loop.index }}"}), edges=[edge("inner", "stop", "true")],
+    ),
+    "joins": definition(
+        A, B, node("c"), join(rule="n_of_m", count=2, combine="{{ {'first': branches.a.outputs, 'how': branches.b.status} }}"),
+        edges=[edge("a", "j"), edge("b", "j"), edge("c", "j")],
     ),
     "error port": definition(
         ask(), delay("b", "{{ size(error.message) }}"), edges=[edge("ask", "b", "error")]

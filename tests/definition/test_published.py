@@ -38,5 +38,5 @@ def test_the_reference_names_every_setting():
     text = (REFERENCE / "definition.md").read_text("utf-8")
     for kind, node_type in node_types().items():
         section = text.split(f"### `{kind}`")[1].split("\n### ")[0]
-        for name in node_type.Settings.model_fields:
+        for name in (field.alias or name for name, field in node_type.Settings.model_fields.items()):
             assert f"`{name}`" in section, (kind, name)

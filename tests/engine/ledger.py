@@ -32,6 +32,11 @@ class Ledger:
     skipped_as_dead: set[Key] = field(default_factory=set)
     iterations: dict[Key, set[int]] = field(default_factory=dict)
     limits: dict[Key, int] = field(default_factory=dict)
+    most: dict[Key, int | None] = field(default_factory=dict)
+    """Of loops that repeat, how many iterations they may have."""
+    begun_iterations: dict[Key, int] = field(default_factory=dict)
+    told_to_end: dict[Key, str] = field(default_factory=dict)
+    """Loops that begin no iteration any more, and why."""
     outcome_unknown: set[Key] = field(default_factory=set)
     """At-most-once node runs that were cut off."""
     paused: bool = False
@@ -84,8 +89,14 @@ class Ledger:
             case events.LoopOpened():
                 self.status[key] = "loop"
                 self.iterations[key], self.limits[key] = set(), event.limit
+                self.most[key], self.begun_iterations[key] = event.most, 0
+                self.told_to_end.pop(key, None)
             case events.IterationStarted():
                 assert not self.paused and not self.cancel_requested
+                assert key not in self.told_to_end, f"{key} begins an iteration though told to end"
+                assert event.index == self.begun_iterations[key], "an iteration begins twice, or out of turn"
+                self.begun_iterations[key] += 1
+                assert self.most[key] is None or event.index < (self.most[key] or 0), "more iterations than allowed"
                 self.iterations[key].add(event.index)
                 assert len(self.iterations[key]) <= self.limits[key], "more iterations than the loop's limit"
             case events.IterationEnded():
@@ -93,7 +104,19 @@ class Ledger:
                 self.iterations[key].discard(event.index)
                 if event.error is None or self.graph.nodes[event.node].settings["on_error"] != "stop":
                     self._forget_inside(event.node, (*event.path, event.index))
+            case events.LoopBroken():
+                assert (event.source, (*event.path, event.index)) in self.succeeded, "broken by what was not reached"
+                self.told_to_end[key] = "break"
+                for index in self.iterations[key] - {event.index}:
+                    inside = (*event.path, index)
+                    assert not self.active_inside(event.node, inside), "forgotten with something under way"
+                    self._forget_inside(event.node, inside)
+                self.iterations[key] = {event.index}
+            case events.LoopClosed():
+                assert not self.iterations[key], "a loop closes with an iteration under way"
+                self.told_to_end[key] = "error" if event.error else "condition"
             case events.NodeSucceeded():
+                self._check_loop_is_through(key)
                 assert key not in self.succeeded, f"{key} has succeeded twice"
                 self.succeeded.add(key)
                 self._end(key, "succeeded", event.port)
@@ -187,6 +210,13 @@ class Ledger:
         if failed:
             self.failed_edges.add(key)
 
+    def _check_loop_is_through(self, key: Key) -> None:
+        """A loop succeeds when it has been through its items, its condition holds no longer, or it was broken."""
+        if key in self.iterations:
+            assert not self.iterations[key], f"{key} succeeded with iterations under way"
+            told = self.told_to_end.get(key)
+            assert told in ("break", "condition") or (told is None and self.most[key] is None)
+
     def _check_places(self) -> None:
         taken = sum(
             status == "running" and self.graph.nodes[node].takes_place for (node, _), status in self.status.items()
@@ -227,6 +257,8 @@ class Ledger:
             del self.status[key]
             if key in self.iterations:
                 self.status[key] = "loop"
+                if self.told_to_end.get(key) == "error":
+                    del self.told_to_end[key]
 
     def _is_open_around(self, key: Key) -> bool:
         node, path = key

@@ -12,9 +12,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestration.engine import events
+from orchestration.engine import events, loops
 from orchestration.engine.apply import apply, apply_all, begin
-from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine.commands import (
+    CheckCondition,
+    Command,
+    CompleteRun,
+    EndIteration,
+    Record,
+    ResumeNode,
+    StartNode,
+    StopNode,
+)
 from orchestration.engine.events import Event, from_row, to_row
 from orchestration.engine.graph import Graph, Key
 from orchestration.engine.planner import abandon, next_due, plan
@@ -23,7 +32,7 @@ from orchestration.engine.states import RunState
 from tests.engine.ledger import Ledger
 
 BEGINNING = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-INLINE = frozenset({"branch", "parallel", "join"})
+INLINE = frozenset({"branch", "parallel", "join", "break"})
 MOST_ROUNDS = 10_000
 
 
@@ -42,6 +51,10 @@ class Simulation:
         default=lambda simulation, key, signal: simulation.done(key)
     )
     """What comes of an attempt, or of its resumption with a signal."""
+    condition: Callable[[Simulation, Key, int], Event] = field(
+        default=lambda simulation, key, index: loops.checked(simulation.state, key, index < 3, simulation.now)
+    )
+    """What comes of asking for the condition of a loop before an iteration."""
     crashes: Callable[[], bool] = lambda: False
     """Asked after every commit."""
     seed: str = "run"
@@ -86,7 +99,9 @@ class Simulation:
                 self.at_work.pop((node, path), None)
                 self.record(events.NodeCancelled(at=self.now, node=node, path=path, reason=reason))
             case EndIteration(node, path, index):
-                self.record(events.IterationEnded(at=self.now, node=node, path=path, index=index, result=index))
+                self.record(self.yielded((node, path), index))
+            case CheckCondition(node, path, index):
+                self.record(self.condition(self, (node, path), index))
             case CompleteRun():
                 self.record(events.RunCompleted(at=self.now))
 
@@ -178,8 +193,15 @@ class Simulation:
         until = None if seconds is None else self.now + timedelta(seconds=seconds)
         return events.NodeWaiting(at=self.now, node=key[0], path=key[1], reason=reason, until=until)
 
-    def opens(self, key: Key, items: Sequence[Any], limit: int = 1) -> Event:
-        return events.LoopOpened(at=self.now, node=key[0], path=key[1], items=list(items), limit=limit)
+    def opens(self, key: Key, items: Sequence[Any], limit: int = 1, *, most: int | None = None) -> Event:
+        return events.LoopOpened(at=self.now, node=key[0], path=key[1], items=list(items), limit=limit, most=most)
+
+    def yielded(self, key: Key, index: int) -> Event:
+        """What an iteration gives is its index; the one that a break has ended gives nothing."""
+        (node, path), loop = key, self.state.nodes[key].loop
+        yields = loop is None or loop.ended_by != "break"
+        result = index if yields else None
+        return events.IterationEnded(at=self.now, node=node, path=path, index=index, result=result, yields=yields)
 
     # What became of it
 

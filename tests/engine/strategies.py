@@ -13,14 +13,22 @@ from tests.engine.definitions import Definition
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 TYPES = ["work"] * 5 + ["branch", "join", "ask", "delay"]
-PORTS = {"work": ["out"], "branch": ["true", "false"], "join": ["out"], "ask": ["yes", "no"], "delay": ["out"]}
+INSIDE = [*TYPES, "break", "break"]
+PORTS = {
+    "break": [],
+    "work": ["out"],
+    "branch": ["true", "false"],
+    "join": ["out"],
+    "ask": ["yes", "no"],
+    "delay": ["out"],
+}
 MOST_NODES = 7
 DEEPEST = 2
 
 
 @st.composite
 def definitions(draw: Draw) -> Definition:
-    """Graphs without cycles, with branches, joins of every rule, error ports, optional nodes, waits and nested loops.
+    """Graphs without cycles: branches, joins of every rule, error ports, optional nodes, waits, nested loops, breaks.
 
     The few numbers drawn here say how large it is, a random source fills in the rest: that is some ten times as fast as
     drawing every field, and a failing case still shrinks in size.
@@ -50,28 +58,45 @@ class Garden:
 
     def grow(self, parent: str | None, depth: int, size: int) -> None:
         body: list[dict[str, Any]] = []
+        is_braid = size > 2 and self.random.random() < 0.5
         for _ in range(size):
             is_loop = bool(self.inner_sizes) and depth < DEEPEST and self.random.random() < 0.4
             raw = _node(self.random, f"n{len(self.nodes)}", parent, loop=is_loop)
             self.nodes.append(raw)
-            for source in body:
-                self._connect(source, raw)
+            if not is_braid:
+                for source in body:
+                    self._connect(source, raw)
             body.append(raw)
             if is_loop:
                 self.grow(raw["id"], depth + 1, self.inner_sizes.pop())
+        if is_braid:
+            self._braid(body)
+
+    def _braid(self, body: list[dict[str, Any]]) -> None:
+        """Strands of one or more nodes that all lead to the last: what joins are for."""
+        *strands, join = body
+        join["join"] |= {
+            "rule": self.random.choice(["first_success", "first_success", "n_of_m", "all_settled", "any"]),
+            "count": self.random.randint(1, max(1, len(strands) - 1)),
+        }
+        targets = [(join if self.random.random() < 0.6 else following) for following in strands[1:]] + [join]
+        for source, target in zip(strands, targets, strict=True):
+            ports = PORTS.get(source["type"], ["out"])
+            if ports:
+                self.edges.append({"source": source["id"], "port": self.random.choice(ports), "target": target["id"]})
 
     def _connect(self, source: dict[str, Any], target: dict[str, Any]) -> None:
         if self.random.random() < 0.5:
             return
         ports = PORTS.get(source["type"], ["out"]) * 2 + ["error"]
-        for port in sorted(set(self.random.sample(ports, self.random.choice([1, 1, 2])))):
+        for port in sorted(set(self.random.sample(ports, min(len(ports), self.random.choice([1, 1, 2]))))):
             self.edges.append({"source": source["id"], "port": port, "target": target["id"]})
 
 
 def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[str, Any]:
     return {
         "id": id,
-        "type": "loop" if loop else random.choice(TYPES),
+        "type": "loop" if loop else random.choice(INSIDE if parent else TYPES),
         "parent": parent,
         "settings": _settings(random, loop),
         "retry": {

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.engine.events import Event
+from orchestration.engine.events import Event, LoopClosed
 from orchestration.engine.graph import Graph, Key
+from orchestration.engine.loops import checked
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus
@@ -55,6 +56,12 @@ class Chance:
     def crashes(self) -> bool:
         return self.likely(self.crash_rate)
 
+    def condition(self, simulation: Simulation, key: Key, index: int) -> Event:
+        if self.likely(0.05):
+            error = {"code": "expression", "message": "no", "retryable": False}
+            return LoopClosed(at=simulation.now, node=key[0], path=key[1], error=error)
+        return checked(simulation.state, key, self.likely(0.7), simulation.now)
+
     def outcome(self, simulation: Simulation, key: Key, signal: object) -> Event:
         node = simulation.graph.nodes[key[0]]
         resumed = simulation.state.nodes[key].resumed
@@ -62,6 +69,8 @@ class Chance:
             code = self.random.choice(["broken", "special", "busy"])
             return simulation.failed(key, code, retryable=self.random.random() < 0.6)
         match node.type:
+            case "loop" if self.random.random() < 0.4:
+                return simulation.opens(key, [], most=self.random.choice([1, 2, 4]))
             case "loop":
                 return simulation.opens(key, range(self.random.choice([0, 1, 2, 3])), self.random.choice([1, 2, 5]))
             case "branch":
@@ -87,7 +96,10 @@ class Chance:
 def test_any_run_keeps_its_promises(definition: Definition, seed: int) -> None:
     chance = Chance(seed)
     simulation = Simulation(
-        graph_of(definition | {"variables": {"known": {}}}), outcome=chance.outcome, crashes=chance.crashes
+        graph_of(definition | {"variables": {"known": {}}}),
+        outcome=chance.outcome,
+        condition=chance.condition,
+        crashes=chance.crashes,
     )
 
     _survive(simulation, simulation.start)

@@ -36,12 +36,17 @@ def test_the_body_of_an_ended_iteration_is_forgotten() -> None:
 def test_a_loop_succeeds_with_what_its_iterations_yield_in_the_order_of_its_items() -> None:
     story = Story(loop(), "each opened 2/2", "a[0] started", "a[1] succeeded", "b[1] succeeded", "each ended 1")
     story.tell("a[0] succeeded", "b[0] succeeded", "each ended 0")
-    assert story.plan() == ["each succeeds with {'items': ['result 0', 'result 1'], 'count': 2, 'errors': []}"]
+    assert story.plan() == [
+        "each succeeds with {'items': ['result 0', 'result 1'], 'count': 2, 'errors': [], 'ended_by': 'items'}"
+    ]
 
 
 def test_an_empty_list_succeeds_at_once() -> None:
     story = Story(loop("each > c"), "each opened 0")
-    assert story.carry_out() == ["each succeeds with {'items': [], 'count': 0, 'errors': []}", "start c"]
+    assert story.carry_out() == [
+        "each succeeds with {'items': [], 'count': 0, 'errors': [], 'ended_by': 'items'}",
+        "start c",
+    ]
 
 
 def test_a_loop_without_a_body_yields_its_results() -> None:
@@ -49,7 +54,7 @@ def test_a_loop_without_a_body_yields_its_results() -> None:
     assert story.carry_out()[:3] == [
         "each begins 0",
         "end each 0",
-        "each succeeds with {'items': [0], 'count': 1, 'errors': []}",
+        "each succeeds with {'items': [0], 'count': 1, 'errors': [], 'ended_by': 'items'}",
     ]
 
 
@@ -127,7 +132,7 @@ def test_a_loop_inside_of_a_loop_has_paths_of_two_indexes() -> None:
     assert story.carry_out() == [
         "end inner[0] 0",
         "end inner[0] 1",
-        "inner[0] succeeds with {'items': [0, 1], 'count': 2, 'errors': []}",
+        "inner[0] succeeds with {'items': [0, 1], 'count': 2, 'errors': [], 'ended_by': 'items'}",
         "start b[0]",
     ]
 
@@ -178,7 +183,7 @@ def test_retrying_the_run_goes_on_in_the_iterations_that_failed() -> None:
     assert story.carry_out() == [
         "end each 1",
         "end each 2",
-        "each succeeds with {'items': ['result 0', 1, 2], 'count': 3, 'errors': []}",
+        "each succeeds with {'items': ['result 0', 1, 2], 'count': 3, 'errors': [], 'ended_by': 'items'}",
         "complete",
     ]
 
@@ -191,3 +196,137 @@ def test_retrying_a_cancelled_run_goes_on_in_the_open_iterations() -> None:
     assert story.tell("retried").carry_out() == ["start b[0]"]
     story.tell("b[0] succeeded")
     assert story.carry_out() == ["end each 0", "each begins 1", "start a[1]"]
+
+
+# While a condition holds
+
+
+def test_the_condition_is_asked_before_each_iteration() -> None:
+    story = Story(loop(), "each repeats 10")
+    assert story.carry_out() == ["check each 0"]
+    story.tell("each holds", "a[0] succeeded", "b[0] succeeded")
+    assert story.carry_out() == ["end each 0", "check each 1"]
+
+
+def test_a_loop_whose_condition_holds_no_longer_ends_well() -> None:
+    story = Story(loop(), "each repeats 10", "each holds", "a[0] succeeded", "b[0] succeeded", "each ended 0")
+    assert story.plan() == ["check each 1"]
+    story.tell("each closes")
+    expected = {"items": ["result 0"], "count": 1, "errors": [], "ended_by": "condition"}
+    assert story.plan() == [f"each succeeds with {expected}"]
+
+
+def test_a_condition_that_never_holds_gives_an_empty_result() -> None:
+    story = Story(loop(), "each repeats 10", "each closes")
+    assert "'items': [], 'count': 0" in story.plan()[0]
+
+
+def test_a_condition_that_still_holds_at_the_limit_fails_the_loop() -> None:
+    story = Story(loop(), "each repeats 1", "each holds", "a[0] succeeded", "b[0] succeeded", "each ended 0")
+    story.tell("each holds")
+    assert story.carry_out() == ["each fails (too_many_iterations)", "the run fails (too_many_iterations at each)"]
+    assert "after 1 iterations" in story.state.error["message"]
+
+
+def test_a_condition_that_cannot_be_evaluated_fails_the_loop_through_its_error_port() -> None:
+    story = Story(loop("each:error > c"), "each repeats 10", "each errs")
+    assert story.carry_out() == ["each fails (expression) handled", "start c"]
+
+
+def test_a_retry_asks_again_for_a_condition_that_went_wrong() -> None:
+    story = Story(
+        loop(), "each repeats 10", "each holds", "a[0] succeeded", "b[0] succeeded", "each ended 0", "each errs"
+    )
+    story.carry_out()
+    assert story.state.status is RunStatus.FAILED
+    assert story.tell("retried").plan() == ["check each 1"]
+
+
+def test_no_condition_is_asked_while_the_run_is_paused() -> None:
+    story = Story(loop(), "each repeats 10", "paused")
+    assert story.plan() == []
+    assert story.tell("resumed").plan() == ["check each 0"]
+
+
+# Break
+
+
+def broken_by(*parts: dict[str, object] | str, on_error: str = "stop") -> Definition:
+    """A loop with a break beside `a > b`."""
+    return loop(node("stop", "break", parent="each"), *parts, on_error=on_error)
+
+
+def test_a_break_ends_the_loop_after_its_iteration() -> None:
+    story = Story(broken_by(), "each opened 5", "a[0] started", "stop[0] succeeded")
+    assert story.carry_out() == ["each is broken in 0 by stop"]
+    story.tell("a[0] succeeded", "b[0] succeeded")
+    assert story.carry_out()[:1] == ["end each 0"]
+    assert story.state.nodes["each", ()].outputs == {"items": [0], "count": 1, "errors": [], "ended_by": "break"}
+
+
+def test_a_break_stops_the_other_iterations_and_keeps_what_has_been_yielded() -> None:
+    story = Story(
+        broken_by(), "each opened 9/3", "a[0] succeeded", "b[0] succeeded", "stop[0] cancelled", "each ended 0"
+    )
+    story.tell("a[1] started", "a[2] waits", "stop[1] succeeded")
+    assert story.carry_out() == ["stop a[2] (loop_broken)", "each is broken in 1 by stop"]
+    story.tell("a[1] succeeded", "b[1] succeeded", "each ended 1 nothing")
+    outputs = {"items": ["result 0"], "count": 1, "errors": [], "ended_by": "break"}
+    assert story.carry_out() == [f"each succeeds with {outputs}", "complete"]
+    assert [key for key in story.state.nodes if key[1]] == []
+
+
+def test_an_iteration_that_fails_after_its_break_goes_by_on_error() -> None:
+    story = Story(broken_by(), "each opened 5", "stop[0] succeeded", "a[0] failed")
+    assert story.carry_out() == [
+        "each is broken in 0 by stop",
+        "a[0] fails (broken)",
+        "each ends 0 (broken)",
+        "each fails (broken)",
+        "the run fails (broken at a[0])",
+    ]
+    assert story.tell("retried").plan() == ["start a[0]"]
+    story.tell("a[0] succeeded", "b[0] succeeded")
+    assert story.carry_out()[-2].startswith("each succeeds") and story.carry_out() == []
+
+
+def test_a_failed_iteration_that_is_left_out_does_not_undo_its_break() -> None:
+    story = Story(broken_by(on_error="leave_out"), "each opened 5", "stop[0] succeeded", "a[0] failed")
+    assert story.carry_out()[-2].startswith("each succeeds with {'items': [], 'count': 0, 'errors': [{'index': 0")
+
+
+def test_a_break_inside_of_an_inner_loop_ends_only_that() -> None:
+    definition = define(
+        node("outer", "loop"),
+        node("inner", "loop", parent="outer"),
+        node("stop", "break", parent="inner"),
+    )
+    story = Story(definition, "outer opened 2", "inner[0] opened 5", "stop[0.0] succeeded")
+    assert story.carry_out() == [
+        "inner[0] is broken in 0 by stop",
+        "end inner[0] 0",
+        "inner[0] succeeds with {'items': [0], 'count': 1, 'errors': [], 'ended_by': 'break'}",
+        "end outer 0",
+        "outer begins 1",
+        "start inner[1]",
+    ]
+
+
+def test_a_break_also_ends_a_loop_that_repeats() -> None:
+    story = Story(broken_by(), "each repeats 10", "each holds", "a[0] succeeded", "b[0] succeeded", "stop[0] succeeded")
+    assert story.carry_out()[-2].endswith("'ended_by': 'break'}")
+
+
+def test_a_break_that_was_reached_as_the_run_was_cancelled_counts_when_it_is_retried() -> None:
+    story = Story(broken_by(), "each opened 5", "a[0] started", "stop[0] succeeded", "cancel requested")
+    story.carry_out()
+    assert story.tell("retried").plan() == ["each is broken in 0 by stop"]
+
+
+def test_with_gaps_only_what_failed_is_null_in_a_loop_that_was_broken() -> None:
+    story = Story(broken_by(on_error="gap"), "each opened 9/3", "a[0] failed")
+    story.carry_out()
+    story.tell("stop[1] succeeded").carry_out()
+    story.tell("a[1] succeeded", "b[1] succeeded")
+    story.carry_out()
+    assert story.state.nodes["each", ()].outputs["items"] == [None, 1]

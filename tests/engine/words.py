@@ -4,7 +4,8 @@ Events, for a node run `a` or `a[0]` (iteration 0 of the loop around it):
 
     a started · a succeeded · a succeeded yes · a failed · a failed busy (an attempt; busy is retryable) · a waits
     a waits 20 (seconds) · a resumed · a abandoned · a opened 3 · a opened 3/2 (items/limit) · a skipped · a cancelled
-    a ended 1 (iteration) · paused · resumed · cancel requested · 5 seconds later
+    a ended 1 (iteration) · a ended 1 nothing (yields nothing) · a repeats 9 (at most) · a holds · a closes · a errs
+    (its condition) · paused · resumed · cancel requested · 5 seconds later
 
 What must have come before in the life of one node run (it started, its iteration began) is filled in.
 Commands: see `command_words`.
@@ -15,9 +16,18 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from orchestration.engine import events
+from orchestration.engine import events, loops
 from orchestration.engine.apply import apply, begin
-from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
+from orchestration.engine.commands import (
+    CheckCondition,
+    Command,
+    CompleteRun,
+    EndIteration,
+    Record,
+    ResumeNode,
+    StartNode,
+    StopNode,
+)
 from orchestration.engine.events import Event, path_text
 from orchestration.engine.graph import Key, Path
 from orchestration.engine.planner import plan
@@ -98,7 +108,7 @@ class Story:
             assert parent
             self.record(events.IterationStarted(at=self.now, node=parent, path=path[:-1], index=path[-1]))
         fresh = self.state.node(key).status in (NodeStatus.PENDING, NodeStatus.RETRYING)
-        if verb in ("succeeded", "failed", "waits", "opened", "abandoned") and fresh:
+        if verb in ("succeeded", "failed", "waits", "opened", "abandoned", "repeats") and fresh:
             self.record(self._node_event(node, path, "started", ""))
 
     def _node_event(self, node: str, path: Path, verb: str, rest: str) -> Event:
@@ -121,8 +131,20 @@ class Story:
                 items, _, limit = rest.partition("/")
                 given = list(range(int(items)))
                 return events.LoopOpened(at=at, node=node, path=path, items=given, limit=int(limit or 1))
+            case "repeats":
+                return events.LoopOpened(at=at, node=node, path=path, items=[], limit=1, most=int(rest))
+            case "holds":
+                return loops.checked(self.state, (node, path), True, at)
+            case "closes":
+                return loops.checked(self.state, (node, path), False, at)
+            case "errs":
+                return events.LoopClosed(at=at, node=node, path=path, error=error("expression"))
             case "ended":
-                return events.IterationEnded(at=at, node=node, path=path, index=int(rest), result=f"result {rest}")
+                index, _, left_out = rest.partition(" ")
+                result = None if left_out else f"result {index}"
+                return events.IterationEnded(
+                    at=at, node=node, path=path, index=int(index), result=result, yields=not left_out
+                )
             case "skipped":
                 return events.NodeSkipped(at=at, node=node, path=path, reason=rest or "dead_path")
             case "cancelled":
@@ -147,6 +169,8 @@ def command_words(command: Command, now: datetime) -> str:
             return f"stop {_key(node, path)} ({reason})"
         case EndIteration(node, path, index):
             return f"end {_key(node, path)} {index}"
+        case CheckCondition(node, path, index):
+            return f"check {_key(node, path)} {index}"
         case CompleteRun():
             return "complete"
         case Record(event):
@@ -174,6 +198,8 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} begins {index}"
         case events.IterationEnded(index=index, error=error):
             return f"{_key(*event.key)} ends {index} ({error['code']})"
+        case events.LoopBroken(index=index, source=source):
+            return f"{_key(*event.key)} is broken in {index} by {source}"
         case events.RunFailed(error=error, node=node, path=path):
             return f"the run fails ({error['code']}" + (f" at {_key(node, path)})" if node else ")")
         case events.RunCancelled():
