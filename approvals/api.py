@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from approvals import access, queries
 from approvals.models import ApprovalRequest, Decision
 from approvals.services import decisions
 from orchestration.monitoring import large
+from portal.core.access import MissingPermission
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -67,7 +69,11 @@ class ApprovalOut(Schema):
 class Decide(Schema):
     option: str = Field(description="Port of one of the request's options.")
     comment: str = Field("", max_length=10_000)
-    fields: dict[str, Any] | None = Field(None, description="By the request's JSON Schema `fields`.")
+    fields: dict[str, Any] | None = Field(
+        None,
+        description="By the request's JSON Schema `fields`. Of a failed step: `settings` with the option retry_with, "
+        "`outputs` (and `port`) with skip.",
+    )
 
 
 class ListQuery(Schema):
@@ -93,11 +99,19 @@ def read(request: HttpRequest, request_id: UUID) -> Any:
     return access.request_for(request.organisation, request_id)  # type: ignore[attr-defined]
 
 
+def _allow_deciding(request: HttpRequest, asked: ApprovalRequest) -> None:
+    """A failed step may also be answered with the right to control runs."""
+    if asked.kind == ApprovalRequest.Kind.ESCALATION:
+        with suppress(MissingPermission):
+            return allow(request, Permission.RUNS_CONTROL)
+    return allow(request, Permission.APPROVALS_DECIDE)
+
+
 @router.post("/approvals/{uuid:request_id}/decide", response=ApprovalOut, summary="Decide")
 def decide(request: HttpRequest, request_id: UUID, body: Decide) -> Any:
     """200 and the request with its decision; 409 when it is closed already, 403 when it is not yours."""
-    allow(request, Permission.APPROVALS_DECIDE)
     asked = access.request_for(request.organisation, request_id)  # type: ignore[attr-defined]
+    _allow_deciding(request, asked)
     decisions.decide(
         request=asked,
         user=request.user,  # type: ignore[arg-type]

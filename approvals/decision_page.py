@@ -12,6 +12,7 @@ from django.utils.datastructures import MultiValueDict
 from agents import contracts
 from approvals import queries
 from approvals.eligibility import Eligibility
+from approvals.escalation_form import EscalationForm
 from approvals.models import ApprovalRequest
 from orchestration.models import Run
 from orchestration.monitoring import large
@@ -54,6 +55,15 @@ class DecisionForm(forms.Form):
         return self.fields_form.values() if self.fields_form is not None else None
 
 
+def _form(asked: ApprovalRequest, *, data: Any = None, files: Any = None) -> AnyForm:
+    if asked.kind == ApprovalRequest.Kind.ESCALATION:
+        return EscalationForm(asked, data=data)
+    return DecisionForm(asked, data=data, files=files)
+
+
+AnyForm = DecisionForm | EscalationForm
+
+
 @dataclass(frozen=True, slots=True)
 class ContextBlock:
     label: str
@@ -65,7 +75,7 @@ class ContextBlock:
 @dataclass(frozen=True, slots=True)
 class DecisionPage:
     right: Eligibility
-    form: DecisionForm
+    form: AnyForm
     shown: str
     context: list[ContextBlock]
     steps: list[StepRow]
@@ -78,17 +88,17 @@ class DecisionPage:
 
 def form_for(
     asked: ApprovalRequest, *, data: Mapping[str, Any], files: MultiValueDict[str, Any] | None = None
-) -> DecisionForm:
-    return DecisionForm(asked, data=data, files=files)
+) -> AnyForm:
+    return _form(asked, data=data, files=files)
 
 
-def build(user: User, asked: ApprovalRequest, *, form: DecisionForm | None = None) -> DecisionPage:
+def build(user: User, asked: ApprovalRequest, *, form: AnyForm | None = None) -> DecisionPage:
     """About eight queries."""
     waiting = list(queries.waiting_for(user, asked.organisation).values_list("pk", flat=True)[:500])
     place = waiting.index(asked.pk) if asked.pk in waiting else -1
     return DecisionPage(
         right=queries.eligibility_of(user, asked),
-        form=form or DecisionForm(asked),
+        form=form or _form(asked),
         shown=queries.shown_digest(asked),
         context=[_block(asked.run, item) for item in _items(asked)],
         steps=run_queries.steps(asked.run, asked.run.definition.body),

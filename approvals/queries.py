@@ -37,11 +37,18 @@ def role_slugs(user: User, organisation: Organisation) -> frozenset[str]:
     return known[organisation.pk]
 
 
+def may_decide(user: User, organisation: Organisation, kind: str) -> bool:
+    """What is to become of a failed step is for those who keep runs going, too."""
+    if access.can(user, organisation, Permission.APPROVALS_DECIDE):
+        return True
+    return kind == ApprovalRequest.Kind.ESCALATION and access.can(user, organisation, Permission.RUNS_CONTROL)
+
+
 def eligibility_of(user: User, request: ApprovalRequest) -> Eligibility:
     return eligibility(
         user_id=user.pk,
         roles=role_slugs(user, request.organisation),
-        may_decide=access.can(user, request.organisation, Permission.APPROVALS_DECIDE),
+        may_decide=may_decide(user, request.organisation, request.kind),
         assignee_user_id=request.assignee_user_id,
         assignee_role=request.assignee_role,
     )
@@ -59,8 +66,9 @@ def _for_user(user: User, organisation: Organisation) -> Q:
 def waiting_for(user: User, organisation: Organisation) -> QuerySet[ApprovalRequest]:
     """Open requests this user may decide, oldest first."""
     requests = ApprovalRequest.objects.filter(organisation=organisation, status=ApprovalRequest.Status.OPEN)
-    if not access.can(user, organisation, Permission.APPROVALS_DECIDE):
-        return requests.none()
+    kinds = [kind for kind in ApprovalRequest.Kind.values if may_decide(user, organisation, kind)]
+    if len(kinds) < len(ApprovalRequest.Kind.values):
+        requests = requests.filter(kind__in=kinds)
     return requests.filter(_for_user(user, organisation)).order_by("opened_at", "id")
 
 

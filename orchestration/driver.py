@@ -18,7 +18,7 @@ from orchestration.driving.pen import Pen
 from orchestration.driving.running import Running
 from orchestration.driving.steps import Steps
 from orchestration.driving.turn import Turn
-from orchestration.engine.events import NodeResumed, RunStarted
+from orchestration.engine.events import EscalationAnswered, NodeResumed, RunStarted
 from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import SignalKind, interpret
 from orchestration.live import Live
@@ -125,6 +125,9 @@ async def _take_in(signals: Signals, steps: Steps, desk: Desk, taken: set[int]) 
         for event in interpret(steps.state, placed, steps.clock.now()):
             if isinstance(event, NodeResumed):
                 await steps.resume(event)
+            elif isinstance(event, EscalationAnswered):
+                await steps.values.take_in([event.settings, event.outputs])
+                steps.turn.apply([event])
             else:
                 steps.tell(event)
         steps.turn.signals.append(signal.id)

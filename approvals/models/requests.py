@@ -23,6 +23,7 @@ class ApprovalRequest(models.Model):
     class Kind(models.TextChoices):
         APPROVAL = "approval", _("Approval")
         HUMAN_INPUT = "human_input", _("Input")
+        ESCALATION = "escalation", _("Failed step")
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")

@@ -7,9 +7,10 @@ from typing import Any
 from django.db import transaction
 
 from agents import contracts
-from approvals import queries
+from approvals import escalations, queries
 from approvals.models import ApprovalRequest, Decision
 from orchestration.models import Run
+from orchestration.services import escalations as step_failures
 from orchestration.services import runs
 from portal.core import clock
 from portal.core.actors import Actor
@@ -127,16 +128,24 @@ def _decide(
         node=locked.node,
         path=locked.path,
         by=str(user),
-        data={
-            "option": option,
-            "label": chosen["label"],
-            "comment": comment,
-            "values": values,
-            "decided_by": user.get_username(),
-            "decided_at": decision.decided_at.isoformat(),
-        },
+        data=_answer(locked, decision),
     )
     return decision
+
+
+def _answer(request: ApprovalRequest, decision: Decision) -> dict[str, Any]:
+    """What the waiting step is told."""
+    by = decision.decided_by.get_username() if decision.decided_by else ""
+    if request.kind == ApprovalRequest.Kind.ESCALATION:
+        return escalations.answer(decision.option, decision.values, decision.comment, by)
+    return {
+        "option": decision.option,
+        "label": decision.label,
+        "comment": decision.comment,
+        "values": decision.values,
+        "decided_by": by,
+        "decided_at": decision.decided_at.isoformat(),
+    }
 
 
 def _check(request: ApprovalRequest, option: str, comment: str, values: dict[str, Any] | None) -> dict[str, Any]:
@@ -153,4 +162,9 @@ def _check(request: ApprovalRequest, option: str, comment: str, values: dict[str
             raise InvalidDecision(f"Some fields are not right: {faults[0]}.", [fault.as_json() for fault in faults])
     elif values:
         raise InvalidDecision("This request has no fields to fill in.")
+    if request.kind == ApprovalRequest.Kind.ESCALATION:
+        wrong = step_failures.faults(run=request.run, node=request.node, action=option, fields=values or {})
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise InvalidDecision(f"That does not fit: {wrong[0]}{more}.", [fault.as_json() for fault in wrong])
     return chosen

@@ -98,8 +98,6 @@ def of_node(request: HtmxRequest, org: str, run_id: UUID, node: str) -> HttpResp
     return redirect("inbox:detail", org, found.pk)
 
 
-def _again(
-    request: HtmxRequest, asked: ApprovalRequest, form: decision_page.DecisionForm, *, status: int
-) -> HttpResponse:
+def _again(request: HtmxRequest, asked: ApprovalRequest, form: decision_page.AnyForm, *, status: int) -> HttpResponse:
     page = decision_page.build(request.user, asked, form=form)
     return render(request, "inbox/detail.html", {"asked": asked, "page": page}, status=status)

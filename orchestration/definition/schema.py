@@ -61,6 +61,14 @@ class Join(_Part):
     )
 
 
+class Escalate(_Part):
+    """Whom to ask when the node has failed for good: a person, or the holders of a role."""
+
+    role: str = Field("", max_length=80, description="Slug of a role; any of its holders may answer.")
+    user: str = Field("", max_length=150, description="User name; this person alone may answer.")
+    message: str = Field("", max_length=2000, description="What to tell them, in Markdown. Taken as it is.")
+
+
 class Node(_Part):
     id: NodeId = Field(description="Its name in expressions.")
     type: str = Field(description="One of the registered node types.")
@@ -77,6 +85,7 @@ class Node(_Part):
     delivery: Literal["at_least_once", "at_most_once"] = Field(
         "at_least_once", description="at_most_once: never begun again by itself after a crash; a person is asked."
     )
+    escalate: Escalate | None = Field(None, description="Ask a person when it has failed for good.")
     join: Join | None = None
     compensate_with: NodeId | None = Field(None, description="The node that undoes this one. Kept, not acted on yet.")
     position: tuple[Place, Place] | None = Field(None, description="[x, y] of its upper left corner in the drawing.")

@@ -17,6 +17,7 @@ import structlog
 
 from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.edits import with_secrets
 from orchestration.driving.effects import Ledger
 from orchestration.driving.pen import Recorded
 from orchestration.driving.running import Running
@@ -56,7 +57,7 @@ from orchestration.engine.events import (
 from orchestration.engine.frontier import deadline, last_deadline
 from orchestration.engine.graph import Key, Node, Path
 from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings
-from orchestration.expressions.settings import references
+from orchestration.expressions.settings import references, validated
 from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.live import Live
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, OpenLoop, Result, RunFacts, Wait, node_type
@@ -162,6 +163,20 @@ class Steps:
         self.tell(NodeCancelled(at=self.clock.now(), node=key[0], path=key[1], reason=reason))
 
     async def _settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
+        """Resolved, or as a person has edited them. Raises NodeFailure."""
+        edited = self.state.node(key).edited
+        if edited is None:
+            return await self._resolved(kind, spec, key)
+        try:
+            resolved = (await self._resolved(kind, spec, key)).model_dump(mode="json")
+        except NodeFailure:  # may be what was to be mended
+            resolved = None
+        try:
+            return validated(kind.Settings, with_secrets(await self.values.whole(edited), resolved))
+        except ExpressionError as error:
+            raise _failure_of(error) from None
+
+    async def _resolved(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Raises NodeFailure."""
         scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
         seen = await self._whole(scope, lambda: references(kind.Settings, spec.settings))

@@ -133,6 +133,7 @@ def _node_started(state: RunState, node_run: NodeRunState, event: events.NodeSta
     node_run.tries_since = node_run.tries_since or event.at
     node_run.until = None
     node_run.abandoned = False
+    node_run.answer = ""
     _forget_wait(node_run)
 
 
@@ -174,6 +175,26 @@ def _alternative_chosen(state: RunState, node_run: NodeRunState, event: events.A
     node_run.abandoned = False
     node_run.until = event.at
     _forget_resumption(node_run)
+
+
+def _node_escalated(state: RunState, node_run: NodeRunState, event: events.NodeEscalated) -> None:
+    _forget_wait(node_run)
+    node_run.error, node_run.abandoned = event.error, False
+    node_run.waiting_for = "escalation"
+    node_run.wait_data = {"assignee": event.assignee, "message": event.message}
+
+
+def _escalation_answered(state: RunState, node_run: NodeRunState, event: events.EscalationAnswered) -> None:
+    """A retry begins at once, with the agent and the number of tries of the beginning; the rest is for the plan."""
+    _forget_wait(node_run)
+    node_run.answer = event.action
+    if event.action == "skip":
+        node_run.outputs, node_run.port = event.outputs, event.port
+    if event.action == "retry_with":
+        node_run.edited = event.settings
+    if event.action in ("retry", "retry_with"):
+        node_run.failures = node_run.abandonments = node_run.alternative = 0
+        node_run.tries_since, node_run.until = None, event.at
 
 
 def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:
@@ -286,6 +307,8 @@ _NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], Non
     events.AttemptAbandoned: _attempt_abandoned,
     events.RetryScheduled: _retry_scheduled,
     events.AlternativeChosen: _alternative_chosen,
+    events.NodeEscalated: _node_escalated,
+    events.EscalationAnswered: _escalation_answered,
     events.NodeSucceeded: _node_succeeded,
     events.NodeFailed: _node_failed,
     events.NodeSkipped: _node_skipped,

@@ -125,7 +125,7 @@ class NodeWaiting(NodeEvent):
     """The node holds no worker until a signal for it arrives, or `until`, whichever is first."""
 
     reason: str
-    """timer | approval | human_input | event"""
+    """timer | approval | human_input | event | subworkflow; `escalation` is what `NodeEscalated` waits for"""
     until: datetime | None = None
     data: JSON = None
 
@@ -176,6 +176,31 @@ class AlternativeChosen(NodeEvent):
     agent: str
     error: JSON = None
     """What the former one failed with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEscalated(NodeEvent):
+    """The node has failed for good and waits, holding nothing, until a person says what is to become of it."""
+
+    error: JSON
+    assignee: JSON
+    """{"user": str, "role": str}; both empty: whoever may control runs."""
+    message: str = ""
+    unknown: bool = False
+    """Nobody knows whether the last attempt took effect, and it must not do so twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationAnswered(NodeEvent):
+    """action: retry | retry_with (`settings` take the place of the resolved ones) | skip (it counts as succeeded, with
+    these `outputs`, and `port` leads on) | fail."""
+
+    action: str
+    by: str = ""
+    comment: str = ""
+    settings: JSON = None
+    outputs: JSON = None
+    port: str = "out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +311,7 @@ TYPES: dict[str, type[Event]] = {
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
         VariablesChanged, RunMoved,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
-        AlternativeChosen,
+        AlternativeChosen, NodeEscalated, EscalationAnswered,
         NodeSucceeded, NodeFailed, NodeSkipped, NodeOverridden, NodeCancelled,
         LoopOpened, IterationStarted, IterationEnded, LoopBroken, LoopClosed, SignalIgnored,
     )

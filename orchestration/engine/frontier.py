@@ -85,6 +85,8 @@ def last_deadline(node: Node, node_run: NodeRunState) -> datetime | None:
 
 def _due_at(node: Node, node_run: NodeRunState) -> datetime | None:
     """The timeout of an attempt at work is not here: the driver, which alone can stop it, keeps it."""
+    if node_run.status is NodeStatus.WAITING and node_run.waiting_for == "escalation":
+        return None  # a person takes the time a person takes; the run's own time still counts
     if node_run.status is NodeStatus.WAITING:
         times = [at for at in (node_run.until, deadline(node, node_run)) if at]
         return min(times, default=None)

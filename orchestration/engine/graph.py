@@ -66,6 +66,15 @@ class JoinRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who is asked what to do when the node has failed for good: a person, or the holders of a role."""
+
+    role: str = ""
+    user: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     id: NodeId
     type: str
@@ -84,6 +93,7 @@ class Node:
     """Of all attempts together, the pauses between them counted; `timeout_seconds` is of one attempt."""
     alternatives: tuple[str, ...] = ()
     """Who is asked instead, one after the other, when the first has failed for good (an agent's setting)."""
+    escalate: Escalation | None = None
     inline: bool = False
     """Quick and without outside calls: takes none of the run's `max_parallel` places."""
     container: bool = False
@@ -191,6 +201,7 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         delivery=raw.get("delivery", "at_least_once"),
         total_timeout_seconds=raw.get("total_timeout_seconds"),
         alternatives=_alternatives(raw),
+        escalate=Escalation(**raw["escalate"]) if raw.get("escalate") else None,
         inline=raw["type"] in inline,
         container=raw["type"] in containers,
         breaks=raw["type"] == BREAK,

@@ -19,7 +19,7 @@ from orchestration.engine.loops import ACTIVE
 from orchestration.engine.reuse import Obstacle, inside_of
 from orchestration.engine.states import UNDER_WAY, NodeRunState, NodeStatus, RunState, RunStatus
 
-ASKS_A_PERSON: frozenset[str] = frozenset({"approval", "human_input"})
+ASKS_A_PERSON: frozenset[str] = frozenset({"approval", "human_input", "escalation"})
 """Reasons of waits that only a person's decision ends."""
 
 

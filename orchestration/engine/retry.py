@@ -6,7 +6,10 @@
     the `error` port      an edge from there: the run goes on by it
     nobody                the node is a loser of a join that ignores its losers: its failure does not count
     optional              the node is skipped and `out` lives
+    a person              whom the node's `escalate` names: it waits until they say to try again, to go on with a value,
+                          or to let it fail
     a join behind it      one that takes failures and to which all its paths lead (joins.py): its branch has failed
+    a person all the same where nobody knows whether an at-most-once node took effect: those who keep runs going
     what is around it     the failure goes up
 
 An attempt that was abandoned (its host died) is not the node's fault: it is begun again at once and does not count as a
@@ -30,24 +33,30 @@ from orchestration.engine import errors
 from orchestration.engine.commands import Record
 from orchestration.engine.events import (
     AlternativeChosen,
+    NodeEscalated,
     NodeEvent,
     NodeFailed,
     NodeSkipped,
+    NodeSucceeded,
     RetryScheduled,
     path_text,
 )
 from orchestration.engine.frontier import last_deadline
-from orchestration.engine.graph import Key, Node, RetryPolicy
+from orchestration.engine.graph import Escalation, Key, Node, RetryPolicy
 from orchestration.engine.states import NodeRunState, RunState
 
 JSON = Any
 
 MOST_ABANDONMENTS = 5
+WHO_KEEPS_RUNS_GOING = Escalation(role="operator")
+"""Asked where nobody else is named."""
 
 
 def decide(state: RunState, key: Key, now: datetime) -> Record | None:
     """What to write down about an attempt that failed; None if it was cut off and goes on at once."""
     node_run, node = state.nodes[key], state.graph.nodes[key[0]]
+    if node_run.answer:
+        return _answered(state, key, now)
     if node_run.abandoned:
         if node.delivery == "at_most_once" and node_run.acted:
             return final_failure(state, key, errors.outcome_unknown(), now)
@@ -69,8 +78,11 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
 
 def must_not_repeat(node: Node, node_run: NodeRunState, error: JSON) -> bool:
     """Whether the last attempt of an at-most-once node took effect, or may have: it must not begin again by itself."""
-    unclear = error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
-    return node.delivery == "at_most_once" and (unclear or bool(node_run.acted))
+    return node.delivery == "at_most_once" and (is_unclear(error) or bool(node_run.acted))
+
+
+def is_unclear(error: JSON) -> bool:
+    return error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
 
 
 def _told(node: Node, node_run: NodeRunState) -> JSON:
@@ -78,6 +90,14 @@ def _told(node: Node, node_run: NodeRunState) -> JSON:
     error = node_run.error
     unclear = node.delivery == "at_most_once" and node_run.acted == "maybe" and error.get("code") != "outcome_unknown"
     return errors.outcome_unknown(error) if unclear else error
+
+
+def _answered(state: RunState, key: Key, now: datetime) -> Record:
+    """A person has said that it counts as done, or that it has failed."""
+    node_run, (node, path) = state.nodes[key], key
+    if node_run.answer == "skip":
+        return Record(NodeSucceeded(at=now, node=node, path=path, outputs=node_run.outputs, port=node_run.port))
+    return final_failure(state, key, node_run.error, now)
 
 
 # The last attempt has failed
@@ -126,10 +146,36 @@ def _leaving_it_out(state: RunState, key: Key, error: JSON, now: datetime) -> No
     return NodeSkipped(at=now, node=node, path=path, reason="optional", error=error)
 
 
+def _the_person_named(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    wanted = state.graph.nodes[key[0]].escalate
+    return _asking(state, key, error, now, wanted) if wanted else None
+
+
 def _the_join_behind(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
     node, path = key
     taker = state.graph.takers.get(node)
     return NodeFailed(at=now, node=node, path=path, error=error, taken_by=taker) if taker else None
+
+
+def _somebody(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
+    """Nobody knows whether it took effect, so it is for a person to find out."""
+    unknown = state.graph.nodes[key[0]].delivery == "at_most_once" and is_unclear(error)
+    return _asking(state, key, error, now, WHO_KEEPS_RUNS_GOING) if unknown else None
+
+
+def _asking(state: RunState, key: Key, error: JSON, now: datetime, whom: Escalation) -> NodeEvent | None:
+    node = state.graph.nodes[key[0]]
+    if node.container or state.nodes[key].answer == "fail":
+        return None
+    return NodeEscalated(
+        at=now,
+        node=node.id,
+        path=key[1],
+        error=error,
+        assignee={"user": whom.user, "role": "" if whom.user else whom.role},
+        message=whom.message,
+        unknown=node.delivery == "at_most_once" and is_unclear(error),
+    )
 
 
 _ASKED: tuple[Callable[[RunState, Key, JSON, datetime], NodeEvent | None], ...] = (
@@ -137,7 +183,9 @@ _ASKED: tuple[Callable[[RunState, Key, JSON, datetime], NodeEvent | None], ...] 
     _the_error_port,
     _nobody,
     _leaving_it_out,
+    _the_person_named,
     _the_join_behind,
+    _somebody,
 )
 _ASKED_WITHOUT_ATTEMPT = (_the_error_port, _nobody, _leaving_it_out, _the_join_behind)
 

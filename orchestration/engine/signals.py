@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestration.engine import steering
 from orchestration.engine.events import (
+    EscalationAnswered,
     Event,
     NodeResumed,
     RunCancelRequested,
@@ -40,7 +41,11 @@ class SignalKind(StrEnum):
     MOVE = "move"
     """`data` is {"definition", "version", "previous", "previous_version"}: go on with another version."""
     NODE = "node"
-    """For one waiting node run: a decision, a person's answer. `data` is what the node type's `resume` is given."""
+    """For one waiting node run: a decision, a person's answer. `data` is what the node type's `resume` is given.
+
+    For one that was escalated: {"action": "retry" | "retry_with" | "skip" | "fail", "settings": of retry_with,
+    "outputs" and "port": of skip, "comment"}.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,29 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
             return steering.variables_changed(signal, now)
         case SignalKind.MOVE:
             return steering.moved(signal, now)
+        case SignalKind.NODE if _is_escalated(state, signal):
+            return [_answer(signal, now)]
         case SignalKind.NODE:
             return [NodeResumed(at=now, node=signal.node, path=signal.path, signal=signal.data)]
+
+
+def _is_escalated(state: RunState, signal: Signal) -> bool:
+    return state.node((signal.node, signal.path)).waiting_for == "escalation"
+
+
+def _answer(signal: Signal, now: datetime) -> EscalationAnswered:
+    said = signal.data
+    return EscalationAnswered(
+        at=now,
+        node=signal.node,
+        path=signal.path,
+        action=said["action"],
+        by=signal.by,
+        comment=said.get("comment") or "",
+        settings=said.get("settings"),
+        outputs=said.get("outputs"),
+        port=said.get("port") or "out",
+    )
 
 
 def _refusal(state: RunState, signal: Signal) -> str:
@@ -136,10 +162,16 @@ def _refusal_of_retry(state: RunState) -> str:
     return ""
 
 
+def _says_what_to_do(data: Any) -> bool:
+    return isinstance(data, dict) and data.get("action") in ("retry", "retry_with", "skip", "fail")
+
+
 def _refusal_by_node(state: RunState, signal: Signal) -> str:
     node_run = state.nodes.get((signal.node, signal.path))
     if node_run is None:
         return "Nothing waits for it: the node has not begun, or its iteration has ended."
+    if node_run.waiting_for == "escalation" and not _says_what_to_do(signal.data):
+        return "The node has failed and waits for a person's word on that, and this answers something else."
     if node_run.status is NodeStatus.WAITING:
         return ""
     if node_run.resumed:

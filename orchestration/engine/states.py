@@ -83,11 +83,15 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
         events.AttemptFailed: NodeStatus.RETRYING,
         events.NodeSkipped: NodeStatus.SKIPPED,
         events.NodeOverridden: NodeStatus.SUCCEEDED,
+        events.EscalationAnswered: NodeStatus.RETRYING,
         events.NodeCancelled: NodeStatus.CANCELLED,
     },
     NodeStatus.RETRYING: {
         events.RetryScheduled: NodeStatus.RETRYING,
         events.AlternativeChosen: NodeStatus.RETRYING,
+        events.NodeEscalated: NodeStatus.WAITING,
+        # a person lets it count as done
+        events.NodeSucceeded: NodeStatus.SUCCEEDED,
         events.NodeStarted: NodeStatus.RUNNING,
         # an abandoned attempt that had been resumed goes on from its signal
         events.NodeResumed: NodeStatus.RUNNING,
@@ -201,6 +205,10 @@ class NodeRunState:
     """Which of the node's alternatives is asked; 0 is the one it names first. The counts above are of this one."""
     tries_since: datetime | None = None
     """When the first of all attempts began: the node's total time counts from here."""
+    answer: str = ""
+    """What a person has said to its failure (`EscalationAnswered.action`), until the next attempt begins."""
+    edited: Any = None
+    """Settings a person has put in the place of the resolved ones."""
     abandoned: bool = False
     """The last attempt was cut off and nothing has been decided about it yet."""
     acted: str = ""

@@ -181,6 +181,8 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
                 tries[-1]["error"] = event.data["error"]
         elif tries and event.type == "RetryScheduled":
             tries[-1]["retry_at"] = event.data.get("due")
+        elif tries and event.type in ("NodeEscalated", "EscalationAnswered"):
+            tries[-1]["then"] = _of_escalation(event, tries[-1].get("then", ""))
         elif tries and event.type == "AlternativeChosen":
             tries[-1]["then"] = f"Given up; {event.data.get('agent')} is asked instead."
         elif tries and event.type in ("NodeWaiting", "NodeResumed"):
@@ -188,6 +190,21 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
     return tries
 
 
+def _of_escalation(event: RunEvent, before: str) -> str:
+    if event.type == "NodeEscalated":
+        assignee = event.data.get("assignee") or {}
+        whom = assignee.get("user") or (f"role {assignee['role']}" if assignee.get("role") else "whoever may")
+        return f"A person is asked ({whom})."
+    comment = f" “{event.data['comment']}”" if event.data.get("comment") else ""
+    return f"{before} {event.data.get('by') or 'A person'} says: {ANSWERS[event.data['action']]}.{comment}".strip()
+
+
+ANSWERS = {
+    "retry": "try again",
+    "retry_with": "try again with other settings",
+    "skip": "go on with a value",
+    "fail": "let it fail",
+}
 _OUTCOMES = {
     "AttemptFailed": "failed",
     "AttemptAbandoned": "abandoned",

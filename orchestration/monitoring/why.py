@@ -87,6 +87,11 @@ def _waiting(node: WaitingNode, now: datetime) -> Reason:
             node.path,
             node.until,
         )
+    if node.reason == "escalation":
+        error = (node.error or {}).get("message", "an error")
+        whom = _whom(node.data.get("assignee") or {}, "whoever keeps runs going")
+        text = f"{node.name}: failed ({error}); waits for {whom} to say how it goes on."
+        return Reason("person", text, node.node, node.path)
     if node.reason in ("approval", "human_input"):
         return Reason(
             "person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", node.node, node.path
@@ -105,9 +110,9 @@ def _event(wanted: dict[str, Any]) -> str:
     return f"event {wanted.get('name', '')}{key}{condition}"
 
 
-def _whom(assignee: dict[str, Any]) -> str:
+def _whom(assignee: dict[str, Any], anybody: str = "anybody who may decide") -> str:
     if assignee.get("user"):
         return str(assignee["user"])
     if assignee.get("role"):
         return f"a holder of the role {assignee['role']}"
-    return "anybody who may decide"
+    return anybody

@@ -97,13 +97,19 @@ def test_the_calls_of_one_attempt_are_numbered_and_ends_are_written_while_it_goe
     engine.wait_for(run, "cancelled")
 
 
+def asked_about(run: Run) -> Any:
+    """The error about which a person is asked."""
+    return RunEvent.objects.get(run=run, type="NodeEscalated").data["error"]
+
+
 def test_what_was_refused_failed_and_what_got_no_answer_is_unknown(
     engine: EngineHost, organisation: Organisation, sink: Sink
 ) -> None:
     make_agent(organisation, sink.address)
     nodes = [effect("slow", 30, timeout_seconds=1, delivery="at_most_once", retry={"max_attempts": 3})]
-    run = engine.wait_for(start(organisation, make_definition(nodes)), "failed")
-    assert run.error["code"] == "outcome_unknown" and run.error["detail"]["cause"]["code"] == "timeout"
+    run = engine.wait_for(start(organisation, make_definition(nodes)), "waiting")
+    error = asked_about(run)
+    assert error["code"] == "outcome_unknown" and error["detail"]["cause"]["code"] == "timeout"
     assert ledger(run) == [(1, 1, "slow", "unknown")] and sink.repeated() == {}
     sink.close()
     refused = [effect("gone", retry={"max_attempts": 2, "initial_seconds": 0.05}, delivery="at_most_once")]
@@ -146,8 +152,8 @@ def test_at_most_once_killed_during_its_call_is_not_begun_again(
         run = start(organisation, make_definition([late_node(sink, seconds=20)]))
         wait_until(lambda: sink.begun, 20, "the call")
         host.kill()
-        start_engine().wait_for(run, "failed")
-    assert run.error["code"] == "outcome_unknown"
+        start_engine().wait_for(run, "waiting")
+    assert asked_about(run)["code"] == "outcome_unknown"
     assert sum(sink.begun.values()) == 1
     assert ledger(run) == [(1, 1, "a", "unknown")]
 
@@ -160,8 +166,8 @@ def test_at_most_once_killed_after_its_call_is_not_begun_again(
         run = start(organisation, make_definition([late_node(sink, after=30)]))
         wait_until(lambda: ledger(run) and ledger(run)[0][-1] == "ok", 20, "the call to end")
         host.kill()
-        start_engine().wait_for(run, "failed")
-    assert run.error["code"] == "outcome_unknown" and sum(sink.begun.values()) == 1
+        start_engine().wait_for(run, "waiting")
+    assert asked_about(run)["code"] == "outcome_unknown" and sum(sink.begun.values()) == 1
     assert ledger(run) == [(1, 1, "a", "ok")], "how the call ended had been written down by itself"
 
 

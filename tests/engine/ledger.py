@@ -39,6 +39,7 @@ class Ledger:
     """Loops that begin no iteration any more, and why."""
     outcome_unknown: set[Key] = field(default_factory=set)
     """At-most-once node runs that were cut off."""
+    escalated: set[Key] = field(default_factory=set)
     paused: bool = False
     cancel_requested: bool = False
     ended: str = ""
@@ -79,6 +80,14 @@ class Ledger:
                     self._check_places()
             case events.NodeWaiting():
                 self.status[key] = "waiting"
+            case events.NodeEscalated():
+                self.status[key] = "waiting"
+                self.escalated.add(key)
+            case events.EscalationAnswered():
+                assert key in self.escalated, f"{key} was answered and had not asked"
+                self.escalated.discard(key)
+                self.outcome_unknown.discard(key)  # a person has looked
+                self.status[key] = "retrying"
             case events.NodeResumed():
                 assert key not in self.outcome_unknown, f"{key} resumed though its outcome is unknown"
                 self.status[key] = "running"

@@ -113,6 +113,7 @@ def _node(random: Random, id: str, parent: str | None, *, loop: bool) -> dict[st
         "total_timeout_seconds": random.choice([None] * 6 + [7]),
         "optional": random.random() < 0.2,
         "priority": random.choice([1, 5, 10]),
+        "escalate": {"role": "operator"} if not loop and random.random() < 0.15 else None,
         "delivery": "at_most_once" if random.random() < 0.15 else "at_least_once",
     }
 

@@ -62,6 +62,12 @@ class Chance:
             return LoopClosed(at=simulation.now, node=key[0], path=key[1], error=error)
         return checked(simulation.state, key, self.likely(0.7), simulation.now)
 
+    def answer(self, simulation: Simulation, key: Key) -> object:
+        """What a person says to a node that waits for them."""
+        if simulation.state.nodes[key].waiting_for != "escalation":
+            return True
+        return {"action": self.random.choice(["retry", "retry_with", "skip", "fail"]), "outputs": 1, "settings": {}}
+
     def outcome(self, simulation: Simulation, key: Key, signal: object) -> Event:
         node = simulation.graph.nodes[key[0]]
         resumed = simulation.state.nodes[key].resumed
@@ -140,7 +146,8 @@ def _happen(simulation: Simulation, chance: Chance) -> None:
     elif next_due(state) and random.random() < 0.7:
         simulation.wait_until_due()
     elif waiting := _waiting(simulation):
-        simulation.signal(SignalKind.NODE, random.choice(waiting), data=True)
+        key = random.choice(waiting)
+        simulation.signal(SignalKind.NODE, key, data=chance.answer(simulation, key))
     else:
         assert state.paused or next_due(state), f"The run is stuck: {simulation.statuses()}"
 
@@ -162,7 +169,7 @@ def _data(kind: SignalKind, random: Random) -> Any:
         case SignalKind.MOVE:
             digests = {"definition": random.choice(["twin", "nowhere"]), "previous": "first"}
             return {**digests, "version": 2, "previous_version": 1}
-    return random.choice([True, None, {"option": "yes"}])
+    return random.choice([True, None, {"option": "yes"}, {"action": "retry"}])
 
 
 def _waiting(simulation: Simulation) -> list[Key]:

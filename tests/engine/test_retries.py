@@ -101,7 +101,7 @@ def test_a_node_that_keeps_losing_its_host_fails() -> None:
 
 def test_an_at_most_once_node_that_was_cut_off_is_for_a_person_to_decide() -> None:
     story = Story(define(node("a", delivery="at_most_once", retry={"max_attempts": 9})), "a abandoned")
-    assert story.plan() == ["a fails (outcome_unknown)"]
+    assert story.plan() == ["a asks operator (outcome_unknown)"]
 
     handled = Story(define(node("a", delivery="at_most_once"), "a:error > ask"), "a abandoned")
     assert handled.carry_out() == ["a fails (outcome_unknown) handled", "start ask"]
@@ -111,7 +111,7 @@ def test_at_most_once_is_not_tried_again_after_an_attempt_that_did_not_end_in_ti
     """Nobody knows what became of it, whatever the policy says of time-outs."""
     eager = {"max_attempts": 9, "on": ["timeout", "busy"]}
     story = Story(define(node("a", delivery="at_most_once", retry=eager)), "a failed timeout")
-    assert story.plan() == ["a fails (timeout)"]
+    assert story.plan() == ["a asks operator (timeout)"]
     known = Story(define(node("a", delivery="at_most_once", retry={**eager, "jitter": False})), "a failed busy")
     assert known.plan() == ["a is tried again in 1 s"]
 
@@ -163,8 +163,8 @@ def test_the_error_port_comes_after_the_last_alternative() -> None:
 
 def test_no_alternative_begins_while_it_is_unknown_what_the_former_did() -> None:
     definition = define(node("a", delivery="at_most_once", settings={"alternatives": ["b"]}))
-    assert Story(definition, "a abandoned").plan() == ["a fails (outcome_unknown)"]
-    assert Story(definition, "a failed timeout").plan() == ["a fails (timeout)"]
+    assert Story(definition, "a abandoned").plan() == ["a asks operator (outcome_unknown)"]
+    assert Story(definition, "a failed timeout").plan() == ["a asks operator (timeout)"]
     assert Story(definition, "a failed broken").plan() == ["a turns to b (broken)"]
 
 
@@ -192,7 +192,7 @@ def test_without_any_policy_a_node_is_tried_once() -> None:
 
 @pytest.mark.parametrize(
     ("acted", "follows"),
-    [("", "a is tried again in 1 s"), ("maybe", "a fails (outcome_unknown)"), ("yes", "a fails (busy)")],
+    [("", "a is tried again in 1 s"), ("maybe", "a asks operator (outcome_unknown)"), ("yes", "a fails (busy)")],
 )
 def test_an_at_most_once_node_is_tried_again_only_if_nothing_took_effect(acted: str, follows: str) -> None:
     retry = {"max_attempts": 3, "jitter": False}

@@ -40,6 +40,8 @@ NODE_EVENTS: list[NodeEvent] = [
     events.AttemptAbandoned(at=BEGINNING, node="a", attempt=1),
     events.RetryScheduled(at=BEGINNING, node="a", attempt=2, due=BEGINNING),
     events.AlternativeChosen(at=BEGINNING, node="a", index=1, agent="other"),
+    events.NodeEscalated(at=BEGINNING, node="a", error=error("broken"), assignee={"user": "", "role": "operator"}),
+    events.EscalationAnswered(at=BEGINNING, node="a", action="retry"),
     events.NodeSucceeded(at=BEGINNING, node="a"),
     events.NodeFailed(at=BEGINNING, node="a", error=error("broken")),
     events.NodeSkipped(at=BEGINNING, node="a", reason="optional"),

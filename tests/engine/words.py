@@ -5,7 +5,8 @@ Events, for a node run `a` or `a[0]` (iteration 0 of the loop around it):
     a started · a succeeded · a succeeded yes · a failed · a failed busy (an attempt; busy is retryable) · a waits
     a waits 20 (seconds) · a resumed · a abandoned · a opened 3 · a opened 3/2 (items/limit) · a skipped · a cancelled
     a ended 1 (iteration) · a ended 1 nothing (yields nothing) · a repeats 9 (at most) · a holds · a closes · a errs
-    (its condition) · paused · resumed · cancel requested · 5 seconds later
+    (its condition) · a answered retry (a person, to an escalation) · paused · resumed · cancel requested
+    5 seconds later
 
 What must have come before in the life of one node run (it started, its iteration began) is filled in.
 Commands: see `command_words`.
@@ -147,6 +148,12 @@ class Story:
                 )
             case "skipped":
                 return events.NodeSkipped(at=at, node=node, path=path, reason=rest or "dead_path")
+            case "answered":
+                action, _, given = rest.partition(" ")
+                value = given or None
+                return events.EscalationAnswered(
+                    at=at, node=node, path=path, action=action, settings=value, outputs=value
+                )
             case "cancelled":
                 return events.NodeCancelled(at=at, node=node, path=path, reason=rest or "cancelled")
         raise AssertionError(f"not a verb: {verb}")
@@ -187,6 +194,8 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} is tried again in {(due - now).total_seconds():g} s"
         case events.AlternativeChosen(agent=agent, error=error):
             return f"{_key(*event.key)} turns to {agent} ({error['code']})"
+        case events.NodeEscalated(error=error, assignee=assignee):
+            return f"{_key(*event.key)} asks {assignee['user'] or assignee['role'] or 'anybody'} ({error['code']})"
         case events.NodeFailed(error=error, handled=handled, taken_by=taker):
             how = " handled" if handled else f" taken by {taker}" if taker else ""
             return f"{_key(*event.key)} fails ({error['code']}){how}"

@@ -116,6 +116,8 @@ _SAID = {
     "NodeCancelled": "cancelled",
     "AttemptFailed": "attempt failed",
     "AlternativeChosen": "asks the next agent, because the former one failed",
+    "NodeEscalated": "has failed, and waits for a person to say how it goes on",
+    "EscalationAnswered": "a person has answered",
     "AttemptAbandoned": "was cut off, begins again",
 }
 

@@ -1,0 +1,86 @@
+"""The form of a request about a failed step: try again, edit and try again, go on with a value, or let it fail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+
+from approvals.models import ApprovalRequest
+from orchestration.models import NodeRun
+from orchestration.services import escalations, values
+
+JSON = Any
+LARGEST_EDITED_BYTES = 256 * 1024
+"""More is not put into a text area."""
+
+
+class JsonArea(forms.CharField):
+    """Text that is JSON. An empty one is no value."""
+
+    def __init__(self, **fields: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "code-area"})
+        super().__init__(required=False, widget=widget, strip=True, **fields)
+
+    def to_python(self, value: Any) -> JSON:
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            message = f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+            raise forms.ValidationError(message) from None
+
+
+class EscalationForm(forms.Form):
+    """About four queries, of which one is the step's row."""
+
+    option = forms.CharField(widget=forms.HiddenInput, error_messages={"required": "Choose one of the answers."})
+    comment = forms.CharField(
+        required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}), label="Comment"
+    )
+    settings = JsonArea(label="Settings of the step", help_text="As values; a mask left as it is keeps what it hides.")
+    outputs = JsonArea(label="What the step is to have given", help_text="JSON, as the step itself would give it.")
+    fields_form = None
+
+    def __init__(self, asked: ApprovalRequest, *, data: Any = None) -> None:
+        self.asked = asked
+        shape = escalations.shape(run=asked.run, node=asked.node)
+        edited = _editable(asked)
+        super().__init__(data, initial={"settings": _text(edited), "outputs": _text(shape.example)})
+        self.too_large = edited is None
+        if len(shape.ports) > 1:
+            self.fields["port"] = forms.ChoiceField(label="Goes on by", choices=[(port, port) for port in shape.ports])
+
+    @property
+    def opened(self) -> str:
+        """The answer whose fields are to be seen again."""
+        return str(self.data.get("option", "")) if self.is_bound else ""
+
+    @property
+    def values(self) -> dict[str, JSON] | None:
+        given = self.cleaned_data
+        match given.get("option"):
+            case "retry_with":
+                return {"settings": given.get("settings")}
+            case "skip":
+                port = {"port": given["port"]} if given.get("port") else {}
+                return {"outputs": given.get("outputs"), **port}
+        return None
+
+
+def _editable(asked: ApprovalRequest) -> JSON | None:
+    """The settings the step was last tried with, whole; None where they are too much to be edited in a page."""
+    found = NodeRun.objects.filter(run=asked.run_id, node=asked.node, path=asked.path)
+    inputs = found.values_list("inputs", flat=True).first()
+    try:
+        whole = values.whole_of(asked.organisation_id, inputs, most_bytes=LARGEST_EDITED_BYTES)
+    except values.TooLarge:
+        return None
+    return whole or {}
+
+
+def _text(value: JSON) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

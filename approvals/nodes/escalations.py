@@ -1,0 +1,102 @@
+"""A step that has failed for good and is escalated: the request appears in the commit that records it.
+
+Whoever is named is asked; if there is no such person or nobody holds the role, everybody who may control runs is, since
+a request that nobody can answer would hold the run for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from approvals.escalations import OPTIONS, context_of, fields_of, message_of
+from orchestration.engine.events import NodeCancelled, NodeEscalated, path_text
+from orchestration.nodes.base import RunFacts
+from orchestration.nodes.commit_hooks import in_commit_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+JSON = Any
+
+_STEP = """
+    SELECT name, inputs, attempts FROM orchestration_noderun WHERE run_id = %s AND node = %s AND path = %s
+"""
+
+_USER = """
+    SELECT member.user_id FROM core_membership AS member JOIN core_user AS person ON person.id = member.user_id
+    WHERE member.organisation_id = %s AND person.username = %s AND person.is_active
+"""
+
+_ROLE = """
+    SELECT role.slug FROM core_role AS role
+    WHERE role.organisation_id = %s AND role.slug = %s AND EXISTS (
+        SELECT 1 FROM core_membership_roles AS held
+        JOIN core_membership AS member ON member.id = held.membership_id
+        JOIN core_user AS person ON person.id = member.user_id
+        WHERE held.role_id = role.id AND person.is_active)
+"""
+
+_OPEN = """
+    INSERT INTO approvals_approvalrequest
+        (id, organisation_id, run_id, node, path, kind, status, title, message, context, options, recommended,
+         fields_schema, assignee_user_id, assignee_role, opened_at, closed_because)
+    VALUES (%s, %s, %s, %s, %s, 'escalation', 'open', %s, %s, %s, %s, '', %s, %s, %s, clock_timestamp(), '')
+    ON CONFLICT (run_id, node, path) WHERE status = 'open' DO NOTHING
+"""
+
+_WITHDRAW = """
+    UPDATE approvals_approvalrequest SET status = 'withdrawn', closed_at = clock_timestamp(),
+        closed_because = 'the step was stopped'
+    WHERE run_id = %s AND status = 'open' AND kind = 'escalation'
+      AND (node, path) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+"""
+
+
+@in_commit_of(NodeEscalated)
+def ask(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEscalated]) -> None:
+    for event in events:
+        _ask(connection, run, event)
+
+
+@in_commit_of(NodeCancelled)
+def withdraw(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeCancelled]) -> None:
+    """Of steps that were stopped while they waited for an answer; most had asked nobody."""
+    nodes, paths = [event.node for event in events], [path_text(event.path) for event in events]
+    connection.execute(_WITHDRAW, (run.id, nodes, paths))
+
+
+def _ask(connection: psycopg.Connection[Any], run: RunFacts, event: NodeEscalated) -> None:
+    path = path_text(event.path)
+    step = connection.execute(_STEP, (run.id, event.node, path)).fetchone()
+    name, inputs, attempts = step or (event.node, None, 0)
+    user, role = _whom(connection, run, event.assignee)
+    connection.execute(
+        _OPEN,
+        (
+            uuid.uuid4(),
+            run.organisation_id,
+            run.id,
+            event.node,
+            path,
+            f"“{name}” has failed"[:300],
+            message_of(event.message, unknown=event.unknown),
+            json.dumps(context_of(event.error, inputs, attempts)),
+            json.dumps(OPTIONS),
+            json.dumps(fields_of()),
+            user,
+            role,
+        ),
+    )
+
+
+def _whom(connection: psycopg.Connection[Any], run: RunFacts, wanted: JSON) -> tuple[int | None, str]:
+    if wanted.get("user"):
+        found = connection.execute(_USER, (run.organisation_id, wanted["user"])).fetchone()
+        return (found[0], "") if found else (None, "")
+    if wanted.get("role"):
+        found = connection.execute(_ROLE, (run.organisation_id, wanted["role"])).fetchone()
+        return (None, found[0]) if found else (None, "")
+    return None, ""
