@@ -1,20 +1,22 @@
-"""The gate to workflows and runs of an organisation: what is not there, or is another's, is 404."""
+"""The gate to workflows, runs, triggers and events of an organisation: what is not there, or is another's, is 404."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
-from orchestration.models import Run, Workflow, WorkflowVersion
+from orchestration.models import BusEvent, Run, Trigger, Workflow, WorkflowVersion
+from portal.core import access
 from portal.core.models import Organisation
+from portal.core.permissions import Permission
 
 
 def run_for(organisation: Organisation, run_id: UUID | str) -> Run:
     """The run with its workflow, version and starter. One query. Raises Http404."""
     try:
-        return Run.objects.select_related("workflow", "version", "started_by", "organisation").get(
+        return Run.objects.select_related("workflow", "version", "started_by", "organisation", "trigger__workflow").get(
             organisation=organisation, pk=run_id
         )
     except (Run.DoesNotExist, ValidationError) as error:
@@ -44,3 +46,33 @@ def version_for(workflow: Workflow, number: int) -> WorkflowVersion:
         raise Http404("There is no such version.")
     found.workflow = workflow
     return found
+
+
+def trigger_for(organisation: Organisation, trigger_id: UUID) -> Trigger:
+    """The trigger with its workflow, version and maker. One query. Raises Http404."""
+    found = (
+        Trigger.objects.select_related("organisation", "workflow", "version", "created_by")
+        .filter(organisation=organisation, pk=trigger_id)
+        .first()
+    )
+    if found is None:
+        raise Http404("There is no such trigger.")
+    return found
+
+
+def may_manage_triggers(request: HttpRequest) -> bool:
+    """Whether a webhook's address may be shown: half of what is needed to call it."""
+    try:
+        access.require(request, request.organisation, Permission.WORKFLOWS_PUBLISH)  # type: ignore[attr-defined]
+    except access.MissingPermission:
+        return False
+    return True
+
+
+def event_for(organisation: Organisation, event_id: UUID) -> BusEvent:
+    """The event with who published it. One query. Raises Http404."""
+    found = BusEvent.objects.select_related("published_by", "run").filter(organisation=organisation, pk=event_id)
+    event = found.first()
+    if event is None:
+        raise Http404("There is no such event.")
+    return event

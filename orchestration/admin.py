@@ -14,12 +14,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from orchestration.admin_triggers import BusEventAdmin, TriggerAdmin
 from orchestration.definition.canonical import pretty
 from orchestration.models import EngineHost, NodeRun, Run, Workflow, WorkflowVersion
 from orchestration.services import workflows
 from portal.core.actors import Actor
 from portal.core.admin_base import ReadOnlyAdmin
 from portal.core.permissions import Permission
+
+__all__ = ["BusEventAdmin", "EngineHostAdmin", "RunAdmin", "TriggerAdmin", "WorkflowAdmin", "WorkflowVersionAdmin"]
 
 
 def _link(url: str, text: str) -> SafeString:

@@ -36,6 +36,8 @@ GROUPS: list[tuple[Any, list[tuple[str, str]]]] = [
         [
             ("orchestration.workflow", "account_tree"),
             ("orchestration.workflowversion", "bookmarks"),
+            ("orchestration.trigger", "bolt"),
+            ("orchestration.busevent", "podcasts"),
             ("orchestration.run", "play_circle"),
             ("orchestration.noderun", "checklist"),
             ("approvals.approvalrequest", "inbox"),

@@ -31,6 +31,7 @@ class RunFilter:
     workflow: str = ""
     period: str = ""
     kind: str = "workflow"
+    source: str = ""
 
 
 def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySet[Run]:
@@ -45,12 +46,14 @@ def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySe
         found = found.filter(status=chosen.status)
     if chosen.workflow:
         found = found.filter(workflow__slug=chosen.workflow)
+    if chosen.source:
+        found = found.filter(source=chosen.source)
     if chosen.period in PERIODS:
         found = found.filter(created_at__gte=clock.now() - PERIODS[chosen.period])
     if chosen.q:
         found = found.filter(_matches(chosen.q))
     return (
-        found.select_related("organisation", "workflow", "version", "started_by")
+        found.select_related("organisation", "workflow", "version", "started_by", "trigger")
         .defer("inputs", "outputs", "workflow__draft")
         .order_by("-created_at", "-id")
     )

@@ -17,7 +17,7 @@ from orchestration.monitoring import large, queries
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.why import Reason
-from orchestration.queries import effects
+from orchestration.queries import effects, triggers
 from orchestration.queries.effects import Call
 from portal.core import clock
 from portal.core.ui.json_tree import Large
@@ -71,6 +71,8 @@ class RunPage:
     elapsed: timedelta | None
     progress: int
     """Percent of the node runs known so far that have ended."""
+    is_test: bool
+    """A trigger's test button has started it."""
     can_cancel: bool
     can_pause: bool
     can_resume: bool
@@ -102,6 +104,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
         progress=100 if status is RunStatus.COMPLETED else _progress(run),
+        is_test=triggers.is_test(run),
         can_cancel=may_control and not status.ended,
         can_pause=may_control and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING),
         can_resume=may_control and status is RunStatus.PAUSED,

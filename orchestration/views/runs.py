@@ -18,6 +18,7 @@ from orchestration.engine.states import RunStatus
 from orchestration.models import Run
 from orchestration.monitoring import downloads, large, queries, run_page
 from orchestration.queries import workflows
+from orchestration.queries.triggers import SOURCES
 from orchestration.services import runs as service
 from orchestration.services import values
 from orchestration.views.values import streamed
@@ -40,6 +41,7 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         status=_one_of(request.GET.get("status", ""), ("unfinished", *RunStatus)),
         workflow=request.GET.get("workflow", ""),
         period=_one_of(request.GET.get("period", ""), queries.PERIODS),
+        source=_one_of(request.GET.get("source", ""), SOURCES),
         kind=_one_of(request.GET.get("kind", "workflow"), ("workflow", "trial")) or "workflow",
     )
     page = Paginator(queries.runs(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -56,7 +58,8 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
             ("month", "Last 30 days"),
         ],
         "kind_options": [("workflow", "Workflows"), ("trial", "Trials of agents")],
-        "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period),
+        "source_options": list(SOURCES.items()),
+        "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period or chosen.source),
     }
     return render(request, "runs/_list.html" if htmx.is_partial(request) else "runs/list.html", context)
 

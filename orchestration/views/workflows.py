@@ -13,6 +13,7 @@ from orchestration.definition.canonical import pretty
 from orchestration.definition.drawable import drawable
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
+from orchestration.queries import triggers as trigger_queries
 from orchestration.queries import workflows as queries
 from portal.core import htmx
 from portal.core.access import member
@@ -58,6 +59,7 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         "ahead": queries.ahead(workflow, published),
         "definition": definition,
         "tab": tab if tab in TABS else "overview",
+        **trigger_queries.notice(workflow),
     }
     match context["tab"]:
         case "versions":

@@ -23,6 +23,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 
 from approvals.models import ApprovalRequest
+from orchestration.services.events import publish
 from orchestration.services.starting import start_workflow
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation, Role, SignIn, User
@@ -31,6 +32,7 @@ from portal.routing import websocket_urlpatterns
 from tests.agents.factories import agent
 from tests.cast import Cast, make_cast
 from tests.factories import bearer, make_token
+from tests.triggers.factories import new as new_trigger
 from tests.workflows.factories import definition, published
 
 MARK = "zebra"
@@ -80,6 +82,17 @@ VIEWER: dict[str, dict[str, int]] = {
     "o/<slug:org>/workflows/<slug:slug>/versions/<int:number>/restore/": {"POST": 403},
     "o/<slug:org>/workflows/<slug:slug>/": {"GET": 200},
     "o/<slug:org>/workflows/<slug:slug>/start/": {"GET": 403, "POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/": {"GET": 200},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/new/<slug:kind>/": {"GET": 403, "POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/": {"GET": 200},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/edit/": {"GET": 403, "POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/switch/": {"POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/secret/": {"POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/delete/": {"POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/test/": {"POST": 403},
+    "o/<slug:org>/events/": {"GET": 200},
+    "o/<slug:org>/events/publish/": {"GET": 403, "POST": 403},
+    "o/<slug:org>/events/<uuid:event_id>/": {"GET": 200},
     "o/<slug:org>/runs/": {"GET": 200},
     "o/<slug:org>/runs/<uuid:run_id>/": {"GET": 200},
     "o/<slug:org>/runs/<uuid:run_id>/events/": {"GET": 200},
@@ -118,6 +131,13 @@ VIEWER: dict[str, dict[str, int]] = {
     "api/v1/runs/<uuidstr:run_id>/pause": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>/resume": {"POST": 403},
     "api/v1/runs/<uuidstr:run_id>/retry": {"POST": 403},
+    "api/v1/events": {"GET": 200, "POST": 403},
+    "api/v1/events/<uuidstr:event_id>": {"GET": 200},
+    "api/v1/triggers": {"GET": 200, "POST": 403},
+    "api/v1/triggers/<uuidstr:trigger_id>": {"GET": 200, "PATCH": 403, "DELETE": 403},
+    "api/v1/triggers/<uuidstr:trigger_id>/secret": {"POST": 403},
+    "api/v1/triggers/<uuidstr:trigger_id>/test": {"POST": 403},
+    "api/v1/triggers/<uuidstr:trigger_id>/fires": {"GET": 200},
     "api/workflows/list": {"GET": 200},
     "api/workflows/execute": {"POST": 403},
     "api/workflows/executions/<uuidstr:run_id>": {"GET": 200},
@@ -138,6 +158,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api/v1/workflows/<slug:slug>/draft": definition(),
     "api/v1/runs": {"workflow": "striped-workflow", "inputs": {}},
     "api/v1/runs/batch": {"workflow": "striped-workflow", "runs": [{"inputs": {}}]},
+    "api/v1/events": {"name": "a"},
+    "api/v1/triggers": {"workflow": "striped-workflow", "kind": "cron", "name": "a"},
     "api/v1/approvals/<uuidstr:request_id>/decide": {"option": "approve"},
     "o/<slug:org>/inbox/<uuid:request_id>/decide/": {"option": "approve"},
 }
@@ -235,6 +257,10 @@ def make_world() -> World:
         title=MARK,
         options=[{"port": "approve", "label": "Yes"}],
     )
+    trigger = new_trigger(version.workflow, "cron", name=MARK, inputs={}).trigger
+    event = publish(
+        organisation=acme, actor=Actor.command(), source="person", name=f"{MARK}.seen", data={"a": MARK}
+    ).event
     signed_in = Client()
     signed_in.force_login(cast.admin)
     signed_in.get("/account/")
@@ -251,6 +277,9 @@ def make_world() -> World:
         "workflow": "striped-workflow",
         "run_id": run.pk,
         "request_id": request.pk,
+        "trigger_id": trigger.pk,
+        "kind": "cron",
+        "event_id": event.pk,
         "node": "first",
         "name": "proposal",
         "digest": "0" * 64,

@@ -1,0 +1,96 @@
+"""Pages of the event bus: what was published and what came of it, who waits, and publishing by hand."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from orchestration import access
+from orchestration.models import BusEvent
+from orchestration.queries import events as queries
+from orchestration.services import events as service
+from portal.core import htmx
+from portal.core.access import member
+from portal.core.actors import Actor
+from portal.core.errors import UserError
+from portal.core.htmx import HtmxRequest
+from portal.core.permissions import Permission
+from portal.core.schema_forms import JsonField
+
+PAGE_SIZE = 50
+WAITS_SHOWN = 12
+PERIODS = [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"), ("month", "Last 30 days")]
+
+
+class PublishForm(forms.Form):
+    name = forms.CharField(
+        max_length=120,
+        help_text="What has happened: letters, digits and . _ : -",
+        widget=forms.TextInput(attrs={"class": "mono", "placeholder": "order.paid", "spellcheck": "false"}),
+    )
+    key = forms.CharField(required=False, max_length=200, help_text="What it is about, such as the order's number.")
+    content = JsonField(
+        required=False,
+        label="Data",
+        help_text="JSON, 32 KiB at most.",
+        widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "data-json": True, "spellcheck": "false"}),
+    )
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def event_list(request: HtmxRequest, org: str) -> HttpResponse:
+    source, period = request.GET.get("source", ""), request.GET.get("period", "")
+    chosen = queries.EventFilter(
+        name=request.GET.get("q", "").strip(),
+        key=request.GET.get("key", "").strip(),
+        source=source if source in BusEvent.Source.values else "",
+        period=period if period in dict(PERIODS) else "",
+    )
+    context = {
+        "page": Paginator(queries.events(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page")),
+        "chosen": chosen,
+        "sources": BusEvent.Source.choices,
+        "periods": PERIODS,
+        "waits": queries.waits(request.organisation, WAITS_SHOWN + 1),
+        "waits_shown": WAITS_SHOWN,
+        "filtered": bool(chosen.name or chosen.key or chosen.source or chosen.period),
+    }
+    return render(request, "events/_list.html" if htmx.is_partial(request) else "events/list.html", context)
+
+
+@require_GET
+@member(Permission.RUNS_VIEW)
+def detail(request: HtmxRequest, org: str, event_id: UUID) -> HttpResponse:
+    event = access.event_for(request.organisation, event_id)
+    context = {"event": event, "deliveries": queries.deliveries(event), "fires": queries.fires(event)}
+    return render(request, "events/detail.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@member(Permission.EVENTS_PUBLISH)
+def publish(request: HtmxRequest, org: str) -> HttpResponse:
+    """GET: the form, filled in by `?name=` and `?key=`. POST: publish, and show what came of it."""
+    initial = {"name": request.GET.get("name", ""), "key": request.GET.get("key", ""), "content": {}}
+    form = PublishForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_bound and form.is_valid():
+        try:
+            published = service.publish(
+                organisation=request.organisation,
+                actor=Actor.of(request),
+                source=BusEvent.Source.PERSON,
+                name=form.cleaned_data["name"],
+                key=form.cleaned_data["key"],
+                data=form.cleaned_data["content"],
+            )
+            url = reverse("events:detail", args=[org, published.event.pk])
+            return htmx.say_and_go(request, url, "Published.")
+        except UserError as error:
+            form.add_error(None, error.message)
+    return render(request, "events/publish.html", {"form": form}, status=422 if form.is_bound else 200)
