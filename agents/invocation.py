@@ -17,6 +17,7 @@ from agents.contracts import Fault, data_faults, is_small
 from agents.errors import AgentError
 from agents.kinds.base import AgentKind, KindCall, KindReply, agent_kind, config_faults
 from agents.quick_check import surely_fits
+from agents.sharing import SharedContext
 from agents.snapshots import AgentSnapshot
 from portal.core import clock
 
@@ -33,6 +34,7 @@ class AgentRequest:
     agent: str
     inputs: Mapping[str, JSON]
     idempotency_key: str
+    shared: SharedContext = field(default_factory=SharedContext)
     version: int | None = None
     as_of: datetime | None = None
     deadline: datetime | None = None
@@ -48,6 +50,8 @@ class AgentReply:
 
     outputs: dict[str, JSON]
     usage: dict[str, JSON]
+    shared: dict[str, JSON] = field(default_factory=dict)
+    """What it wrote to the shared context while it worked."""
 
 
 async def invoke(request: AgentRequest) -> AgentReply:
@@ -66,7 +70,7 @@ async def invoke(request: AgentRequest) -> AgentReply:
         error.usage = {**(error.usage or {}), **who}
         error.retry = dict(agent.retry)
         raise
-    return AgentReply(outputs=reply.outputs, usage={**_cost(agent, reply), **who})
+    return AgentReply(outputs=reply.outputs, usage={**_cost(agent, reply), **who}, shared=dict(request.shared.written))
 
 
 async def is_pure(organisation_id: int, agent: str, version: int | None = None, as_of: datetime | None = None) -> bool:
@@ -90,6 +94,7 @@ async def _run(agent: AgentSnapshot, request: AgentRequest) -> KindReply:
         version=agent.number,
         config=config,
         inputs=inputs,
+        shared=request.shared,
         output_schema=agent.output_schema,
         idempotency_key=request.idempotency_key,
         deadline=deadline,

@@ -50,10 +50,13 @@ def render_system(template: str, inputs: Mapping[str, JSON]) -> str:
     return f"{_substitute(template, inputs).strip()}\n\n{UNTRUSTED_NOTE}".strip()
 
 
-def render_user(template: str, inputs: Mapping[str, JSON]) -> str:
+def render_user(template: str, inputs: Mapping[str, JSON], shared: Mapping[str, JSON] | None = None) -> str:
+    """`shared`: what the agent may read of the run's shared context; it follows as a section of its own."""
     if placeholders(template):
-        return _substitute(template, inputs).strip()
-    return "\n\n".join(filter(None, [template.strip(), _everything(inputs)]))
+        asked = _substitute(template, inputs).strip()
+    else:
+        asked = "\n\n".join(filter(None, [template.strip(), _everything(inputs)]))
+    return f"{asked}\n\n{_shared(shared)}" if shared else asked
 
 
 def _substitute(template: str, inputs: Mapping[str, JSON]) -> str:
@@ -73,6 +76,11 @@ def _value(placeholder: str, inputs: Mapping[str, JSON]) -> str:
 
 def _everything(inputs: Mapping[str, JSON]) -> str:
     return "\n\n".join(f"{name}: {_fenced(f'input_{name}', value)}" for name, value in inputs.items())
+
+
+def _shared(shared: Mapping[str, JSON]) -> str:
+    entries = (f"{key}: {_fenced(f'shared_{key}', value)}" for key, value in shared.items())
+    return "\n\n".join(["Shared context of this run, from other steps:", *entries])
 
 
 def _fenced(name: str, value: JSON) -> str:

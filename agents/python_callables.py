@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from agents.errors import AgentError
+from agents.sharing import SharedContext
 
 JSON = Any
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
@@ -31,6 +32,8 @@ class CallFacts:
     attempt: int
     deadline: datetime
     parameters: Mapping[str, JSON] = field(default_factory=dict)
+    shared: SharedContext = field(default_factory=SharedContext)
+    """Of the run: a mapping of what it was granted to read; `shared.write(key, value)` for what it may write."""
     emit: Callable[[str], None] = field(repr=False, default=lambda text: None)
 
 

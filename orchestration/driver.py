@@ -121,6 +121,7 @@ async def _take_in(signals: Signals, steps: Steps, desk: Desk, taken: set[int]) 
     """Each once. `taken`: those taken in that are still open, because the commit that says so is under way."""
     taken &= {signal.id for signal in signals.open}
     for signal in [signal for signal in signals.open if signal.id not in taken]:
+        await steps.values.take_in(signal.data)
         placed = await desk.with_graph(signal) if signal.kind is SignalKind.MOVE else signal
         for event in interpret(steps.state, placed, steps.clock.now()):
             if isinstance(event, NodeResumed):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.contracts import Fault
+from agents.sharing import SharedContext
 from portal.core.models import Organisation
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class KindCall:
     deadline: datetime
     """When the answer is of no use any more."""
     attempt: int = 1
+    shared: SharedContext = field(default_factory=SharedContext)
+    """What it may read and write of the run's shared context."""
     hints: tuple[str, ...] = ()
     """Words about the task: the agent's domain and skills."""
     emit: Callable[[str], None] = field(repr=False, default=lambda text: None)

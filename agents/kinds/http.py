@@ -128,6 +128,8 @@ class HttpKind(AgentKind):
         headers = await _headers(organisation, config.headers, call.inputs)
         headers.update({"Idempotency-Key": call.idempotency_key, "Accept": "application/json"})
         body = None if config.method == "GET" else fill(config.body, call.inputs)
+        if call.shared and isinstance(body, dict):
+            body = {**body, "shared_context": dict(call.shared)}
         seconds = max(0.1, (call.deadline - clock.now()).total_seconds())
         address = _fill_address(config.url, call.inputs)
         async with effects.outside(

@@ -78,7 +78,7 @@ class LlmKind(AgentKind):
                 profile=config.profile,
                 messages=[
                     {"role": "system", "content": prompts.render_system(config.system, call.inputs)},
-                    {"role": "user", "content": prompts.render_user(config.user, call.inputs)},
+                    {"role": "user", "content": prompts.render_user(config.user, call.inputs, call.shared)},
                 ],
                 output_schema=None if free_text else call.output_schema,
                 temperature=config.temperature,

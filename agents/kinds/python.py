@@ -48,6 +48,7 @@ class PythonKind(AgentKind):
             attempt=call.attempt,
             deadline=call.deadline,
             parameters=call.config.parameters,
+            shared=call.shared,
             emit=call.emit,
         )
         inputs = dict(call.inputs)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from orchestration import access
 from orchestration.api import sse, uploads
 from orchestration.models import NodeRun, Run, RunEvent
-from orchestration.monitoring import large, queries
+from orchestration.monitoring import large, queries, sharing
 from orchestration.services import batches, starting
 from orchestration.services import runs as service
 from orchestration.services import values as stored
@@ -135,11 +135,18 @@ class RunOut(RunSummary):
     outputs: Any = None
     error: Any = None
     waiting_for: list[str] = Field(description="Why it is not moving, in sentences; empty once it has ended.")
+    shared: dict[str, Any] = Field(
+        description="The shared context: {key: {value, node, path, at, writes}} as each was left."
+    )
     nodes: list[NodeRunOut] = Field(description="The first 1,000 node runs.")
 
     @staticmethod
     def resolve_waiting_for(run: Run) -> list[str]:
         return [reason.text for reason in queries.reasons(run)]
+
+    @staticmethod
+    def resolve_shared(run: Run) -> dict[str, Any]:
+        return {one.key: large.linked(one.as_json(), run) for one in sharing.of_run(run, run.definition.body)}
 
     @staticmethod
     def resolve_inputs(run: Run) -> Any:

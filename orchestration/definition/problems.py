@@ -68,6 +68,7 @@ class Code(StrEnum):
     INVALID_INPUT = "invalid_input"
     INVALID_SCHEMA = "invalid_schema"
     INVALID_NAME = "invalid_name"
+    UNKNOWN_SHARED_KEY = "unknown_shared_key"
     NOT_IN_EFFECT = "not_in_effect"
 
 

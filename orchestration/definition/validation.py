@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.definition import agents as agent_checks
-from orchestration.definition import alternatives, graph, ids, interface, recovery, references, settings, shape
+from orchestration.definition import alternatives, graph, ids, interface, recovery, references, settings, shape, sharing
 from orchestration.definition.contracts import AgentContract
 from orchestration.definition.problems import Code, Problem
 from orchestration.definition.schema import MAX_NODES
@@ -54,6 +54,7 @@ def _problems(
     yield from recovery.check(view, types)
     yield from agent_checks.check(view, agents)
     yield from alternatives.check(view, agents)
+    yield from sharing.check(view)
     yield from references.check(view, types, agents)
 
 

@@ -7,6 +7,7 @@
                           before has yielded (if one runs at a time), parent that of the next loop outwards
     error                 what failed on the way here (through an `error` port), with `node`; else null
     branches              {node id: {"status", "outputs", "error"}} of the edges that lead here (branches.py)
+    shared                {key: value} of the shared context as it is seen here
     run                   {"id", "workflow", "started_at"}
 
 Worked out only as far as an expression asks.
@@ -19,11 +20,12 @@ from typing import Any
 
 from orchestration.driving.branches import branches
 from orchestration.engine.graph import Key, NodeId, Path
+from orchestration.engine.sharing import visible
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey
 from orchestration.nodes.base import RunFacts
 
 JSON = Any
-_OWN_NAMES = ("inputs", "vars", "context", "loop", "error", "branches", "run")
+_OWN_NAMES = ("inputs", "vars", "context", "loop", "error", "branches", "run", "shared")
 
 
 class Scope(Mapping[str, JSON]):
@@ -49,6 +51,8 @@ class Scope(Mapping[str, JSON]):
                 return branches(self._state, self._node, self._scope_key[1]) if self._node else {}
             case "run":
                 return self._run()
+            case "shared" if name not in self._state.graph.nodes:  # an older definition may call a node so
+                return {key: entry.value for key, entry in visible(self._state, self._scope_key).items()}
         return self._view(name)
 
     def __iter__(self) -> Iterator[str]:

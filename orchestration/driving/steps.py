@@ -56,6 +56,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.frontier import deadline, last_deadline
 from orchestration.engine.graph import Key, Node, Path
+from orchestration.engine.sharing import visible
 from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings
 from orchestration.expressions.settings import references, validated
 from orchestration.expressions.templates import references_in, references_of_late
@@ -123,10 +124,14 @@ class Steps:
             )
             self.turn.apply([self._failed(key, attempt, failure)])
             return
+        entries = visible(self.state, self.state.scope_of(key))
+        shared = {name: entries[name].value for name in kind.reads_shared(settings, entries)} if entries else {}
         shown = self._shown(settings.model_dump(mode="json"))
+        if shared and shown is not None:
+            shown["shared"] = shared
         self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=shown)])
         try:
-            context = await self._context(kind, spec, key, attempt, settings, now)
+            context = await self._context(kind, spec, key, attempt, settings, now, shared=shared)
         except NodeFailure as failure:
             self.turn.apply([self._failed(key, attempt, failure)])
             return
@@ -140,7 +145,6 @@ class Steps:
         key = resumed.key
         node_run, spec = self.state.node(key), self.state.graph.nodes[resumed.node]
         data, attempt = node_run.wait_data, node_run.attempt
-        await self.values.take_in(resumed.signal)
         self.turn.apply([resumed])
         kind = node_type(spec.type)
         try:
@@ -216,6 +220,7 @@ class Steps:
         settings: Any,
         begun_at: datetime,
         wait_data: JSON = None,
+        shared: Mapping[str, JSON] | None = None,
     ) -> Context:
         node, path = key
         node_run = self.state.node(key)
@@ -234,6 +239,7 @@ class Steps:
             idempotency_key=f"{self.facts.id}/{node}{where}",
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
+            shared=await self.values.whole(dict(shared)) if shared else {},
             combined=await self._combined(spec, key) if kind.combines else None,
         )
 
@@ -305,7 +311,7 @@ class Steps:
         node, path = key
         now = self.clock.now()
         match result:
-            case Done(outputs=outputs, port=port, usage=usage, variables=variables):
+            case Done(outputs=outputs, port=port, usage=usage, variables=variables, shared=shared):
                 return NodeSucceeded(
                     at=now,
                     node=node,
@@ -314,6 +320,7 @@ class Steps:
                     port=port,
                     usage=self.values.kept_report(usage),
                     variables=self.values.kept_members(variables) if variables else None,
+                    shared=self.values.kept_members(shared) if shared else None,
                 )
             case Wait(reason=reason, until=until, data=data):
                 return NodeWaiting(

@@ -110,6 +110,8 @@ class RunValues:
     def _take_out(self, value: JSON, known: dict[Place, JSON], path: Place) -> JSON:
         match value:
             case str():
+                if len(value) <= INLINE_BYTES:
+                    return value  # results of long loops are kept apart sooner; elsewhere such a text stands as it is
                 reference = self._keeper.cache.reference_of(self._organisation, value)
                 if reference is None:
                     return value
@@ -255,6 +257,8 @@ def _key(around: JSON, step: str | int) -> str | int:
 def _data_of(state: RunState) -> Iterator[JSON]:
     yield state.inputs
     yield state.variables
+    for layer in state.shared.values():
+        yield [entry.value for entry in layer.values()]
     for node_run in state.nodes.values():
         yield node_run.outputs
         yield node_run.error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from orchestration.engine import events, loops, moving, reuse
+from orchestration.engine import events, loops, moving, reuse, sharing
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.frontier import enter, leave
 from orchestration.engine.graph import Graph, Key
@@ -202,6 +202,8 @@ def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeS
     _forget_wait(node_run)
     if event.variables:
         state.variables.update(event.variables)
+    if event.shared:
+        sharing.write(state, event)
 
 
 def _node_failed(state: RunState, node_run: NodeRunState, event: events.NodeFailed) -> None:
@@ -344,6 +346,7 @@ def _run_started(state: RunState, event: events.RunStarted) -> None:
     state.deadline = run_deadline(state, event.at)
     for taken in map(reuse.Taken.from_json, event.reused):
         state.nodes[taken.node, ()] = taken.node_run()
+        state.shared.setdefault(TOP, {}).update(taken.entries())
     work_out(state)
 
 

@@ -210,6 +210,8 @@ class NodeSucceeded(NodeEvent):
     usage: JSON = None
     variables: JSON = None
     """Workflow variables this node sets, or None."""
+    shared: JSON = None
+    """Keys of the shared context this node writes, or None (sharing.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,7 @@ def drop(state: RunState, scope_key: ScopeKey) -> None:
     _drop_from_frontier(state, scope_key)
     parent, path = scope_key
     del state.scopes[scope_key]
+    state.shared.pop(scope_key, None)
     for node in state.graph.bodies.get(parent, ()):
         for inner in scopes_of(state, (node, path)):
             drop(state, inner)

@@ -16,14 +16,15 @@ differently in the version the new run has.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from orchestration.engine.events import Event, NodeSucceeded, RunStarted, VariablesChanged
 from orchestration.engine.graph import Graph, NodeId
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState
+from orchestration.engine.sharing import written_by
+from orchestration.engine.states import NodeRunState, NodeStatus, RunState, SharedEntry
 
 JSON = Any
 
@@ -42,6 +43,8 @@ class Taken:
     taken_by: NodeId = ""
     edited: bool = False
     """`outputs` are not what the node had said: somebody changed them for this run."""
+    wrote: Mapping[str, JSON] = field(default_factory=dict)
+    """Keys of the run's shared context: {key: {"value", "agent", "writes"}}."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -62,7 +65,7 @@ class Taken:
 
     def as_json(self) -> dict[str, JSON]:
         found: dict[str, JSON] = {"node": self.node, "status": str(self.status)}
-        for name in ("port", "outputs", "error", "skip_reason", "cancel_reason", "taken_by", "edited"):
+        for name in ("port", "outputs", "error", "skip_reason", "cancel_reason", "taken_by", "edited", "wrote"):
             if value := getattr(self, name):
                 found[name] = value
         for name in ("started_at", "ended_at"):
@@ -74,6 +77,9 @@ class Taken:
     def from_json(cls, raw: Mapping[str, JSON]) -> Taken:
         times = {name: datetime.fromisoformat(raw[name]) for name in ("started_at", "ended_at") if raw.get(name)}
         return cls(**{**raw, "status": NodeStatus(raw["status"]), **times})
+
+    def entries(self) -> dict[str, SharedEntry]:
+        return {name: SharedEntry(node=self.node, at=self.ended_at, **raw) for name, raw in self.wrote.items()}
 
     def node_run(self) -> NodeRunState:
         return NodeRunState(
@@ -260,7 +266,9 @@ def _again(state: RunState, graph: Graph, reasons: Mapping[NodeId, Why]) -> Iter
 
 
 def _taken(state: RunState, node: NodeId, edits: Edits) -> Taken:
-    taken = Taken.of(node, state.node((node, ())))
+    written = written_by(state, node).items()
+    wrote = {key: {"value": one.value, "agent": one.agent, "writes": one.writes} for key, one in written}
+    taken = replace(Taken.of(node, state.node((node, ()))), wrote=wrote)
     if node not in edits.outputs:
         return taken
     return Taken(

@@ -328,6 +328,18 @@ class Frontier:
 
 
 @dataclass(slots=True)
+class SharedEntry:
+    """A key of the shared context, and who wrote it last."""
+
+    value: Any
+    node: NodeId
+    path: Path = ()
+    agent: str = ""
+    at: datetime | None = None
+    writes: int = 1
+
+
+@dataclass(slots=True)
 class RunState:
     graph: Graph
     seed: str = ""
@@ -335,6 +347,8 @@ class RunState:
     status: RunStatus = RunStatus.QUEUED
     inputs: Any = None
     variables: dict[str, Any] = field(default_factory=dict)
+    shared: dict[ScopeKey, dict[str, SharedEntry]] = field(default_factory=dict)
+    """The shared context by its layers (sharing.py)."""
     outputs: Any = None
     error: Any = None
     nodes: dict[Key, NodeRunState] = field(default_factory=dict)

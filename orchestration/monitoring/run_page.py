@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from orchestration import graph_svg, live
 from orchestration.engine.states import RunStatus
 from orchestration.models import NodeRun, Run
-from orchestration.monitoring import large, queries
+from orchestration.monitoring import large, queries, sharing
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
+from orchestration.monitoring.sharing import SharedKey
 from orchestration.monitoring.why import Reason
 from orchestration.queries import effects, triggers
 from orchestration.queries.effects import Call
@@ -66,6 +67,7 @@ class RunPage:
     reasons: list[Reason]
     outputs: list[Output]
     inputs: Any
+    shared: list[SharedKey]
     cost_by_agent: list[dict[str, Any]]
     step: Step | None
     elapsed: timedelta | None
@@ -100,6 +102,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         reasons=queries.reasons(run),
         outputs=_outputs(run),
         inputs=large.shown(run, run.inputs)[0],
+        shared=_shared(run, definition),
         cost_by_agent=queries.cost_by_agent(run),
         step=_step(run, definition, step, path, iterations_page) if step else None,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
@@ -118,6 +121,12 @@ def _outputs(run: Run) -> list[Output]:
     kinds = {name: _kind(value) for name, value in values.items()}
     long = [name for wanted in ("document", "data", "large") for name, kind in kinds.items() if kind == wanted]
     return [Output(name, value, kinds[name], name in long[:1]) for name, value in values.items()]
+
+
+def _shared(run: Run, definition: dict[str, Any]) -> list[SharedKey]:
+    keys = sharing.of_run(run, definition)
+    values = large.shown(run, *(key.value for key in keys))
+    return [replace(key, value=value) for key, value in zip(keys, values, strict=True)]
 
 
 def _kind(value: Any) -> str:

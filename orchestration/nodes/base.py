@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from orchestration.engine.events import NodeEvent
     from orchestration.engine.graph import Path
+    from orchestration.engine.states import SharedEntry
 
 JSON = Any
 
@@ -68,6 +69,8 @@ class Done:
     port: str = "out"
     usage: JSON = None
     variables: Mapping[str, JSON] | None = None
+    shared: Mapping[str, JSON] | None = None
+    """Keys of the shared context to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,8 @@ class Context:
     """Show a piece of streamed text live; it is not stored."""
     wait_data: JSON = None
     """In `resume`: what the node's own `Wait` carried."""
+    shared: Mapping[str, JSON] = field(default_factory=dict)
+    """Of the shared context: what the type asked for by `reads_shared`."""
     combined: JSON = None
     """Of types that combine: what the node's `join.combine` makes of its branches."""
 
@@ -156,6 +161,10 @@ class NodeType(ABC):
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:
         """JSON Schema of `outputs` where it is known before running (checked references), else None."""
         return None
+
+    def reads_shared(self, settings: Any, entries: Mapping[str, SharedEntry]) -> list[str]:
+        """Which of these keys of the shared context the node is to see (`Context.shared`)."""
+        return []
 
     @abstractmethod
     async def execute(self, ctx: Context) -> Result: ...

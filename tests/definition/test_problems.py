@@ -167,6 +167,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("missing_input", definition(ask(inputs={"pages": 1})), "ask", "nodes[0].settings.inputs.document", "What to read."),
     ("unknown_input", definition(ask(inputs={"document": "x", "page": 1})), "ask", "nodes[0].settings.inputs.page", "Did you mean pages?"),
     ("invalid_input", definition(ask(inputs={"document": "x", "pages": "many"})), "ask", "nodes[0].settings.inputs.pages", "must be a whole number"),
+    ("unknown_shared_key", definition(ask(context={"read": ["customer"]})), "ask", "nodes[0].settings.context.read[0]", "which no agent of this workflow writes"),
     ("invalid_schema", definition(inputs={"type": "object", "properties": {"a": {"type": "strin"}}}), None, "inputs.properties.a.type", "string"),
     ("invalid_schema", definition(inputs={"type": "array"}), None, "inputs.type", "object"),
     ("invalid_schema", definition(variables={"v": {"type": "number", "default": "x"}}), None, "variables.v", "default"),
@@ -301,3 +302,22 @@ def test_a_thousand_nodes_take_less_than_a_second():
     begun = time.process_time()
     assert validate(body, agents={}) == []
     assert time.process_time() - begun < 1
+
+
+def test_a_key_that_nobody_writes_is_a_warning():
+    from orchestration.definition.sharing import check
+    from orchestration.definition.view import View
+
+    def node(id, **context):
+        return {"id": id, "type": "agent", "settings": {"agent": "x", "context": context}}
+
+    nodes = [
+        node("a", write={"customer": "{{ outputs.c }}", "draft/1": "{{ outputs.d }}"}, may_write=["notes/*"]),
+        node("b", read=["customer", "draft/*", "notes/2", "*", "costumer", "plan/*"]),
+    ]
+    found = list(check(View.of({"nodes": nodes, "edges": []})))
+    assert [(one.code, one.node, one.place[-1], one.is_error) for one in found] == [
+        ("unknown_shared_key", "b", 4, False),
+        ("unknown_shared_key", "b", 5, False),
+    ]
+    assert "Did you mean customer?" in found[0].message

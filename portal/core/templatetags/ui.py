@@ -225,6 +225,12 @@ def code(text: object, language: str = "", label: str = "", lines: bool = False)
 
 
 @register.filter
+def is_short(value: object) -> bool:
+    """Whether a value reads well within a line: a number, a short text."""
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 120 and "\n" not in value)
+
+
+@register.filter
 def is_diff(text: object) -> bool:
     """Whether a text is a unified diff, to be shown by {% code text language="diff" %}."""
     return isinstance(text, str) and (text.startswith("diff --git ") or "\n@@ -" in text[:20_000])
