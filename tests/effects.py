@@ -1,15 +1,20 @@
-"""An outside world that counts: an HTTP server of the test's process, and workflows whose steps call it.
+"""An outside world that counts: an HTTP server, and workflows whose steps call it.
 
 The engine must not grade itself, so what was done how often is read from here. Every call carries its
-`Idempotency-Key`.
+`Idempotency-Key`. `Sink` is a server in the test's own process; `SinkProcess` is one apart (`python -m tests.effects`),
+for tests that break everything else.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -42,6 +47,9 @@ class Sink:
             def do_POST(self) -> None:
                 sink._serve(self)
 
+            def do_GET(self) -> None:
+                sink._tell(self)
+
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
@@ -69,17 +77,50 @@ class Sink:
         with self._lock:
             self.begun[key] += 1
         time.sleep(float(body.get("seconds", 0)))
-        answer = json.dumps({"key": key, "was": body.get("value")}).encode()
-        try:
-            request.send_response(200)
-            request.send_header("Content-Type", "application/json")
-            request.send_header("Content-Length", str(len(answer)))
-            request.end_headers()
-            request.wfile.write(answer)
-        except OSError:
-            pass  # the caller was killed
+        _answer(request, {"key": key, "was": body.get("value")})
         with self._lock:
             self.calls.append((key, began, time.time()))
+
+    def _tell(self, request: BaseHTTPRequestHandler) -> None:
+        with self._lock:
+            found = dict(self.begun)
+        _answer(request, found)
+
+
+def _answer(request: BaseHTTPRequestHandler, value: Any) -> None:
+    body = json.dumps(value).encode()
+    with suppress(OSError):  # the caller was killed
+        request.send_response(200)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+
+class SinkProcess:
+    """A sink in a process of its own, which ends with its standard input."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.effects"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout
+        self.port = int(self._process.stdout.readline())
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def begun(self) -> dict[str, int]:
+        """How often each key was called."""
+        with urllib.request.urlopen(self.address, timeout=30) as answer:
+            return dict(json.load(answer))
+
+    def close(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
 
 
 def effect(id: str, seconds: float = 0.2, **more: Any) -> dict[str, Any]:
@@ -96,6 +137,25 @@ def chain(steps: int, seconds: float = 0.1) -> dict[str, Any]:
         [{"source": a, "port": "out", "target": b} for a, b in pairwise(names)],
         {"last": "{{ " + names[-1] + ".outputs.was }}"},
     )
+
+
+def timer(seconds: float) -> dict[str, Any]:
+    return _definition("Timer", [{"id": "wait", "type": "delay", "settings": {"seconds": seconds}}], [], {})
+
+
+def guarded(steps: int, seconds: float = 0.1) -> dict[str, Any]:
+    """A chain of which every second step is at-most-once (`once…`) and leads on if nobody knows what became of it."""
+    nodes, edges, last = [], [], ""
+    for number in range(steps):
+        name, once = f"step{number}", f"once{number}"
+        nodes += [effect(name, seconds), effect(once, seconds, delivery="at_most_once")]
+        if last:
+            edges += [{"source": last, "port": port, "target": name} for port in ("out", "error")]
+        edges.append({"source": name, "port": "out", "target": once})
+        last = once
+    nodes.append(effect("end", seconds))
+    edges += [{"source": last, "port": port, "target": "end"} for port in ("out", "error")]
+    return _definition("Guarded effects", nodes, edges, {})
 
 
 def branches_loop_and_approval(seconds: float = 0.3) -> dict[str, Any]:
@@ -158,3 +218,10 @@ def make_agent(organisation: Any, address: str) -> None:
         ),
         by=Actor.command(),
     )
+
+
+if __name__ == "__main__":
+    serving = Sink()
+    print(serving.port, flush=True)
+    sys.stdin.read()
+    serving.close()

@@ -18,7 +18,8 @@ import structlog
 from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
-from orchestration.driving.effects import Ledger
+from orchestration.driving.effects import AttemptRecorder, Ledger
+from orchestration.driving.patience import AWAY, database_back
 from orchestration.driving.pen import Recorded
 from orchestration.driving.running import Running
 from orchestration.driving.scope import Scope
@@ -36,6 +37,7 @@ from orchestration.engine.commands import (
     StopNode,
 )
 from orchestration.engine.events import (
+    AttemptAbandoned,
     AttemptFailed,
     Event,
     IterationEnded,
@@ -261,10 +263,33 @@ class Steps:
         recorder = self.ledger.of(context, recorded)
         try:
             with recording(recorder):
-                event = await self._tried(kind, spec, context, work)
+                event = await self._patiently(kind, spec, context, work, recorder)
         finally:
             recorder.close()
         return replace(event, acted=recorder.acted) if isinstance(event, AttemptFailed) else event
+
+    async def _patiently(
+        self,
+        kind: NodeType,
+        spec: Node,
+        context: Context,
+        work: Callable[[], Awaitable[Result]],
+        recorder: AttemptRecorder,
+    ) -> NodeEvent:
+        """The database may go away under a node: what had no effect outside simply begins again."""
+        while True:
+            try:
+                return await self._tried(kind, spec, context, work)
+            except AWAY as error:
+                await database_back(error)
+            if recorder.acted:
+                return AttemptAbandoned(
+                    at=self.clock.now(),
+                    node=context.node,
+                    path=context.path,
+                    attempt=context.attempt,
+                    acted=recorder.acted,
+                )
 
     async def _tried(
         self, kind: NodeType, spec: Node, context: Context, work: Callable[[], Awaitable[Result]]
@@ -292,7 +317,7 @@ class Steps:
             if task is None or task.cancelling():
                 raise
             return self._failed(key, context.attempt, _bug(kind, error))  # the node cancelled itself
-        except StoreError:
+        except (StoreError, *AWAY):
             raise
         except Exception as error:
             log.error(

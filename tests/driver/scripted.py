@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import OperationalError
 from pydantic import Field
 
 from orchestration.definition.fields import NodeSettings
@@ -31,6 +32,7 @@ class ScriptedSettings(NodeSettings):
     usage: dict[str, Any] | None = None
     streams: list[str] = Field(default_factory=list)
     odd: str = ""
+    database_away: int = 0
     pure: bool = False
 
 
@@ -50,6 +52,8 @@ class Scripted(NodeType):
             ctx.emit(text)
         if settings.seconds:
             await asyncio.sleep(settings.seconds)
+        if CALLS[ctx.idempotency_key] <= settings.database_away:
+            raise OperationalError("connection is bad")
         if settings.crash:
             raise RuntimeError(settings.crash)
         if ctx.attempt <= settings.fail_times:

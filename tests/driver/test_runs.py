@@ -295,3 +295,9 @@ def test_hundreds_of_runs_side_by_side(start_engine: Callable[..., EngineHost], 
         engine.wait_for(run, seconds=30)
     assert set(CALLS.values()) == {1} and len(CALLS) == 200
     assert engine.host and engine.host._writer.checkpoints > 2 * engine.host._writer.commits, "commits are shared"
+
+
+def test_a_node_that_finds_the_database_away_is_not_blamed(engine: EngineHost, organisation: Organisation) -> None:
+    definition = make_definition([{"id": "a", "type": "scripted", "settings": {"database_away": 2}}])
+    run = engine.wait_for(start(organisation, definition))
+    assert CALLS[f"{run.pk}/a"] == 3 and event_types(run).count("NodeStarted a") == 1

@@ -1,0 +1,1 @@
+"""Faults with the real processes: `python -m tests.faults` (see `__main__.py`)."""

@@ -1,0 +1,145 @@
+"""Break the portal's processes while runs go on, and count what became of them.
+
+    python -m tests.faults [--only NAME ...] [--kills 200] [--seed N] [--quick] [--log FILE]
+
+Each fault has a portal of its own (`manage.py up` with PostgreSQL, Redis, web, engine, jobs), a load of runs that call
+a counting sink in a process apart, and people who answer. Prints one JSON line a fault:
+
+    started, completed, lost        accepted runs; lost are those that did not complete: must be none
+    in_flight                       steps at work when something was broken
+    repeated, effects_doubled       attempts begun again, and calls the sink got twice: at most those in flight
+    at_most_once_doubled            the same of at-most-once steps: must be 0
+    outcomes_twice                  node runs with two recorded outcomes: must be 0
+    seconds_to_go_on                from the fault, or from the server's return, until work went on: p50, max
+
+Exit status 1 when a promise is broken. A fault that this machine does not permit says so in `skipped`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from tests.faults import processes, servers
+from tests.faults.report import Report
+from tests.faults.scene import Load, Scene, scene
+from tests.portal_process import wait_for
+
+Fault = Callable[[Scene, Load, Report, random.Random], None]
+
+
+def faults(options: argparse.Namespace) -> dict[str, Fault]:
+    quick = options.quick
+    rounds = 1 if quick else 3
+    return {
+        "workers": partial(processes.workers, count=4 if quick else 20, every=options.every),
+        "kills": partial(processes.kills, count=10 if quick else options.kills, every=options.every),
+        "zombie": processes.zombie,
+        "stolen": partial(processes.stolen, rounds=3 if quick else 10),
+        "postgres-restarted": partial(servers.postgres_restarted, rounds=rounds),
+        "postgres-killed": partial(servers.postgres_killed, rounds=1 if quick else 4),
+        "connections-cut": partial(servers.connections_cut, seconds=5 if quick else 20),
+        "redis-lost": partial(servers.redis_lost, rounds=rounds),
+        "redis-away": partial(servers.redis_away, seconds=10 if quick else 60),
+        "doorbells": partial(servers.doorbells, count=2 if quick else 10),
+        "disk-full": partial(servers.disk_full, seconds=8 if quick else 20),
+        "clock-off": partial(servers.clock_off, seconds=20 if quick else 40),
+        "rolling": partial(processes.rolling, rounds=1 if quick else 2),
+        "dose": dose,
+    }
+
+
+def dose(made: Scene, load: Load, report: Report, chance: random.Random) -> None:
+    """A little of everything quick, one after the other in one portal: what continuous integration runs."""
+    processes.workers(made, load, report, chance, count=3, every=1.0)
+    servers.redis_lost(made, load, report, chance, rounds=1)
+    processes.stolen(made, load, report, chance, rounds=2)
+    servers.postgres_killed(made, load, report, chance, rounds=1)
+    processes.kills(made, load, report, chance, count=3, every=1.0)
+
+
+def inflict(name: str, fault: Fault, options: argparse.Namespace) -> Report:
+    """In this process, which Django belongs to from now on."""
+    report = Report(name, seed=options.seed)
+    with ExitStack() as stack:
+        data = None
+        if name == "disk-full":
+            data = stack.enter_context(servers.small_disk())
+            if data is None:
+                report.skipped = "mounting a small disk is not permitted here"
+                return report
+        made = stack.enter_context(scene(workers=options.workers, data=data, log=options.log))
+        load = Load(made, width=options.width).start()
+        wait_for(lambda: made.at_work() >= 2, 60)
+        begun = time.monotonic()
+        try:
+            fault(made, load, report, random.Random(options.seed))
+            load.stop_starting()
+            wait_for(lambda: not load.unended(), options.patience)
+        finally:
+            load.stop()
+        report.seconds = time.monotonic() - begun
+        if not report.skipped:
+            report.count(made, load)
+            report.judge()
+    return report
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    options = argparse.ArgumentParser(
+        prog="tests.faults", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    options.add_argument(
+        "--only", nargs="+", metavar="NAME", help="; ".join(faults(argparse.Namespace(quick=True, every=1)))
+    )
+    options.add_argument("--kills", type=int, default=200)
+    options.add_argument("--every", type=float, default=1.5, help="seconds between kills, on average")
+    options.add_argument("--seed", type=int, default=random.randrange(10**6))
+    options.add_argument("--quick", action="store_true", help="the smallest dose of each")
+    options.add_argument("--width", type=int, default=6, help="runs under way")
+    options.add_argument("--workers", type=int, default=2, help="hosts of the engine")
+    options.add_argument("--patience", type=float, default=180.0, help="seconds for the rest after the fault")
+    options.add_argument("--log", type=Path, help="keep what the portal printed; with --only one fault")
+    return options.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    known = faults(options)
+    wanted = options.only or [name for name in known if name != "dose"]
+    if unknown := [name for name in wanted if name not in known]:
+        print(f"There is no fault {unknown[0]!r}. There are: {', '.join(known)}.", file=sys.stderr)
+        return 2
+    if len(wanted) == 1:
+        report = inflict(wanted[0], known[wanted[0]], options)
+        print(json.dumps(report.as_json()), flush=True)
+        return 1 if report.broken else 0
+    # a process each: Django is set up for one portal's database
+    given = _without_only(arguments)
+    seed = [] if "--seed" in given else ["--seed", str(options.seed)]
+    statuses = [
+        subprocess.run([sys.executable, "-m", "tests.faults", "--only", name, *given, *seed], check=False).returncode
+        for name in wanted
+    ]
+    return max(statuses)
+
+
+def _without_only(arguments: list[str]) -> list[str]:
+    kept, inside = [], False
+    for word in arguments:
+        inside = word == "--only" or (inside and not word.startswith("--"))
+        if not inside:
+            kept.append(word)
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

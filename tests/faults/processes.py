@@ -1,0 +1,167 @@
+"""Processes killed, stopped, and restarted in order."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from contextlib import suppress
+
+import psutil
+
+from tests.faults.report import Report
+from tests.faults.scene import Load, Scene, ask
+from tests.portal_process import wait_for
+
+LEASE_SECONDS = 30  # of orchestration.store.statements, which needs Django
+IN_HAND = """
+    SELECT run.id, run.lease_token FROM orchestration_run AS run
+    JOIN orchestration_enginehost AS host ON host.id = run.host_id WHERE host.pid = %s AND host.ended_at IS NULL
+"""
+TOKENS = "SELECT id, lease_token FROM orchestration_run WHERE id = ANY(%s)"
+
+
+class Killer:
+    """Kills (-9) one process at a time. An engine's victim is first stopped, so that what it has at work is known."""
+
+    def __init__(self, scene: Scene, report: Report, chance: random.Random, *, workers_only: bool = False) -> None:
+        self.scene, self.report, self.chance, self.workers_only = scene, report, chance, workers_only
+
+    def strike(self) -> None:
+        if not self.scene.hosts():
+            self.scene.wait_for_hosts()
+        with suppress(psutil.NoSuchProcess, IndexError, StopIteration):
+            kind, victim = self._choose()
+            self._kill(kind, victim)
+
+    def _choose(self) -> tuple[str, psutil.Process]:
+        roles = self._roles("engine")
+        kinds = ["worker"] * 9
+        if not self.workers_only:
+            roles |= {f"jobs {kind}": found for kind, found in self._roles("jobs").items()}
+            roles["web"] = [psutil.Process(self.scene.portal.pid("web"))]
+            kinds += ["pusher", "monitor", "sentinel", "main", "web"]
+            kinds += ["jobs worker", "jobs pusher", "jobs sentinel", "jobs main"]
+        kind = self.chance.choice([kind for kind in kinds if roles.get(kind)])
+        return kind, self.chance.choice(roles[kind])
+
+    def _roles(self, cluster: str) -> dict[str, list[psutil.Process]]:
+        main = psutil.Process(self.scene.portal.pid(cluster))
+        found: dict[str, list[psutil.Process]] = {"main": [main], "sentinel": main.children()}
+        hosts = set(self.scene.hosts())
+        for process in (child for sentinel in main.children() for child in sentinel.children()):
+            title = " ".join(process.cmdline())
+            kind = next((kind for kind in ("pusher", "monitor") if kind in title), "")
+            if not kind and (process.pid in hosts or cluster == "jobs"):
+                kind = "worker"
+            found.setdefault(kind, []).append(process)
+        found.pop("", None)
+        return found
+
+    def _kill(self, kind: str, victim: psutil.Process) -> None:
+        group = kind in {"sentinel", "main"}  # with either of them `up` ends the whole session
+        hosts = [victim.pid] if kind == "worker" else self.scene.hosts() if group else []
+        still = [psutil.Process(pid) for pid in hosts]
+        for process in still:
+            process.suspend()
+        if still:
+            time.sleep(0.05)  # commits that were on their way
+            self.report.in_flight += self.scene.at_work(hosts)
+        in_hand = [row for pid in hosts for row in ask(IN_HAND, pid)]
+        self.report.kills[kind] += 1
+        began = time.monotonic()
+        for process in [victim, *still]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+        if kind == "worker" and in_hand:
+            self._measure(dict(in_hand), began)
+
+    def _measure(self, runs: dict[object, int], began: float) -> None:
+        """Until all of its runs are in other hands; those of a cluster that must start again first are not counted."""
+        if len(self.scene.hosts()) and wait_for(lambda: taken_over(runs), 20):
+            self.report.go_on.append(time.monotonic() - began)
+
+
+def taken_over(runs: dict[object, int]) -> bool:
+    """Whether each has been claimed since, or has ended."""
+    return all(token > runs[run] for run, token in ask(TOKENS, list(runs)))
+
+
+def kills(scene: Scene, load: Load, report: Report, chance: random.Random, *, count: int, every: float) -> None:
+    """kill -9 at random moments over engine hosts, pushers, monitors, sentinels, main processes, web and jobs."""
+    killer = Killer(scene, report, chance)
+    for _ in range(count):
+        time.sleep(chance.uniform(0.3, 1.7) * every)
+        killer.strike()
+
+
+def workers(scene: Scene, load: Load, report: Report, chance: random.Random, *, count: int, every: float) -> None:
+    """kill -9 of engine workers only."""
+    killer = Killer(scene, report, chance, workers_only=True)
+    for _ in range(count):
+        time.sleep(chance.uniform(0.3, 1.7) * every)
+        killer.strike()
+
+
+def zombie(scene: Scene, load: Load, report: Report, chance: random.Random) -> None:
+    """SIGSTOP of a host past its lease, then SIGCONT: others go on with its runs, and it writes nothing any more."""
+    scene.wait_for_hosts(2)
+    victim = chance.choice([pid for pid in scene.hosts() if ask(IN_HAND, pid)])
+    process = psutil.Process(victim)
+    process.suspend()
+    stopped = time.monotonic()
+    time.sleep(0.05)
+    runs = dict(ask(IN_HAND, victim))
+    (host,) = {row[0] for row in ask("SELECT host_id FROM orchestration_run WHERE id = ANY(%s)", list(runs))}
+    report.in_flight += scene.at_work([victim])
+    report.expect(
+        bool(wait_for(lambda: taken_over(runs), LEASE_SECONDS * 3)), "the runs of a host that hangs are taken over"
+    )
+    report.go_on.append(time.monotonic() - stopped)
+    time.sleep(2.0)
+    held = [row[0] for row in ask("SELECT id FROM orchestration_run WHERE host_id = %s", host)]
+    process.resume()
+    refused = wait_for(lambda: sum("run lost" in line for line in list(scene.portal.lines)), 30)
+    report.expect(not held, "a host that hangs holds no run past its lease")
+    report.expect(bool(refused), "the zombie's writes are refused, and it says so")
+    report.more["writes_refused"] = refused
+
+
+def stolen(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 10) -> None:
+    """Runs torn out of a living host's hands by force, so that two hosts drive them at once."""
+    scene.wait_for_hosts(2)
+    for _ in range(rounds):
+        time.sleep(chance.uniform(0.3, 1.0))
+        hosts = scene.hosts()
+        with scene.standing_still(hosts):
+            report.in_flight += scene.at_work(hosts)
+            runs = dict(
+                ask(
+                    "UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = clock_timestamp()"
+                    " WHERE host_id IS NOT NULL RETURNING id, lease_token"
+                )
+            )
+        began = time.monotonic()
+        ask("SELECT pg_notify('ensemble_runs', '')")
+        if runs and wait_for(lambda runs=runs: taken_over(runs), 30):  # type: ignore[misc]
+            report.go_on.append(time.monotonic() - began)
+    report.expect(bool(report.go_on), "runs that were torn away are claimed again")
+
+
+def rolling(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 2) -> None:
+    """SIGTERM of web, engine and jobs in turn, as an update would: nothing fails, nothing accepted is lost."""
+    for _ in range(rounds):
+        for name in ("web", "engine", "jobs"):
+            before = scene.portal.pid(name)
+            if name == "engine":  # what does not end within the drain is cut off and begun again
+                report.in_flight += scene.at_work()
+            began = time.monotonic()
+            psutil.Process(before).send_signal(signal.SIGTERM)
+            report.expect(scene.wait_for_another(name, before), f"{name} ends and is started again")
+            if name == "engine":
+                scene.wait_for_hosts(2)
+            report.go_on.append(scene.seconds_to_go_on(began))
+            report.kills[f"{name} (SIGTERM)"] += 1
+            time.sleep(5.0)
+    report.more["requests_refused"] = list(load.refused)
+    report.expect(not load.refused, "no request is refused or dropped while the web process is renewed")
