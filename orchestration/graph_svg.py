@@ -6,6 +6,7 @@ zooms. Nodes are links, so that the drawing can be walked by keyboard. No inline
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,16 @@ from django.utils.safestring import SafeString
 
 from orchestration.definition.drawable import drawable
 from orchestration.definition.layout import Box, EdgeKey, Layout, Point, layout
+from orchestration.graph_notes import loop_note
+from orchestration.graph_notes import note as graph_note
 from orchestration.nodes.base import node_types
 from portal.core.ui import icons, statuses
 
 MARGIN = 24.0
 LEAST_WIDTH, LEAST_HEIGHT = 760.0, 300.0
-_LONGEST_NAME, _LONGEST_NOTE = 22, 28
+_LONGEST_NAME, _LONGEST_NOTE, _SHORTEST_NOTE = 22, 28, 6
+_LETTER, _SMALL_LETTER = 7.2, 5.8
+"""About how wide they are drawn."""
 _ENDED_WELL = {"succeeded", "skipped", "failed"}
 
 
@@ -41,6 +46,11 @@ def render(
     edges = [(edge["source"], edge.get("port", "out"), edge["target"]) for edge in definition["edges"]]
     exits = _exits(edges, drawing)
     parents = {node.get("parent") for node in nodes.values()}
+    branches = Counter(target for _, _, target in edges)
+
+    def drawn(name: str) -> SafeString:
+        return _node(nodes[name], drawing.boxes[name], state.get(name, ""), link, branches[name])
+
     # Loops first: their bodies are drawn on top of them.
     ordered = sorted(nodes, key=lambda name: (_depth(nodes, name), name not in parents))
     return format_html(
@@ -50,14 +60,12 @@ def render(
         '<path class="graph-arrow" d="M0 0 8 4 0 8z"/></marker></defs>{}{}{}</svg>',
         *map(_n, _view_box(drawing)),
         f"{definition.get('name', 'Workflow')}: {len(nodes)} steps",
-        format_html_join(
-            "", "{}", ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n in parents)
-        ),
+        format_html_join("", "{}", ((drawn(n),) for n in ordered if n in parents)),
         format_html_join("", "{}", ((_edge(edge, drawing, exits, state, taken),) for edge in edges)),
         format_html_join(
             "",
             "{}",
-            ((_node(nodes[n], drawing.boxes[n], state.get(n, ""), link),) for n in ordered if n not in parents),
+            ((drawn(n),) for n in ordered if n not in parents),
         ),
     )
 
@@ -68,13 +76,14 @@ def _view_box(drawing: Layout) -> tuple[float, float, float, float]:
     return (drawing.width - width) / 2, (drawing.height - height) / 2, width, height
 
 
-def _node(node: Mapping[str, Any], box: Box, status: str, link: str) -> SafeString:
+def _node(node: Mapping[str, Any], box: Box, status: str, link: str, branches: int) -> SafeString:
     name = str(node.get("name") or node["id"])
     known = node_types().get(node["type"])
     label = known.label if known else node["type"]
-    note = _note(node, str(label))
     container = bool(known and known.container)
-    said = f"{name}, {label}" + (f", {statuses.look(status).label}" if status else "")
+    note = loop_note(node) if container else graph_note(node, str(label), branches)
+    words = [name, note] if str(label) in note else [name, str(label), note]
+    said = ", ".join([*words, str(statuses.look(status).label)] if status else words)
     middle = box.y + 20 if container else box.middle
     return format_html(
         '<a class="graph-link" href="{}" data-node="{}"><g class="graph-node graph-{}{}" data-status="{}">'
@@ -99,9 +108,14 @@ def _node(node: Mapping[str, Any], box: Box, status: str, link: str) -> SafeStri
         _cut(name, _LONGEST_NAME),
         _n(box.x + 44 if not container else box.x + box.width - 14),
         _n(middle + 4 if container else middle + 14),
-        "" if container else _cut(note, _LONGEST_NOTE),
+        _cut(note, _room(box, name) if container else _LONGEST_NOTE),
         _mark(box, status),
     )
+
+
+def _room(box: Box, name: str) -> int:
+    """How many small letters fit at the head of a loop beside its name."""
+    return int((box.width - 72 - _LETTER * min(len(name), _LONGEST_NAME)) / _SMALL_LETTER)
 
 
 def _mark(box: Box, status: str) -> SafeString:
@@ -117,11 +131,6 @@ def _mark(box: Box, status: str) -> SafeString:
         _n(box.y - 3),
         SafeString(icons.shapes(statuses.look(status).icon)),
     )
-
-
-def _note(node: Mapping[str, Any], label: str) -> str:
-    agent = node.get("settings", {}).get("agent")
-    return str(agent) if node["type"] == "agent" and agent else label
 
 
 def _edge(
@@ -153,13 +162,15 @@ def _edge(
 
 
 def _edge_state(source: str, port: str, taken: str | None) -> str:
-    """live, dead, or empty while it is open."""
+    """live, dead, failed, or empty while it is open."""
     if source not in _ENDED_WELL:
         return "dead" if source == "cancelled" else ""
     if source == "skipped":
         return "live" if taken == "out" and port == "out" else "dead"
     if source == "failed":
-        return "live" if taken == port == "error" else "dead"
+        if taken != "error":
+            return "dead" if port == "error" else "failed"
+        return "live" if port == "error" else "dead"
     return "live" if (taken or "out") == port else "dead"
 
 
@@ -201,7 +212,10 @@ def _depth(nodes: Mapping[str, Any], name: str) -> int:
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    """Nothing where less than a word would be left."""
+    if len(text) <= longest:
+        return text
+    return text[: longest - 1].rstrip() + "…" if longest >= _SHORTEST_NOTE else ""
 
 
 def _n(value: float) -> str:
