@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 
 from orchestration.admin_triggers import BusEventAdmin, TriggerAdmin
 from orchestration.definition.canonical import pretty
-from orchestration.models import EngineHost, NodeRun, Run, Workflow, WorkflowVersion
+from orchestration.models import EngineHost, NodeRun, OrganisationLimits, Run, Workflow, WorkflowVersion
 from orchestration.services import workflows
 from portal.core.actors import Actor
-from portal.core.admin_base import ReadOnlyAdmin
+from portal.core.admin_base import OrganisationAdmin, ReadOnlyAdmin
 from portal.core.permissions import Permission
 
 __all__ = ["BusEventAdmin", "EngineHostAdmin", "RunAdmin", "TriggerAdmin", "WorkflowAdmin", "WorkflowVersionAdmin"]
@@ -231,3 +231,18 @@ class EngineHostAdmin(ReadOnlyAdmin):
         if not request.user.is_superuser:
             return EngineHost.objects.none()
         return EngineHost.objects.order_by("-id")
+
+
+@admin.register(OrganisationLimits)
+class OrganisationLimitsAdmin(OrganisationAdmin):
+    """How much an organisation may have the engine do at once. Where there is no row, nothing is limited."""
+
+    view_permission = Permission.ORGANISATION_MANAGE
+    change_permission = None  # an organisation does not set its own share of an installation: superusers do
+    audit_noun = "orchestration.limits"
+    list_display = ("organisation", "open_runs", "runs_in_hand")
+    ordering = ("organisation__name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fixed = list(super().get_readonly_fields(request, obj))
+        return [*fixed, "organisation"] if obj else fixed

@@ -31,7 +31,7 @@ from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.running import Running
 from orchestration.live import Live
-from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, registry, statements
+from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, claims, registry, statements
 from orchestration.store.errors import StoreClosed, TooNew
 from orchestration.store.registry import Buried, Registration
 from orchestration.values.keeper import Keeper
@@ -44,6 +44,7 @@ BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 0.25
 EXPIRED_EVERY = 8  # sweeps
 POLL_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.1
 CLAIM_AT_ONCE = 25
 """So that hosts who hear the same bell share a burst of runs."""
 YIELD_SECONDS_A_RUN = 0.002
@@ -96,6 +97,7 @@ class Host:
         self._next_look = 0.0
         self._drain_seconds = self.plan.drain_seconds
         self._others = 0
+        self._left_due = False
 
     @property
     def in_hand(self) -> int:
@@ -203,7 +205,7 @@ class Host:
                 leases = await self._desk.claim(min(room, CLAIM_AT_ONCE))
                 for lease in leases:
                     self._take(lease)
-                if len(leases) < CLAIM_AT_ONCE:
+                if len(leases) < claims.FEWEST:
                     break
                 await asyncio.sleep(0)  # let the drivers begin, and other hosts have their share
             await self._claim_suspect()
@@ -231,7 +233,9 @@ class Host:
         seconds = await self._desk.seconds_to_next()
         self._next_look = time.monotonic() + POLL_SECONDS
         if seconds is not None:
-            self._look_in(max(seconds, 0.05 if len(self._hands) < self.plan.runs else POLL_SECONDS))
+            self._look_in(max(seconds, LOOK_AGAIN_SECONDS if len(self._hands) < self.plan.runs else POLL_SECONDS))
+        # what is due and was not taken is another host's at this moment, or its organisation has enough in hand
+        self._left_due = seconds is not None and seconds < 0
 
     def _look_in(self, seconds: float) -> None:
         look = time.monotonic() + seconds
@@ -248,6 +252,7 @@ class Host:
                 self.stop()
             await self._poke_unheard()
             self._others = await registry.other_hosts(self._desk)
+            await self._desk.read_limits()
             if self.plan.each_beat is not None:
                 await self.plan.each_beat()
             await asyncio.sleep(BEAT_SECONDS)
@@ -337,7 +342,7 @@ class Host:
             hand = self._hands.get(lease.run_id)
             if hand is not None and hand.running is running and not self._draining.is_set():
                 del self._hands[lease.run_id]
-                if len(self._hands) == self.plan.runs - 1:
+                if self._left_due or len(self._hands) == self.plan.runs - 1:
                     self._bell.set()  # there is room again
 
     async def _leave_to_newer(self, lease: Lease, error: TooNew) -> None:

@@ -2,6 +2,7 @@
 
 from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
 from orchestration.models.effects import Effect
+from orchestration.models.limits import OrganisationLimits
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.triggers import Trigger, TriggerFire, WebhookSeen
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
@@ -15,6 +16,7 @@ __all__ = [
     "EventDelivery",
     "EventSubscription",
     "NodeRun",
+    "OrganisationLimits",
     "Run",
     "RunEvent",
     "RunSignal",

@@ -11,6 +11,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from orchestration.engine.states import NodeStatus, RunStatus
@@ -96,9 +97,15 @@ class Run(models.Model):
         indexes = [
             # what hosts claim from: runs in hand are not in it
             models.Index(
-                fields=["-priority", "due_at"],
-                name="run_due",
+                models.F("organisation"),
+                RawSQL("((due_at AT TIME ZONE 'UTC') - priority * interval '30 seconds')", []),  # store.claims.TURN
+                name="run_turn",
                 condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True),
+            ),
+            models.Index(
+                fields=["claims"],
+                name="run_suspect",
+                condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True, claims__gte=3),
             ),
             models.Index(
                 fields=["due_at"],
@@ -106,6 +113,11 @@ class Run(models.Model):
                 condition=models.Q(due_at__isnull=False, host__isnull=True, incident__isnull=True),
             ),
             models.Index(fields=["host"], name="run_host", condition=models.Q(host__isnull=False)),
+            models.Index(
+                fields=["organisation"],
+                name="run_open",
+                condition=~models.Q(status__in=["completed", "failed", "cancelled"]),
+            ),
             models.Index(fields=["organisation", "-created_at"], name="run_recent"),
             models.Index(fields=["organisation", "status", "-created_at"], name="run_status"),
             models.Index(fields=["workflow", "-created_at"], name="run_workflow"),

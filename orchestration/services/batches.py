@@ -10,7 +10,7 @@ from django.db import transaction
 
 from orchestration import tasks, wakeups
 from orchestration.models import Run, Workflow
-from orchestration.services import runs, starting
+from orchestration.services import limits, runs, starting
 from portal.core import live
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -58,9 +58,11 @@ def start_batch(
 ) -> list[Started]:
     """Start up to MOST_RUNS runs; the answers are in the order of `wanted`.
 
-    One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion.
+    One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion,
+    limits.TooManyRuns (also where some of the keys had been used before).
     """
     drafts = _drafts(workflow, wanted, actor, source, version, priority)
+    limits.make_room(workflow.organisation, len(drafts))
     with transaction.atomic():
         # A key that is being used by somebody else at this moment is waited for, and then theirs.
         Run.objects.bulk_create([draft.run for draft in drafts], ignore_conflicts=True)

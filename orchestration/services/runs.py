@@ -19,7 +19,7 @@ from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.states import RunStatus
 from orchestration.models import Definition, Run, RunSignal, Trigger, Workflow, WorkflowVersion
-from orchestration.services import values
+from orchestration.services import limits, values
 from orchestration.values.encoding import Value
 from portal.core import live
 from portal.core.actors import Actor
@@ -90,7 +90,8 @@ def start_run(
     """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
 
     inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
-    however many callers come at once. Raises InvalidInputs, IdempotencyConflict, values.TooLarge.
+    however many callers come at once. Raises InvalidInputs, IdempotencyConflict,
+    limits.TooManyRuns, values.TooLarge.
     """
     draft = drafted(
         organisation=organisation,
@@ -107,7 +108,10 @@ def start_run(
         trigger=trigger,
     )
     known = by_key(draft.run)
-    return known or _insert(draft, actor)
+    if known is not None:
+        return known
+    limits.make_room(organisation)
+    return _insert(draft, actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from orchestration.engine.moving import first_definition
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import RunFacts, node_types
-from orchestration.store import effects, snapshots, statements, vocabulary
+from orchestration.store import claims, effects, snapshots, statements, vocabulary
 from orchestration.store.connecting import connect_async
 from orchestration.store.errors import TooNew
 from orchestration.store.snapshots import Snapshots
@@ -103,6 +103,7 @@ class Desk:
         self.host_id = host_id
         self._connection = connection
         self._lock = asyncio.Lock()
+        self._counts_runs_in_hand = True
         self._graphs: dict[str, Graph] = {}
 
     @classmethod
@@ -123,11 +124,20 @@ class Desk:
         await self._connection.close()
 
     async def claim(self, limit: int, *, suspect: bool = False) -> list[Lease]:
-        """Take due runs, the most urgent first; other hosts' claims at the same moment take others."""
-        statement = statements.CLAIM_SUSPECT if suspect else statements.CLAIM
+        """Take due runs, as `claims` says whose turn it is; other hosts' claims at the same moment take others."""
+        statement = claims.CLAIM_SUSPECT if suspect else claims.CLAIM
         arguments: dict[str, JSON] = {"host": self.host_id, "limit": limit, "lease": statements.LEASE_SECONDS}
         arguments["version"] = vocabulary.version()
-        return [Lease(*row) for row in await self._fetch(statement, arguments)]
+        if not self._counts_runs_in_hand:
+            return [Lease(*row) for row in await self._fetch(statement, arguments)]
+        async with self.transaction() as connection:
+            await connection.execute(claims.ONE_AT_A_TIME, [claims.LOCK_CLASS])
+            rows = await (await connection.execute(statement, arguments)).fetchall()
+        return [Lease(*row) for row in rows]
+
+    async def read_limits(self) -> None:
+        """Whether claims must count runs in hand exactly. Asked now and then, since limits seldom change."""
+        self._counts_runs_in_hand = bool((await self._fetch(claims.ARE_LIMITED))[0][0])
 
     async def load(self, lease: Lease) -> Loaded:
         """Fold the run's events, from its snapshot on if it has one. Raises TooNew.
@@ -219,7 +229,7 @@ class Desk:
 
     async def quarantine(self) -> list[tuple[UUID, int]]:
         """Runs that have cost too many hosts their life: [(run, organisation)]."""
-        return await self._fetch(statements.QUARANTINE, {"most": statements.MOST_CLAIMS})
+        return await self._fetch(claims.QUARANTINE)
 
     async def execute(self, statement: str, arguments: Any = None) -> list[Any]:
         return await self._fetch(statement, arguments)
@@ -272,4 +282,7 @@ def graph_of(body: dict[str, JSON]) -> Graph:
 async def _connect() -> psycopg.AsyncConnection[Any]:
     connection = await connect_async("desk")
     await connection.execute("SET synchronous_commit = off")
+    # all its statements go by indexes, whatever statistics (which lag behind a table that changes so much) may suggest
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
     return connection

@@ -85,27 +85,6 @@ WHERE id = ANY(%(runs)s) AND host_id = %(host)s
 """
 """Only of runs that have a driver: one that was claimed while the connection broke must run out."""
 
-_CLAIM = """
-WITH due AS (
-    SELECT id FROM orchestration_run
-    WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND {which}
-      AND (too_new IS NULL OR NOT too_new->'versions' ? %(version)s)
-    ORDER BY {order}
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE orchestration_run AS run SET
-        host_id = %(host)s, lease_token = run.lease_token + 1, claims = run.claims + 1,
-        lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
-    FROM due WHERE run.id = due.id
-    RETURNING run.id, run.lease_token, run.last_seq, run.signals_posted, run.organisation_id, run.workflow_id,
-              run.started_by_id, run.priority, run.definition_id, run.inputs, run.nodes_total, run.nodes_ended,
-              run.claims, CASE WHEN run.last_seq = 0 THEN run.beginning END
-)
-SELECT claimed.*, workflow.slug, clock_timestamp()
-FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claimed.workflow_id
-ORDER BY claimed.priority DESC
-"""
 SUSPECT_CLAIMS = 3
 """A run that was claimed so often in vain may be what kills its hosts, or was only there: from now on it is taken by
 itself, so that the next death tells the two apart."""
@@ -114,24 +93,6 @@ MOST_CLAIMS = 6
 INNOCENT_SECONDS = 5
 """A claim that lasted so long was not in vain. What kills its host later than that is stopped by the planner, which
 gives up on a node whose attempts are cut off again and again (`engine/retry.py`)."""
-
-CLAIM = _CLAIM.format(which=f"claims < {SUSPECT_CLAIMS}", order="priority DESC, due_at")
-CLAIM_SUSPECT = _CLAIM.format(
-    # the least suspected first: deaths that were nobody's fault are then spread over all who were there
-    which=f"claims >= {SUSPECT_CLAIMS} AND claims < {MOST_CLAIMS}",
-    order="claims, priority DESC, due_at",
-)
-
-QUARANTINE = """
-UPDATE orchestration_run SET due_at = NULL, incident = jsonb_build_object(
-    'code', 'host_killer', 'claims', claims, 'at', clock_timestamp(), 'message',
-    'The process that drove this run died ' || claims || ' times without any progress, so it is not tried again.')
-WHERE id IN (
-    SELECT id FROM orchestration_run
-    WHERE due_at <= clock_timestamp() AND host_id IS NULL AND incident IS NULL AND claims >= %(most)s
-    FOR UPDATE SKIP LOCKED)
-RETURNING id, organisation_id
-"""
 
 SET_ASIDE = """
 UPDATE orchestration_run SET

@@ -8,9 +8,9 @@ from asgiref.sync import sync_to_async
 
 from orchestration.engine.events import NodeWaiting
 from orchestration.engine.signals import SignalKind
-from orchestration.models import Run
+from orchestration.models import OrganisationLimits, Run
 from orchestration.services import runs
-from orchestration.store import LetGo
+from orchestration.store import LetGo, claims
 from portal.core.actors import Actor
 from tests.store.desk import a_host, a_run, begun, checkpoint, fresh, succeeded
 
@@ -170,3 +170,68 @@ async def test_what_is_given_back_in_order_counts_as_no_claim() -> None:
         await host.claim_one()
         assert await host.desk.give_back() == [run.pk]
         assert (await host.claim_one()).claims == 1
+
+
+# -- turns and shares -------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_waits_long_enough_overtakes_a_higher_priority() -> None:
+    """A step of priority is worth half a minute: 10 against 1 is four and a half."""
+    low, high = await a_run(priority=1), await a_run(priority=10)
+    organisation = (await fresh(low)).organisation_id
+    await Run.objects.filter(pk=high.pk).aupdate(organisation_id=organisation)
+    async with a_host() as host:
+        for waited, first in ((260, high), (280, low)):
+            await Run.objects.filter(pk=low.pk).aupdate(due_at=high.due_at - timedelta(seconds=waited))
+            assert (await host.claim_one()).run_id == first.pk
+            await host.desk.give_back()
+
+
+async def test_thousands_of_due_runs_delay_another_organisations_by_one() -> None:
+    mass = await a_run(priority=10)
+    await clone(mass, 2000)
+    small = await a_run(priority=1)
+    async with a_host() as host:
+        taken = [(await host.claim_one()).run_id for _ in range(2)]
+    assert small.pk in taken
+
+
+async def test_who_has_more_in_hand_waits_longer_for_more() -> None:
+    busy, idle = await a_run(), await a_run()
+    await clone(busy, 30)
+    async with a_host() as host:
+        await host.desk.claim(1)
+        first = {lease.organisation_id for lease in await host.desk.claim(1)}
+        assert first == {(await fresh(idle)).organisation_id}
+        await clone(idle, 30)
+        more = [lease.organisation_id for lease in await host.desk.claim(20)]
+    assert more.count(busy.organisation_id) == more.count(idle.organisation_id) == 10
+
+
+async def test_runs_in_hand_of_an_organisation_stay_within_its_limit() -> None:
+    run, free = await a_run(), await a_run()
+    await clone(run, 40)
+    await OrganisationLimits.objects.acreate(organisation_id=run.organisation_id, runs_in_hand=7)
+    async with a_host() as one, a_host() as two:
+        await asyncio.gather(*(host.desk.claim(5) for _ in range(6) for host in (one, two)))
+        assert await Run.objects.filter(organisation_id=run.organisation_id, host__isnull=False).acount() == 7
+        assert (await fresh(free)).host_id, "others are not kept waiting"
+        await one.desk.give_back()
+        assert await two.desk.claim(25)
+        assert await Run.objects.filter(organisation_id=run.organisation_id, host__isnull=False).acount() == 7
+
+
+async def test_a_claim_reads_no_more_than_it_needs() -> None:
+    mass = await a_run()
+    await clone(mass, 3000)
+    async with a_host() as host:
+        await host.desk.read_limits()
+        statement = claims.CLAIM % {"host": host.host_id, "limit": 25, "lease": 30, "version": "'1'"}
+        plan = "\n".join(line for (line,) in await host.desk.execute(f"EXPLAIN {statement}"))
+    assert "run_turn" in plan and "Seq Scan on orchestration_run" not in plan, plan
+
+
+@sync_to_async
+def clone(run: Run, count: int) -> None:
+    fields = {name: getattr(run, name) for name in ("organisation_id", "definition_id", "name", "priority", "inputs")}
+    Run.objects.bulk_create([Run(**fields, due_at=run.due_at) for _ in range(count)])

@@ -1,0 +1,70 @@
+"""No at the door: so many open runs of an organisation, and no more are taken in."""
+
+import json
+
+import pytest
+
+from orchestration.models import OrganisationLimits, Run
+from orchestration.services import batches
+from orchestration.services.limits import TooManyRuns
+from portal.core.actors import Actor
+from tests.engine_host import make_definition, start
+from tests.factories import bearer, make_member, make_organisation, make_token, make_user
+from tests.workflows import factories as make
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_start_beyond_the_limit_is_refused_with_a_remedy_and_a_time() -> None:
+    organisation = make_organisation("acme")
+    OrganisationLimits.objects.create(organisation=organisation, open_runs=2)
+    definition = make_definition([{"id": "a", "type": "fail", "settings": {"message": "x"}}])
+    runs = [start(organisation, definition) for _ in range(2)]
+    with pytest.raises(TooManyRuns) as caught:
+        start(organisation, definition)
+    assert "2 runs" in caught.value.message and "cancel" in caught.value.message
+    start(make_organisation("other"), definition)
+    Run.objects.filter(pk=runs[0].pk).update(status="completed")
+    start(organisation, definition)
+
+
+def test_the_installations_limit_holds_where_there_is_no_own(settings) -> None:
+    settings.ENGINE_OPEN_RUNS = 1
+    organisation = make_organisation("acme")
+    definition = make_definition([{"id": "a", "type": "fail", "settings": {"message": "x"}}])
+    first = start(organisation, definition, idempotency_key="k")
+    assert start(organisation, definition, idempotency_key="k") == first, "it is open already"
+    with pytest.raises(TooManyRuns):
+        start(organisation, definition)
+
+
+def test_the_api_says_429_and_when_to_come_back(client) -> None:
+    organisation = make_organisation("acme")
+    workflow = make.published(organisation).workflow
+    OrganisationLimits.objects.create(organisation=organisation, open_runs=1)
+    user = make_member(organisation, "operator", user=None)
+    headers = bearer(make_token(organisation, user))
+    with pytest.raises(TooManyRuns):
+        batches.start_batch(workflow=workflow, wanted=[batches.Wanted()] * 2, actor=Actor.command(), source="test")
+    answers = [
+        client.post(
+            "/api/v1/runs",
+            headers=headers,
+            data=json.dumps({"workflow": workflow.slug, "inputs": {}}),
+            content_type="application/json",
+        )
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 429], answers[-1].content
+    assert answers[1].headers["Retry-After"] == "30" and answers[1].json()["code"] == "too_many_runs"
+
+
+def test_only_superusers_set_limits(client) -> None:
+    organisation = make_organisation("acme")
+    address = "/admin/orchestration/organisationlimits/add/"
+    client.force_login(make_member(organisation, "admin", user=None))
+    assert client.get(address).status_code in (302, 403)
+    client.force_login(make_user(is_superuser=True, is_staff=True))
+    answer = client.post(address, {"organisation": organisation.pk, "open_runs": 5, "runs_in_hand": ""})
+    assert answer.status_code == 302
+    assert OrganisationLimits.objects.get(organisation=organisation).open_runs == 5
