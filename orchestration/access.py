@@ -14,11 +14,11 @@ from portal.core.permissions import Permission
 
 
 def run_for(organisation: Organisation, run_id: UUID | str) -> Run:
-    """The run with its workflow, version and starter. One query. Raises Http404."""
+    """The run with its workflow, version, starter and parent. One query. Raises Http404."""
     try:
-        return Run.objects.select_related("workflow", "version", "started_by", "organisation", "trigger__workflow").get(
-            organisation=organisation, pk=run_id
-        )
+        return Run.objects.select_related(
+            "workflow", "version", "started_by", "organisation", "trigger__workflow", "parent"
+        ).get(organisation=organisation, pk=run_id)
     except (Run.DoesNotExist, ValidationError) as error:
         raise Http404("There is no such run.") from error
 

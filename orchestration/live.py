@@ -2,7 +2,7 @@
 
 Everything here may be lost: a hint only says how far the event log has come ({"run", "seq"}), pages ask for it by the
 normal address, and a stored answer replaces its streamed text. So sending is coalesced, has a time limit, fails
-quietly, and never makes a driver wait. Messages to `run.<hex>`: {"type": "hint", "run", "seq"} and {"type": "tokens",
+quietly, and never makes a driver wait. Messages to `run.<hex>`: {"type": "hint", "run", "seq"?} and {"type": "tokens",
 "run", "node", "path", "offset", "text"}; to `org.<id>`: {"type": "hint", "topic": "runs" | "inbox", "run"?}.
 """
 
@@ -78,6 +78,8 @@ class Live:
 
     def __init__(self) -> None:
         self._seqs: dict[UUID, int] = {}
+        self._parents: set[UUID] = set()
+        """Runs whose pages show how a run that they began gets on."""
         self._topics: dict[tuple[int, str], set[UUID]] = {}
         self._streams: dict[_Place, _Stream] = {}
         self._fresh: set[_Place] = set()
@@ -93,6 +95,8 @@ class Live:
             if not checkpoint.events:
                 continue
             self._seqs[run] = checkpoint.after
+            if checkpoint.lease.parent_id is not None:
+                self._parents.add(checkpoint.lease.parent_id)
             self._topics.setdefault((organisation, "runs"), set()).add(run)
             for event in checkpoint.events:
                 if isinstance(event, NodeWaiting | NodeResumed | NodeCancelled):
@@ -151,8 +155,10 @@ class Live:
 
     async def _send_hints(self) -> None:
         seqs, self._seqs = self._seqs, {}
+        parents, self._parents = self._parents - seqs.keys(), set()
         topics, self._topics = self._topics, {}
-        await self._publish([*_run_hints(seqs), *_topic_hints(topics)])
+        above = [(run_group(run), {"type": "hint", "run": str(run)}) for run in parents]
+        await self._publish([*_run_hints(seqs), *above, *_topic_hints(topics)])
 
     async def _publish(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
         if not messages or self._redis is None:

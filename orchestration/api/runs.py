@@ -105,6 +105,7 @@ class RunSummary(Schema):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    parent: UUID | None = Field(None, alias="parent_id", description="The run that began this one.")
     last_seq: int = Field(description="Number of the newest event.")
     url: str = Field(description="The run's page.")
 
@@ -182,6 +183,7 @@ class RunQuery(Schema):
     status: str = ""
     workflow: str = ""
     q: str = ""
+    parent: UUID | None = Field(None, description="Only the runs that this one began; else those that people began.")
     limit: int = Field(50, ge=1, le=200)
     offset: int = Field(0, ge=0)
 
@@ -237,7 +239,7 @@ def start_many(request: HttpRequest, body: StartBatch) -> Any:
 @router.get("", response=list[RunSummary], summary="List runs, newest first")
 def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
     allow(request, Permission.RUNS_VIEW)
-    chosen = queries.RunFilter(q=query.q, status=query.status, workflow=query.workflow)
+    chosen = queries.RunFilter(q=query.q, status=query.status, workflow=query.workflow, parent=query.parent)
     found = queries.runs(request.organisation, chosen)  # type: ignore[attr-defined]
     return found[query.offset : query.offset + query.limit]
 

@@ -90,7 +90,7 @@ class WorkflowOut(WorkflowSummary):
 
     @staticmethod
     def resolve_problems(workflow: Workflow) -> list[dict[str, Any]]:
-        return _as_json(service.problems_of(workflow.organisation, workflow.draft))
+        return _as_json(service.problems_of(workflow.organisation, workflow.draft, workflow.slug))
 
 
 class PublishIn(Schema):

@@ -45,7 +45,7 @@ def _agent(node: NodeView, agents: Mapping[str, AgentContract]) -> Iterator[Prob
             (*node.place, "settings", "version"),
         )
         return
-    yield from _inputs(node, agent, contract)
+    yield from check_inputs(node, slug, contract.inputs)
 
 
 def usable(node: NodeView, slug: str, agents: Mapping[str, AgentContract], place: Place) -> Iterator[Problem]:
@@ -65,36 +65,31 @@ def _instead(agent: AgentContract) -> str:
     return f" Use {agent.replaced_by} instead." if agent.replaced_by else ""
 
 
-def _inputs(node: NodeView, agent: AgentContract, contract: Contract) -> Iterator[Problem]:
+def check_inputs(node: NodeView, slug: str, schema: Mapping[str, JSON]) -> Iterator[Problem]:
+    """What a node gives to something of this name that takes this."""
     given = node.settings.get("inputs", {})
     if not isinstance(given, Mapping):
         return
     place: Place = (*node.place, "settings", "inputs")
-    properties = contract.inputs.get("properties", {})
-    for name in contract.inputs.get("required", []):
+    properties = schema.get("properties", {})
+    for name in schema.get("required", []):
         if name not in given and "default" not in properties.get(name, {}):
             text = properties.get(name, {}).get("description", "")
             hint = f" ({text})" if text else ""
-            message = f"{agent.slug} needs the input {name}{hint}."
+            message = f"{slug} needs the input {name}{hint}."
             yield Problem(Code.MISSING_INPUT, message, node.id, (*place, name))
-    open_ended = (
-        contract.inputs.get("additionalProperties", True) is not False or "patternProperties" in contract.inputs
-    )
+    open_ended = schema.get("additionalProperties", True) is not False or "patternProperties" in schema
     for name, value in given.items():
         if name not in properties:
             if properties or not open_ended:
                 severity = Severity.WARNING if open_ended else Severity.ERROR
                 there = f" It has {', '.join(properties)}." if properties else ""
-                message = f"{agent.slug} has no input {name}.{did_you_mean(name, properties)}{there}"
+                message = f"{slug} has no input {name}.{did_you_mean(name, properties)}{there}"
                 yield Problem(Code.UNKNOWN_INPUT, message, node.id, (*place, name), severity)
         elif not holds_template(value):
-            schema = (
-                {**properties[name], "$defs": contract.inputs.get("$defs", {})}
-                if isinstance(properties[name], Mapping)
-                else {}
+            own = (
+                {**properties[name], "$defs": schema.get("$defs", {})} if isinstance(properties[name], Mapping) else {}
             )
-            for fault in data_faults(schema, value)[:3]:
-                message = f"{agent.slug} does not take this {name}: {fault.path} {fault.message}.".replace(
-                    ": $ ", ": it "
-                )
+            for fault in data_faults(own, value)[:3]:
+                message = f"{slug} does not take this {name}: {fault.path} {fault.message}.".replace(": $ ", ": it ")
                 yield Problem(Code.INVALID_INPUT, message, node.id, (*place, name))

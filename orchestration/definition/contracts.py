@@ -1,4 +1,6 @@
-"""What validation needs to know of agents: a plain value, so that it needs neither tables nor a network."""
+"""What validation needs to know of agents and of other workflows: plain values, so that it needs neither tables nor a
+network.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +33,29 @@ class AgentContract:
     def contract(self, version: int | None) -> Contract | None:
         number = self.current if version is None else version
         return self.versions.get(number) if number is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowContract:
+    slug: str
+    archived: bool = False
+    current: int | None = None
+    """Number of the published version; None: nothing published yet."""
+    numbers: frozenset[int] = frozenset()
+    """Every version there is; `versions` has those that are asked for."""
+    versions: Mapping[int, Contract] = field(default_factory=dict)
+    """`outputs` names what it gives: {"type": "object", "properties": {name: {}}}."""
+    runs: frozenset[str] = frozenset()
+    """Slugs of the workflows that its published version runs."""
+
+    def contract(self, version: int | None) -> Contract | None:
+        number = self.current if version is None else version
+        return self.versions.get(number) if number is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflows:
+    """Those of an organisation. `own`: the slug of the one that is checked, where it has one."""
+
+    known: Mapping[str, WorkflowContract]
+    own: str = ""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.definition import agents as agent_checks
-from orchestration.definition.contracts import AgentContract
+from orchestration.definition import subworkflows
+from orchestration.definition.contracts import AgentContract, Workflows
 from orchestration.definition.ids import ROOTS
 from orchestration.definition.paths import gap
 from orchestration.definition.problems import Code, Place, Problem, did_you_mean
@@ -58,8 +59,13 @@ class Seen:
     """Names that stand for themselves, with nothing of the run beside them (`NodeType.late_names`)."""
 
 
-def check(view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentContract]) -> Iterator[Problem]:
-    checker = _Checker(view, types, agents)
+def check(
+    view: View,
+    types: Mapping[str, NodeType],
+    agents: Mapping[str, AgentContract],
+    workflows: Workflows | None = None,
+) -> Iterator[Problem]:
+    checker = _Checker(view, types, agents, workflows)
     for node in view.nodes.values():
         if node.type in types:
             yield from checker.node(node)
@@ -67,8 +73,14 @@ def check(view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentC
 
 
 class _Checker:
-    def __init__(self, view: View, types: Mapping[str, NodeType], agents: Mapping[str, AgentContract]) -> None:
-        self.view, self.types, self.agents = view, types, agents
+    def __init__(
+        self,
+        view: View,
+        types: Mapping[str, NodeType],
+        agents: Mapping[str, AgentContract],
+        workflows: Workflows | None,
+    ) -> None:
+        self.view, self.types, self.agents, self.workflows = view, types, agents, workflows
         inputs = view.raw.get("inputs")
         self.inputs: Schema = inputs if isinstance(inputs, Mapping) else {}
         self.variables = self._variables()
@@ -243,7 +255,7 @@ class _Checker:
 
     def _output_schema(self, node: NodeView) -> Schema | None:
         if node.id not in self._schemas:
-            contract = agent_checks.contract_of(node, self.agents)
+            contract = agent_checks.contract_of(node, self.agents) or subworkflows.contract_of(node, self.workflows)
             self._schemas[node.id] = contract.outputs if contract is not None else self._own_schema(node)
         return self._schemas[node.id]
 

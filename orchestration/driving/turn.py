@@ -28,7 +28,7 @@ from orchestration.engine.graph import Key, NodeId
 from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState
 from orchestration.nodes.base import NodeType, RunFacts, node_type
-from orchestration.nodes.commit_hooks import Hook, hooks_of
+from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow
 from orchestration.store.desk import Lease
 from orchestration.store.effects import EffectEnded
@@ -212,14 +212,17 @@ class Turn(Rows):
 
     def _hooks(self, facts: RunFacts) -> list[Hooked]:
         """Those of node types for the events of their own nodes, then those of anybody."""
-        found: dict[Hook, list[Event]] = {}
+        own: dict[str, list[NodeEvent]] = {}
         for event in self.events:
             if isinstance(event, NodeEvent):
                 kind = node_type(self._types[event.node])
                 if type(kind).in_commit is not NodeType.in_commit:
-                    found.setdefault(kind.in_commit, []).append(event)
-        found |= hooks_of(self.events)
-        return [Hooked(hook, facts, events) for hook, events in found.items()]
+                    own.setdefault(kind.kind, []).append(event)
+        of_types = [(node_type(kind), events) for kind, events in own.items()]
+        return [
+            *(Hooked(kind.in_commit, facts, events, kind.commits_alone(events)) for kind, events in of_types),
+            *(Hooked(found.hook, facts, events, found.alone) for found, events in hooks_of(facts, self.events).items()),
+        ]
 
 
 def _known(state: RunState) -> int:

@@ -56,6 +56,22 @@ class Run(models.Model):
     beginning = models.JSONField(
         null=True, blank=True, help_text="Of a re-run: variables and reused results, until its first event holds them."
     )
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="children",
+        help_text="The run whose subworkflow node began this one.",
+    )
+    parent_node = models.CharField(max_length=64, blank=True)
+    parent_path = models.CharField(max_length=200, blank=True)
+    parent_attempt = models.PositiveIntegerField(default=0)
+    depth = models.PositiveSmallIntegerField(default=0, help_text="How many runs are above it.")
+    budget = models.JSONField(null=True, blank=True, help_text="usd, tokens: its own, and what its parent had left.")
+    passed_on = models.JSONField(
+        null=True, blank=True, help_text="How much of its cost and tokens its parent's row has been given."
+    )
 
     status = models.CharField(max_length=20, default=RunStatus.QUEUED)
     inputs = models.JSONField(default=dict)
@@ -123,6 +139,11 @@ class Run(models.Model):
             models.Index(fields=["workflow", "-created_at"], name="run_workflow"),
             # those under way of a trigger are counted each time it fires
             models.Index(fields=["trigger", "status"], name="run_trigger", condition=models.Q(trigger__isnull=False)),
+            models.Index(
+                fields=["parent", "parent_node", "parent_path"],
+                name="run_children",
+                condition=models.Q(parent__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

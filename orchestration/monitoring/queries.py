@@ -13,7 +13,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from orchestration.engine.graph import Graph
 from orchestration.engine.states import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Run, RunEvent
-from orchestration.monitoring.why import Facts, Reason, WaitingNode, why
+from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, why
 from portal.core import clock
 from portal.core.models import Organisation
 
@@ -31,15 +31,22 @@ class RunFilter:
     workflow: str = ""
     period: str = ""
     kind: str = "workflow"
+    """A kind of run; `workflow` leaves out those that other runs began, `any` does not."""
     source: str = ""
+    parent: uuid.UUID | None = None
+    """Only the runs that this one began."""
 
 
 def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySet[Run]:
     """Newest first, with what a row shows; heavy columns are left out."""
     chosen = chosen or RunFilter()
     found = Run.objects.filter(organisation=organisation)
-    if chosen.kind:
-        found = found.filter(kind=chosen.kind)
+    if chosen.parent:
+        found = found.filter(parent=chosen.parent)
+    elif chosen.kind == "any":
+        found = found.filter(kind="workflow")
+    elif chosen.kind:
+        found = found.filter(kind=chosen.kind, parent=None)
     if chosen.status == "unfinished":
         found = found.filter(status__in=UNFINISHED)
     elif chosen.status:
@@ -73,7 +80,7 @@ def counts(organisation: Organisation) -> dict[str, int]:
     """Runs by status of the last 30 days and all unfinished ones; one query."""
     since = clock.now() - PERIODS["month"]
     rows = (
-        Run.objects.filter(organisation=organisation, kind="workflow")
+        Run.objects.filter(organisation=organisation, kind="workflow", parent=None)
         .filter(Q(created_at__gte=since) | Q(status__in=UNFINISHED))
         .values("status")
         .annotate(n=Count("id"))
@@ -234,6 +241,7 @@ def reasons(run: Run) -> list[Reason]:
         "inputs", "outputs"
     )
     rows = list(under_way.order_by("id")[:50])
+    below = _children_of(run, rows)
     facts = Facts(
         status=run.status,
         due_at=run.due_at,
@@ -241,13 +249,30 @@ def reasons(run: Run) -> list[Reason]:
         engine_alive=engine_alive(now),
         incident=run.incident,
         running=[row.name for row in rows if row.status == NodeStatus.RUNNING and row.type != "loop"],
-        waiting=[_waiting(row) for row in rows if row.status != NodeStatus.RUNNING],
+        waiting=[_waiting(row, below.get((row.node, row.path))) for row in rows if row.status != NodeStatus.RUNNING],
         too_new=(run.too_new or {}).get("what", ""),
     )
     return why(facts, now)
 
 
-def _waiting(row: NodeRun) -> WaitingNode:
+def _children_of(run: Run, rows: Iterable[NodeRun]) -> dict[tuple[str, str], Run]:
+    """The newest run that each of these steps has begun. One query, none if none of them is a subworkflow."""
+    if not any(row.type == "subworkflow" for row in rows):
+        return {}
+    found = Run.objects.filter(parent=run).exclude(status__in=["completed", "failed", "cancelled"])
+    return {(child.parent_node, child.parent_path): child for child in found.order_by("created_at").defer(*_HEAVY)}
+
+
+_HEAVY = ("inputs", "outputs", "error")
+
+
+def children(run: Run, node: str, path: str) -> list[Run]:
+    """The runs that a step has begun, one an attempt, the newest first. One query."""
+    found = Run.objects.filter(parent=run, parent_node=node, parent_path=path)
+    return list(found.select_related("version").defer(*_HEAVY).order_by("-created_at"))
+
+
+def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:
     waiting = row.waiting or {}
     until = waiting.get("until")
     return WaitingNode(
@@ -260,6 +285,7 @@ def _waiting(row: NodeRun) -> WaitingNode:
         data=waiting.get("data") or {},
         attempts=row.attempts,
         error=row.error,
+        child=ChildRun(str(child.pk), child.name, child.status, child.incident is not None) if child else None,
     )
 
 

@@ -46,6 +46,8 @@ class Step:
     iterations: Page[NodeRun] | None
     partial_text: str
     """What a running model has said so far."""
+    children: list[Run]
+    """The runs it has begun, the newest first; of subworkflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +178,5 @@ def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations
         calls=effects.calls(run, node=node, path=path, limit=CALLS_SHOWN) if found else [],
         iterations=iterations,
         partial_text=live.partial_text(run.id, node, path) if running else "",
+        children=queries.children(run, node, path) if found and raw["type"] == "subworkflow" else [],
     )

@@ -35,17 +35,30 @@ class WaitingNode:
     data: dict[str, Any]
     attempts: int
     error: dict[str, Any] | None
+    child: ChildRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """The run that a subworkflow node waits for."""
+
+    id: str
+    name: str
+    status: str
+    in_quarantine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause. `kind` picks the icon: person, timer, event, retry, paused, engine, incident, working, queue."""
+    """One cause. `kind` picks the icon: person, timer, event, run, retry, paused, engine, incident, working, queue."""
 
     kind: str
     text: str
     node: str = ""
     path: str = ""
     until: datetime | None = None
+    run: str = ""
+    """The id of the run it waits for."""
 
 
 def why(facts: Facts, now: datetime) -> list[Reason]:
@@ -96,6 +109,8 @@ def _waiting(node: WaitingNode, now: datetime) -> Reason:
         return Reason(
             "person", f"{node.name}: waits for {_whom(node.data.get('assignee') or {})}.", node.node, node.path
         )
+    if node.reason == "subworkflow":
+        return _below(node)
     if node.reason == "timer":
         return Reason("timer", f"{node.name}: waits for its time.", node.node, node.path, node.until)
     if node.reason == "event":
@@ -108,6 +123,15 @@ def _event(wanted: dict[str, Any]) -> str:
     key = f" with key {wanted['key']}" if wanted.get("key") else ""
     condition = f", if {wanted['filter']}" if wanted.get("filter") else ""
     return f"event {wanted.get('name', '')}{key}{condition}"
+
+
+def _below(node: WaitingNode) -> Reason:
+    child = node.child
+    if child is None:
+        return Reason("run", f"{node.name}: its run has ended, and it goes on.", node.node, node.path)
+    state = "in quarantine" if child.in_quarantine else child.status
+    text = f"{node.name}: waits for run {child.id[:8]} of “{child.name}”, which is {state}."
+    return Reason("run", text, node.node, node.path, run=child.id)
 
 
 def _whom(assignee: dict[str, Any], anybody: str = "anybody who may decide") -> str:

@@ -104,6 +104,10 @@ class RunFacts:
     workflow_slug: str
     started_by_id: int | None
     priority: int
+    parent_id: UUID | None = None
+    """The run whose subworkflow node began this one."""
+    depth: int = 0
+    """How many runs are above it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +169,10 @@ class NodeType(ABC):
     def reads_shared(self, settings: Any, entries: Mapping[str, SharedEntry]) -> list[str]:
         """Which of these keys of the shared context the node is to see (`Context.shared`)."""
         return []
+
+    def commits_alone(self, events: Sequence[NodeEvent]) -> bool:
+        """Whether `in_commit` touches rows of other runs for these events; see `nodes.commit_hooks`."""
+        return False
 
     @abstractmethod
     async def execute(self, ctx: Context) -> Result: ...

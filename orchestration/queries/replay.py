@@ -6,7 +6,7 @@ wrote the rows did, or somebody changed the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -21,11 +21,14 @@ from orchestration.engine.planner import plan
 from orchestration.engine.states import IllegalEvent, RunState
 from orchestration.models import NodeRun, Run, RunSnapshot
 from orchestration.monitoring import history
+from orchestration.queries import children
 from orchestration.store import snapshots
 from orchestration.store.checkpoints import NodeRunRow, RunRow
 from orchestration.store.desk import graph_of
 
 JSON = Any
+FromChildren = Mapping[tuple[str, str], Mapping[str, float]]
+"""Costs and tokens by node and path."""
 _MOST_TEXT = 200
 
 
@@ -86,8 +89,9 @@ def _replay(run: Run) -> Replay:
     if found.events != run.last_seq:
         found.differ("run.last_seq", run.last_seq, found.events)
     if found.events:
-        _compare_run(found, run, rows.run_row())
-        _compare_node_runs(found, run, rows.node_runs())
+        from_children = children.handed_up(run.pk)
+        _compare_run(found, run, rows.run_row(), from_children)
+        _compare_node_runs(found, run, rows.node_runs(), from_children)
     if rows.state.status.ended and rows.state.ended_at:
         found.planned = len(plan(rows.state, rows.state.ended_at))
     return found
@@ -111,14 +115,16 @@ _RUN_COLUMNS = ("status", "outputs", "error", "nodes_total", "nodes_ended", "sta
 _SPENT = ("cost_usd", "input_tokens", "output_tokens")
 
 
-def _compare_run(found: Replay, run: Run, row: RunRow) -> None:
+def _compare_run(found: Replay, run: Run, row: RunRow, from_children: FromChildren) -> None:
+    """What children have cost is in no event of this run."""
     for name in _RUN_COLUMNS:
         _compare(found, f"run.{name}", getattr(run, name), getattr(row, name))
     for name in _SPENT:
-        _compare(found, f"run.{name}", float(getattr(run, name)), round(float(getattr(row, name)), 6))
+        theirs = sum(sums.get(name, 0.0) for sums in from_children.values())
+        _compare(found, f"run.{name}", float(getattr(run, name)), round(float(getattr(row, name)) + theirs, 6))
 
 
-def _compare_node_runs(found: Replay, run: Run, rows: Iterable[NodeRunRow]) -> None:
+def _compare_node_runs(found: Replay, run: Run, rows: Iterable[NodeRunRow], from_children: FromChildren) -> None:
     stored = {(row.node, row.path): row for row in history.node_runs(run)}
     for row in rows:
         place = f"node run {row.node}{f'[{row.path}]' if row.path else ''}"
@@ -126,12 +132,14 @@ def _compare_node_runs(found: Replay, run: Run, rows: Iterable[NodeRunRow]) -> N
         if kept is None:
             found.differ(place, "is not there", row.status)
             continue
-        _compare_node_run(found, place, kept, row)
+        _compare_node_run(found, place, kept, row, from_children.get((row.node, row.path), {}))
     for node, path in stored:
         found.differ(f"node run {node}{f'[{path}]' if path else ''}", "is there", "no event made it")
 
 
-def _compare_node_run(found: Replay, place: str, kept: NodeRun, row: NodeRunRow) -> None:
+def _compare_node_run(
+    found: Replay, place: str, kept: NodeRun, row: NodeRunRow, from_children: Mapping[str, float]
+) -> None:
     for spec in fields(row):
         if spec.name in ("node", "path", "usage"):
             continue
@@ -139,8 +147,8 @@ def _compare_node_run(found: Replay, place: str, kept: NodeRun, row: NodeRunRow)
         _compare(found, f"{place}.{spec.name}", getattr(kept, spec.name), value[:200] if spec.name == "name" else value)
     usage = row.usage or {}
     for name in _SPENT:
-        spent, used = getattr(kept, name), usage.get(name)
-        _compare(found, f"{place}.{name}", float(spent or 0), round(float(used or 0), 6))
+        spent, used = getattr(kept, name), float(usage.get(name) or 0) + from_children.get(name, 0.0)
+        _compare(found, f"{place}.{name}", float(spent or 0), round(used, 6))
 
 
 def _compare_snapshot(found: Replay, taken: RunSnapshot, state: RunState) -> None:

@@ -160,6 +160,7 @@ def drafted(
         trigger=trigger,
         inputs=made.kept,
         nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
+        budget=(definition.body.get("settings") or {}).get("budget"),
         due_at=Now(),
     )
     return Draft(run, made.values)

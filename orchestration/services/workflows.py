@@ -23,6 +23,7 @@ from orchestration.definition.shape import MAX_DEPTH, too_deep
 from orchestration.definition.validation import errors, validate
 from orchestration.models import Definition, Workflow, WorkflowVersion
 from orchestration.queries.contracts import contracts
+from orchestration.queries.interfaces import interfaces
 from portal.core import clock, live
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
@@ -81,14 +82,17 @@ class Archived(Conflict):
 # Checking
 
 
-def problems_of(organisation: Organisation, definition: JSON) -> list[Problem]:
-    """Every problem of a definition, with the organisation's agents. Three queries."""
-    return validate(definition, agents=contracts(organisation, definition))
+def problems_of(organisation: Organisation, definition: JSON, slug: str = "") -> list[Problem]:
+    """Every problem of a definition, with the organisation's agents and workflows. Three queries, and some more if it
+    runs workflows. `slug`: its own, so that one that leads back to itself is found.
+    """
+    workflows = interfaces(organisation, definition, slug)
+    return validate(definition, agents=contracts(organisation, definition), workflows=workflows)
 
 
-def checked(*, organisation: Organisation, definition: JSON) -> dict[str, JSON]:
+def checked(*, organisation: Organisation, definition: JSON, slug: str = "") -> dict[str, JSON]:
     """The definition, if it may run. Raises InvalidDefinition with every problem."""
-    found = problems_of(organisation, definition)
+    found = problems_of(organisation, definition, slug)
     if errors(found):
         raise InvalidDefinition(found)
     result: dict[str, JSON] = definition
@@ -170,7 +174,7 @@ def publish(*, workflow: Workflow, actor: Actor, note: str = "", revision: int |
     workflow = _locked(workflow)
     if revision is not None and workflow.draft_revision != revision:
         raise DraftConflict(workflow)
-    checked(organisation=workflow.organisation, definition=workflow.draft)
+    checked(organisation=workflow.organisation, definition=workflow.draft, slug=workflow.slug)
     definition = kept(workflow.draft)
     current = workflow.published
     if current is not None and current.definition_id == definition.digest:

@@ -71,6 +71,8 @@ class Hooked:
     hook: Hook
     run: RunFacts
     events: Sequence[Event]
+    alone: bool = False
+    """It locks the rows of other runs, so it must not share its transaction with other checkpoints."""
 
     def __call__(self, connection: psycopg.Connection[Any]) -> None:
         self.hook(connection, self.run, self.events)
@@ -94,6 +96,10 @@ class Checkpoint:
     """Rows of others in this commit."""
     effects_ended: Sequence[EffectEnded] = ()
     """Outside calls that have ended since the last commit."""
+
+    @property
+    def alone(self) -> bool:
+        return any(hooked.alone for hooked in self.hooks)
 
     @property
     def after(self) -> int:

@@ -38,7 +38,7 @@ claimed AS (
     FROM due WHERE run.id = due.id
     RETURNING run.id, run.lease_token, run.last_seq, run.signals_posted, run.organisation_id, run.workflow_id,
               run.started_by_id, run.priority, run.definition_id, run.inputs, run.nodes_total, run.nodes_ended,
-              run.claims, CASE WHEN run.last_seq = 0 THEN run.beginning END
+              run.claims, CASE WHEN run.last_seq = 0 THEN run.beginning END, run.parent_id, run.depth
 )
 SELECT claimed.*, workflow.slug, clock_timestamp()
 FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claimed.workflow_id

@@ -60,6 +60,8 @@ class Lease:
     claims: int
     beginning: JSON
     """Fields of the first event besides the inputs; null for all but re-runs, and once it is written."""
+    parent_id: UUID | None
+    depth: int
     workflow_slug: str
     at: datetime
     """The database's time of the claim."""
@@ -72,6 +74,8 @@ class Lease:
             workflow_slug=self.workflow_slug or "",
             started_by_id=self.started_by_id,
             priority=self.priority,
+            parent_id=self.parent_id,
+            depth=self.depth,
         )
 
 

@@ -51,6 +51,11 @@ class _Waiter:
     answer: Written | datetime | BaseException | None = field(default=None)
     """What `item` comes to: Written for a checkpoint, the time of the commit for an entry, or why not."""
 
+    @property
+    def alone(self) -> bool:
+        """It locks rows of other runs; see `nodes.commit_hooks`."""
+        return isinstance(self.item, Checkpoint) and self.item.alone
+
 
 @dataclass(frozen=True, slots=True)
 class _Beat:
@@ -114,9 +119,11 @@ class Writer:
         try:
             while (batch := self._next_batch()) is not None:
                 waiters = [item for item in batch if isinstance(item, _Waiter)]
-                if waiters:
-                    self._write(waiters)
-                    self._answer(waiters)
+                together = [waiter for waiter in waiters if not waiter.alone]
+                alone = [[waiter] for waiter in waiters if waiter.alone]
+                for group in ([together] if together else []) + alone:
+                    self._write(group)
+                    self._answer(group)
                 for beat in (item for item in batch if isinstance(item, _Beat)):
                     self._extend(beat)
         finally:

@@ -92,7 +92,8 @@ def edit(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     workflow = access.workflow_for(request.organisation, slug)
     if request.method == "GET":
         text = pretty(workflow.draft)
-        return _edit_page(request, workflow, text, workflow.draft_revision, _findings(request.organisation, text))
+        found = _findings(request.organisation, text, workflow.slug)
+        return _edit_page(request, workflow, text, workflow.draft_revision, found)
     text, refusal = _posted_text(request)
     revision = int(request.POST["revision"]) if request.POST.get("revision", "").isdecimal() else -1
     if refusal:
@@ -107,9 +108,11 @@ def _save(request: HtmxRequest, workflow: Workflow, text: str, revision: int, *,
     try:
         source = read(text)
     except Unreadable:
-        return _edit_page(request, workflow, text, revision, _findings(request.organisation, text), status=422)
+        found = _findings(request.organisation, text, workflow.slug)
+        return _edit_page(request, workflow, text, revision, found, status=422)
     if source.duplicates:
-        return _edit_page(request, workflow, text, revision, _findings(request.organisation, text), status=422)
+        found = _findings(request.organisation, text, workflow.slug)
+        return _edit_page(request, workflow, text, revision, found, status=422)
     actor = Actor.of(request)
     try:
         saved = service.save_draft(workflow=workflow, definition=source.value, revision=revision, actor=actor)
@@ -219,13 +222,13 @@ def _posted_text(request: HtmxRequest) -> tuple[str, str]:
         return text, f"{upload.name} is not a text file in UTF-8."
 
 
-def _findings(organisation: Organisation, text: str) -> Findings:
+def _findings(organisation: Organisation, text: str, slug: str = "") -> Findings:
     try:
         source = read(text)
     except Unreadable as error:
         message = f"This is not JSON yet: {error.message}"
         return Findings([Finding(message, error.line, path=f"line {error.line}, column {error.column}")])
-    return _findings_of([*source.duplicates, *service.problems_of(organisation, source.value)], source)
+    return _findings_of([*source.duplicates, *service.problems_of(organisation, source.value, slug)], source)
 
 
 def _findings_of(found: list[Problem], source: Source) -> Findings:

@@ -42,7 +42,7 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         workflow=request.GET.get("workflow", ""),
         period=_one_of(request.GET.get("period", ""), queries.PERIODS),
         source=_one_of(request.GET.get("source", ""), SOURCES),
-        kind=_one_of(request.GET.get("kind", "workflow"), ("workflow", "trial")) or "workflow",
+        kind=_one_of(request.GET.get("kind", "workflow"), ("workflow", "any", "trial")) or "workflow",
     )
     page = Paginator(queries.runs(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
@@ -57,7 +57,7 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
             ("week", "Last 7 days"),
             ("month", "Last 30 days"),
         ],
-        "kind_options": [("workflow", "Workflows"), ("trial", "Trials of agents")],
+        "kind_options": [("workflow", "Workflows"), ("any", "With subworkflows"), ("trial", "Trials of agents")],
         "source_options": list(SOURCES.items()),
         "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period or chosen.source),
     }

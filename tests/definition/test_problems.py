@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.definition.contracts import AgentContract, Contract
+from orchestration.definition.contracts import AgentContract, Contract, WorkflowContract, Workflows
 from orchestration.definition.problems import Code, Severity
 from orchestration.definition.validation import validate
 from tests.workflows.factories import chain, definition, edge, node
@@ -60,6 +60,31 @@ def delay(name: str, seconds: Any, **more: Any) -> dict[str, Any]:
 
 def join(**rule: Any) -> dict[str, Any]:
     return node("j", "join", settings={}, join=rule)
+
+
+TEXT = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+GIVES = {"type": "object", "properties": {"summary": {}}, "additionalProperties": False}
+WORKFLOWS = Workflows(
+    {
+        "summary": WorkflowContract("summary", current=3, numbers=frozenset({1, 3}), versions={3: Contract(TEXT, GIVES)}),
+        "draft": WorkflowContract("draft"),
+        "away": WorkflowContract("away", archived=True, current=1, numbers=frozenset({1}), versions={1: Contract({}, {})}),
+        "back": WorkflowContract("back", current=1, numbers=frozenset({1}), versions={1: Contract({}, {})}, runs=frozenset({"on"})),
+        "on": WorkflowContract("on", current=1, numbers=frozenset({1}), runs=frozenset({"own", "back"})),
+        "own": WorkflowContract("own"),
+    },
+    own="own",
+)  # fmt: skip
+
+
+def sub(workflow: str = "summary", inputs: Any = None, **more: Any) -> dict[str, Any]:
+    inputs = {"text": "x"} if inputs is None else inputs
+    return node("sub", "subworkflow", settings={"workflow": workflow, "inputs": inputs, **more})
 
 
 A, B = node("a"), node("b")
@@ -157,6 +182,16 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("unknown_field", definition(ask(), delay("b", "{{ ask.outputs.score.value }}")), "b", "nodes[1].settings.seconds", "is a number and has no value"),
     ("unknown_field", definition(loop(), delay("inner", "{{ loop.itm }}", parent="each"), edges=[]), "inner", "nodes[1].settings.seconds", "item, index, previous and parent"),
     ("unknown_variable", definition(delay("a", "{{ vars.currncy }}"), variables={"currency": {"type": "string"}}), "a", "nodes[0].settings.seconds", "Did you mean currency?"),
+    ("unknown_workflow", definition(sub("sumary")), "sub", "nodes[0].settings.workflow", "Did you mean summary?"),
+    ("workflow_archived", definition(sub("away", {})), "sub", "nodes[0].settings.workflow", "Restore it first"),
+    ("unknown_workflow_version", definition(sub("draft")), "sub", "nodes[0].settings.workflow", "Publish it first"),
+    ("unknown_workflow_version", definition(sub(version=2)), "sub", "nodes[0].settings.version", "It has 1, 3."),
+    ("recursion", definition(sub("own", {})), "sub", "nodes[0].settings.workflow", "own → own"),
+    ("recursion", definition(sub("back", {})), "sub", "nodes[0].settings.workflow", "own → back → on → own"),
+    ("missing_input", definition(sub(inputs={})), "sub", "nodes[0].settings.inputs.text", "summary needs the input text"),
+    ("unknown_input", definition(sub(inputs={"text": "", "txt": 1})), "sub", "nodes[0].settings.inputs.txt", "Did you mean text?"),
+    ("invalid_input", definition(sub(inputs={"text": 1})), "sub", "nodes[0].settings.inputs.text", "summary does not take"),
+    ("unknown_field", definition(sub(), outputs={"s": "{{ sub.outputs.sumary }}"}), None, "outputs.s", "Did you mean summary?"),
     ("unknown_agent", definition(ask(agent="analist")), "ask", "nodes[0].settings.agent", "Did you mean analyst?"),
     ("agent_offline", definition(ask(agent="gone")), "ask", "nodes[0].settings.agent", "offline"),
     ("agent_deprecated", definition(ask(agent="old")), "ask", "nodes[0].settings.agent", "Use analyst instead"),
@@ -182,8 +217,12 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("code", "body", "at", "path", "part"), CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)]
 )
 def test_the_problem_is_found_at_its_place(code, body, at, path, part):
-    found = [problem for problem in validate(body, agents=AGENTS) if (problem.code, problem.path) == (code, path)]
-    assert found, [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS)]
+    found = [
+        problem
+        for problem in validate(body, agents=AGENTS, workflows=WORKFLOWS)
+        if (problem.code, problem.path) == (code, path)
+    ]
+    assert found, [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS, workflows=WORKFLOWS)]
     assert found[0].node == at
     assert part in found[0].message
     assert found[0].message[-1] in ".?)"
@@ -199,7 +238,7 @@ WARNINGS = {"unconnected", "loop_never_ends", "approval_bypassed", "agent_deprec
 
 def test_warnings_keep_nothing_from_being_published():
     for code, body, *_ in CASES:
-        for problem in validate(body, agents=AGENTS):
+        for problem in validate(body, agents=AGENTS, workflows=WORKFLOWS):
             if problem.code in WARNINGS:
                 assert problem.severity is Severity.WARNING, code
 
@@ -208,6 +247,7 @@ def test_warnings_keep_nothing_from_being_published():
 
 RIGHT: dict[str, Any] = {
     "a chain": definition(A, delay("b", "{{ a.outputs.seconds }}"), delay("c", "{{ a.outputs.seconds + b.outputs.seconds }}")),
+    "a subworkflow": definition(sub(), outputs={"s": "{{ sub.outputs.summary }}"}),
     "parallel nodes only": definition(A, B, edges=[]),
     "a loop": definition(
         A,
@@ -266,7 +306,7 @@ RIGHT: dict[str, Any] = {
 
 @pytest.mark.parametrize("body", RIGHT.values(), ids=RIGHT.keys())
 def test_what_is_right_has_no_problems(body):
-    assert [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS)] == []
+    assert [(p.code.value, p.path, p.message) for p in validate(body, agents=AGENTS, workflows=WORKFLOWS)] == []
 
 
 def test_all_problems_come_at_once():
@@ -278,7 +318,7 @@ def test_all_problems_come_at_once():
         nme="x",
         inputs={"type": "strng"},
     )
-    codes = {problem.code.value for problem in validate(wrong, agents=AGENTS)}
+    codes = {problem.code.value for problem in validate(wrong, agents=AGENTS, workflows=WORKFLOWS)}
     assert codes >= {
         "unknown_agent", "unknown_type", "unknown_reference", "cycle", "unknown_node", "unknown_key", "invalid_schema",
     }  # fmt: skip
@@ -292,7 +332,7 @@ def test_all_problems_come_at_once():
     {"nodes": [{"id": "a", "type": "set", "settings": {"variables": 5}}], "variables": {"x": 5, "": {}}},
 ])  # fmt: skip
 def test_junk_breaks_nothing(junk):
-    assert validate(junk, agents=AGENTS)
+    assert validate(junk, agents=AGENTS, workflows=WORKFLOWS)
 
 
 def test_a_thousand_nodes_take_less_than_a_second():

@@ -40,11 +40,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "parallel": {},
     "publish_event": {"name": "text.seen", "key": "{{ inputs.text }}", "data": {"text": "{{ inputs.text }}"}},
     "set": {"variables": {"a": "{{ inputs.text }}"}},
+    "subworkflow": {"workflow": "other", "inputs": {"text": "{{ inputs.text }}"}},
     "switch": {"cases": [{"port": "long", "when": "size(inputs.text) > 100"}]},
     "wait_event": {"name": "order.paid", "key": "{{ inputs.text }}", "timeout": 60, "filter": "event.data.sum > 1"},
 }
 SCOPE = {"inputs": {"text": "hello"}, "vars": {}, "context": {}, "loop": None, "error": None, "run": {}}
-NEEDS_OTHERS = {"agent", "approval", "http", "human_input", "publish_event"}  # a registry or people: tested with them
+NEEDS_OTHERS = {
+    "agent", "approval", "http", "human_input", "publish_event", "subworkflow",
+}  # fmt: skip  # a registry or people: tested with them
 
 TYPES = base.node_types()
 
@@ -134,7 +137,7 @@ async def test_it_does_what_its_contract_says(node_type: NodeType) -> None:
             assert port in (node_type.ports(EXAMPLES[node_type.kind]) or ("",))
             _fits(node_type, outputs)
         case Wait(reason=reason):
-            assert reason in {"timer", "approval", "human_input", "event"}
+            assert reason in {"timer", "approval", "human_input", "event", "subworkflow"}
         case OpenLoop():
             assert node_type.container
 
@@ -149,7 +152,7 @@ def _fits(node_type: NodeType, outputs: Any) -> None:
 
 def test_only_types_that_wait_can_be_resumed(node_type: NodeType) -> None:
     own = type(node_type).resume is not NodeType.resume
-    assert own is (node_type.kind in {"approval", "human_input", "delay", "wait_event"})
+    assert own is (node_type.kind in {"approval", "human_input", "delay", "wait_event", "subworkflow"})
 
 
 def test_each_type_has_a_file_of_its_own() -> None:
