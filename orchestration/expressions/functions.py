@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +20,10 @@ from urllib.parse import quote
 
 from cel_expr_python import cel
 
+from orchestration.expressions import by_field, dates
 from orchestration.expressions.errors import ExpressionError
 from orchestration.expressions.meter import meter, units_of
+from orchestration.expressions.patterns import found_by
 from orchestration.expressions.values import as_json, as_text
 
 _TYPES = {
@@ -219,6 +222,30 @@ def _title(text: str) -> str:
     return _made(text[:1].upper() + text[1:])
 
 
+def _extract(text: str, pattern: str) -> list[Any]:
+    meter().charge(len(text))
+    return _made(found_by(pattern, text, most=10_000))
+
+
+def _format_number(value: float, digits: int = 0) -> str:
+    if not math.isfinite(value):
+        raise ExpressionError("format_number() of a number that is not finite.", code="arithmetic")
+    return f"{value:,.{min(max(digits, 0), 15)}f}"
+
+
+def _median(items: list[Any]) -> float:
+    found = _numbers(items, "median")
+    if not found:
+        raise ExpressionError("median() of an empty list.", code="missing_key")
+    return statistics.median(found)
+
+
+def _pad(text: str, length: int, fill: str = " ") -> str:
+    if len(fill) != 1 or length > 10_000:
+        raise ExpressionError("pad() fills with one character, up to a length of 10,000.", code="invalid_value")
+    return _made(text.rjust(length, fill))
+
+
 LIBRARY: tuple[Function, ...] = (
     _method("lower", "s", lambda s: _made(s.lower()), "'ÄB'.lower() = \"äb\"", "Small letters."),
     _method("upper", "s", lambda s: _made(s.upper()), "'äb'.upper() = \"ÄB\"", "Capital letters."),
@@ -231,9 +258,14 @@ LIBRARY: tuple[Function, ...] = (
     _method("substring", "si sii", _index, "'abcd'.substring(1, 3) = \"bc\"", "From a place up to another."),
     _method("indexOf", "ss", lambda s, part: s.find(part), "'abc'.indexOf('c') = 2", "Where a part begins, or -1."),
     _method("truncate", "si", _truncate, "'abcdef'.truncate(4) = \"abc…\"", "At most so many characters."),
+    _method("extract", "ss", _extract, "'a1 b22'.extract('[0-9]+') = [\"1\", \"22\"]", "What a pattern fits; its one group, or its named ones."),
+    _method("pad", "si sis", _pad, "'7'.pad(3, '0') = \"007\"", "Filled up at the left."),
     _method("encode_url", "s", _encode_url, "'a b&c'.encode_url() = \"a%20b%26c\"", "As a part of an address."),
     _method("join", "l ls", _join, "['a', 1].join('-') = \"a-1\"", "All elements as one text."),
     _method("sort", "l", _sorted, "[3, 1, 2].sort() = [1, 2, 3]", "In order; numbers or texts."),
+    _method("sort_by", "ls", by_field.sort_by, "[{'n': 2}, {'n': 1}].sort_by('n') = [{\"n\": 1}, {\"n\": 2}]", "Objects in the order of a field."),
+    _method("group_by", "ls", by_field.group_by, "[{'n': 2}].group_by('n') = [{\"key\": 2, \"items\": [{\"n\": 2}]}]", "Objects by a field."),
+    _method("index_by", "ls", by_field.index_by, "[{'n': 2}].index_by('n') = {\"2\": {\"n\": 2}}", "Objects by a field that no two share."),
     _method("reverse", "l", lambda x: _made(x[::-1]), "[1, 2].reverse() = [2, 1]", "In the opposite order."),
     _method("distinct", "l", _distinct, "[1, 2, 1].distinct() = [1, 2]", "Each value once."),
     _method("flatten", "l", _flat, "[[1], [2, 3]].flatten() = [1, 2, 3]", "One level of lists dissolved."),
@@ -242,6 +274,7 @@ LIBRARY: tuple[Function, ...] = (
     _method("last", "l", lambda x: _end(x, -1, "last"), "[1, 2].last() = 2", "The last element."),
     _method("sum", "l", _sum, "[1, 2.5].sum() = 3.5", "Total of a list of numbers."),
     _method("average", "l", _average, "[1, 2].average() = 1.5", "Mean of a list of numbers."),
+    _method("median", "l", _median, "[1, 2, 9].median() = 2", "The number in the middle."),
     _method("min", "l", _extreme(min, "min"), "[2, 1].min() = 1", "The smallest number."),
     _method("max", "l", _extreme(max, "max"), "[2, 1].max() = 2", "The largest number."),
     _method("keys", "m", lambda m: _made(list(m)), "{'a': 1}.keys() = [\"a\"]", "Keys of a map."),
@@ -251,6 +284,14 @@ LIBRARY: tuple[Function, ...] = (
     _function("round", "# #i", _round, "round(2.345, 2) = 2.35", "To a whole number, or so many digits."),
     _function("floor", "#", _whole(math.floor), "floor(2.7) = 2", "The whole number below."),
     _function("ceil", "#", _whole(math.ceil), "ceil(2.1) = 3", "The whole number above."),
+    _function("format_number", "# #i", _format_number, "format_number(1234.5, 2) = \"1,234.50\"", "For people to read."),
+    _function("parse_date", "s>t ss>t sss>t", dates.parse_date, "parse_date('2026-03-01 09:00', 'Europe/Berlin') = \"2026-03-01T08:00:00Z\"", "A moment; also by a format and a zone."),
+    _method("format_date", "ts tss", dates.format_date, "timestamp('2026-03-01T08:00:00Z').format_date('%d.%m.%Y %H:%M', 'Europe/Berlin') = \"01.03.2026 09:00\"", "A moment as text."),
+    _method("add_days", "ti>t tis>t", dates.add_days, "timestamp('2026-03-28T08:00:00Z').add_days(1, 'Europe/Berlin') = \"2026-03-29T07:00:00Z\"", "The same time some days later."),
+    _method("add_months", "ti>t tis>t", dates.add_months, "timestamp('2026-01-31T08:00:00Z').add_months(1) = \"2026-02-28T08:00:00Z\"", "The same day some months later."),
+    _method("start_of_day", "t>t ts>t", dates.start_of_day, "timestamp('2026-03-01T08:30:00Z').start_of_day() = \"2026-03-01T00:00:00Z\"", "Midnight before it."),
+    _method("weekday", "t ts", dates.weekday, "timestamp('2026-03-01T08:00:00Z').weekday() = 7", "1 is Monday, 7 Sunday."),
+    _function("days_between", "tt tts", dates.days_between, "days_between(timestamp('2026-03-01T23:00:00Z'), timestamp('2026-03-02T01:00:00Z')) = 1", "Midnights between two moments."),
     _function("number", "s # b", _to_number, "number('2.5') = 2.5", "A number read from text."),
     _function("text", "*", lambda x: _made(as_text(x)), "text([1, true]) = \"[1, true]\"", "Any value as text."),
     _function("json", "*", _as_json, "json({'a': 'b'}) = \"{\\\"a\\\": \\\"b\\\"}\"", "Any value as JSON text."),

@@ -41,6 +41,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "publish_event": {"name": "text.seen", "key": "{{ inputs.text }}", "data": {"text": "{{ inputs.text }}"}},
     "set": {"variables": {"a": "{{ inputs.text }}"}},
     "subworkflow": {"workflow": "other", "inputs": {"text": "{{ inputs.text }}"}},
+    "transform": {
+        "input": "{{ [3, 1] }}",
+        "steps": [{"op": "sort"}, {"op": "map", "to": "item + size(given.text)"}],
+        "given": {"text": "{{ inputs.text }}"},
+    },
     "switch": {"cases": [{"port": "long", "when": "size(inputs.text) > 100"}]},
     "wait_event": {"name": "order.paid", "key": "{{ inputs.text }}", "timeout": 60, "filter": "event.data.sum > 1"},
 }
