@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('core', '0002_audit_chain'),
-        ("orchestration", "0008_triggers"),
+        ("orchestration", "0009_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
