@@ -70,12 +70,12 @@ class Restate(Peer):
         return self.first[run]
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
+def _free_ports() -> tuple[int, int, int, int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+    one, two, three, four = (probe.getsockname()[1] for probe in probes)
     for probe in probes:
         probe.close()
-    return ports
+    return one, two, three, four
 
 
 async def _until(ask: Any) -> None:
@@ -91,8 +91,9 @@ async def _until(ask: Any) -> None:
         await asyncio.sleep(0.1)
 
 
-async def main(program: str, folder: Path) -> None:
-    ingress, admin, node, service = _free_ports(4)
+def _programs(program: str, folder: Path, ports: tuple[int, int, int, int]) -> list[subprocess.Popen[bytes]]:
+    """Restate's server and the process with the handlers."""
+    ingress, admin, node, service = ports
     environment = {
         **os.environ,
         "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ingress}",
@@ -103,10 +104,14 @@ async def main(program: str, folder: Path) -> None:
         "DO_NOT_TRACK": "1",
     }
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [program, "--base-dir", str(folder / "data")], env=environment, stdout=log, stderr=log
-        )
-    handler = subprocess.Popen([sys.executable, __file__, "--service", str(service)])
+        command = [program, "--base-dir", str(folder / "data")]
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        handlers = subprocess.Popen([sys.executable, __file__, "--service", str(service)], stdout=log, stderr=log)
+    return [handlers, server]
+
+
+async def main(programs: list[subprocess.Popen[bytes]], ports: tuple[int, int, int, int]) -> None:
+    ingress, admin, _, service = ports
     try:
         async with httpx.AsyncClient(timeout=10) as client:
             await _until(lambda: client.get(f"http://127.0.0.1:{admin}/health"))
@@ -114,7 +119,7 @@ async def main(program: str, folder: Path) -> None:
             await _until(lambda: client.post(f"http://127.0.0.1:{admin}/deployments", json=uri))
         await serve(Restate(f"http://127.0.0.1:{ingress}"))
     finally:
-        for process in (handler, server):
+        for process in programs:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
 
@@ -130,4 +135,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "--service":
         serve_handlers(int(sys.argv[2]))
     else:
-        asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+        found = _free_ports()
+        asyncio.run(main(_programs(sys.argv[1], Path(sys.argv[2]), found), found))

@@ -1,4 +1,4 @@
-"""Ours beside other durable engines: `python -m tests.benchmarks.beside_peers [--peers restate] [--only chain]`.
+"""Ours beside other durable engines: `python -m tests.benchmarks.peers [--peers restate] [--only chain]`.
 
 For each work and round: ours, the limit (limit.py), and each peer, one right after the other. Prints a JSON line a work
 with the medians, each engine's ratio to the limit, and ours to each peer (below 1: ours is faster).
@@ -26,7 +26,7 @@ from psycopg.conninfo import make_conninfo
 
 from tests.benchmarks import limit, works
 from tests.benchmarks.engine import makespan, report
-from tests.benchmarks.peers import environments
+from tests.benchmarks.peer_apps import environments
 from tests.benchmarks.whole import Portal, whole_portal
 
 JSON = Any
@@ -178,7 +178,7 @@ def latency(portal: Portal, others: list[Peer], rounds: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="tests.benchmarks.beside_peers")
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.peers")
     parser.add_argument("--peers", nargs="*", choices=list(environments.PACKAGES), default=list(environments.PACKAGES))
     parser.add_argument("--only", nargs="*", choices=[*WORKS, "latency"], default=[*WORKS, "latency"])
     parser.add_argument("--rounds", type=int, default=5)

@@ -25,7 +25,7 @@ def _node(name: str, delay: float) -> Callable[[dict[str, Any]], Any]:
 
 def _graph(names: list[str], edges: list[tuple[str | list[str], str]], delay: float) -> StateGraph:
     """Every step has a channel of its own, so that its result is written once."""
-    graph = StateGraph(TypedDict("State", {"run": str, **{name: dict for name in names}}))  # type: ignore[operator]
+    graph = StateGraph(TypedDict("State", {"run": str, **dict.fromkeys(names, dict)}))  # type: ignore[operator]
     for name in names:
         graph.add_node(f"do_{name}", _node(name, delay))
     for source, target in edges:
