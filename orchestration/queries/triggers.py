@@ -33,11 +33,15 @@ class SourceCount:
 
 
 def triggers(organisation: Organisation, workflow: Workflow | None = None) -> QuerySet[Trigger]:
-    """By name, each with `last_outcome`, `last_at` and `last_run_id` of its newest fire that was no test. One query."""
+    """By name, each with `last_outcome`, `last_at` and `last_run_id` of its newest fire. One query.
+
+    Tests do not count, nor what was refused: strangers may have sent it.
+    """
     found = Trigger.objects.filter(organisation=organisation)
     if workflow is not None:
         found = found.filter(workflow=workflow)
-    newest = TriggerFire.objects.filter(trigger=OuterRef("pk"), test=False).order_by("-at")
+    fires = TriggerFire.objects.filter(trigger=OuterRef("pk"), test=False)
+    newest = fires.exclude(outcome=TriggerFire.Outcome.REFUSED).order_by("-at")
     return (
         found.select_related("workflow", "version", "created_by")
         .defer("workflow__draft")

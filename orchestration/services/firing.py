@@ -26,8 +26,9 @@ JSON = Any
 Outcome = TriggerFire.Outcome
 
 _LARGEST_SHOWN = 32 * 1024
-DISABLE_AFTER = 10
-"""Fires in a row that could start nothing: then the portal switches the trigger off, and says so on its page."""
+DISABLE_AFTER = {Trigger.Kind.CRON.value: 10, Trigger.Kind.WEBHOOK.value: 100, Trigger.Kind.EVENT.value: 100}
+"""Fires in a row that could start nothing: then the portal switches the trigger off, and says so on its page. A
+schedule's failures are its own; those of the others may be the mistakes of one sender among several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,7 @@ def _count(trigger: Trigger, fired: TriggerFire) -> None:
         return
     trigger.failures += 1
     Trigger.objects.filter(pk=trigger.pk).update(failures=trigger.failures)
-    if trigger.failures >= DISABLE_AFTER and trigger.enabled:
+    if trigger.failures >= DISABLE_AFTER[trigger.kind] and trigger.enabled:
         why = f"It failed {trigger.failures} times in a row. The last time: {fired.reason}"[:300]
         Trigger.objects.filter(pk=trigger.pk).update(enabled=False, disabled_because=why, next_at=None)
         audit.record(

@@ -104,12 +104,13 @@ def receive(call: Call) -> tuple[TriggerFire, bool]:
     trigger = _trigger(call)
     settings = WebhookSettings.model_validate(trigger.settings if trigger else {})
     claimed = signatures.proof(settings.scheme, call.headers)
-    genuine = signatures.holds(_secret(trigger), call.body, claimed or Proof("0" * 64, 0)) and claimed is not None
+    secret, unreadable = _secret(trigger)
+    genuine = signatures.holds(secret, call.body, claimed or Proof("0" * 64, 0)) and not unreadable
     if trigger is None:
         raise NoSuchWebhook
     now = firing.database_now()
     if not genuine or claimed is None:
-        why = "The signature does not match." if claimed else _missing(settings)
+        why = unreadable or ("The signature does not match." if claimed else _missing(settings))
         _refuse(trigger, call, now, "signature", why)
         raise NoSuchWebhook
     try:
@@ -127,8 +128,14 @@ def _trigger(call: Call) -> Trigger | None:
     return found.first()
 
 
-def _secret(trigger: Trigger | None) -> str:
-    return secrets.read(trigger.organisation, triggers.secret_name(trigger)) if trigger else _NOBODY
+def _secret(trigger: Trigger | None) -> tuple[str, str]:
+    """The secret, and why it cannot be read if it cannot."""
+    if trigger is None:
+        return _NOBODY, ""
+    try:
+        return secrets.read(trigger.organisation, triggers.secret_name(trigger)), ""
+    except (secrets.SecretMissing, secrets.SecretUnreadable):
+        return _NOBODY, "Its secret is gone or cannot be read. Make a new one here, and give it to the sender."
 
 
 def _missing(settings: WebhookSettings) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 
 from orchestration.models import Trigger, Workflow, WorkflowVersion
 from orchestration.services.triggers import InvalidTrigger, Wanted
@@ -100,7 +101,7 @@ class CronForm(TriggerForm):
         help_text="Minute, hour, day of the month, month, day of the week. 0 9 * * 1-5 is nine o'clock from Monday to "
         "Friday, */15 * * * * each quarter of an hour.",
     )
-    timezone = forms.ChoiceField(label="Time zone", initial="UTC")
+    timezone = forms.ChoiceField(label="Time zone", initial=settings.TIME_ZONE)
     missed = forms.ChoiceField(
         label="If no engine was running at the time",
         choices=[

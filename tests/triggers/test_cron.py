@@ -122,12 +122,12 @@ def test_a_run_still_under_way_can_keep_it_from_starting_the_next(cast: Cast) ->
 def test_a_fire_that_fails_is_told_with_the_place_and_switches_off_in_the_end(cast: Cast) -> None:
     flow = workflow(cast.organisation)
     cron = trigger(flow, "cron", inputs={"order": "a", "amount": "{{ due_at }}"})
-    for day in range(1, firing.DISABLE_AFTER + 2):
+    for day in range(1, firing.DISABLE_AFTER["cron"] + 2):
         Trigger.objects.filter(pk=cron.pk, enabled=True).update(next_at=utc(f"2026-05-{day:02}T07:00"))
         schedules.fire_due(utc(f"2026-05-{day:02}T07:00:01"))
     assert not Run.objects.exists()
     fires = TriggerFire.objects.order_by("id")
-    assert len(fires) == firing.DISABLE_AFTER
+    assert len(fires) == firing.DISABLE_AFTER["cron"]
     assert fires[0].outcome == "failed" and fires[0].problems[0]["path"] == "$.amount"
     cron.refresh_from_db()
     assert not cron.enabled and "10 times in a row" in cron.disabled_because and cron.next_at is None

@@ -102,6 +102,8 @@ def test_trying_shows_the_inputs_or_starts_a_run_marked_as_a_test(designer: Clie
     wrong = designer.post(test, {"sample": "{}", "action": "dry"}).text
     assert "It could not start" in wrong and "$.order" in wrong
     assert designer.post(test, {"sample": "{", "action": "dry"}).status_code == 422
+    cron = address(flow, "test_trigger", trigger(flow, "cron").pk)
+    assert "It would start with these inputs" in designer.post(cron, {"action": "dry"}).text
     assert not Run.objects.exists()
     real = designer.post(test, {"sample": '{"order": "42"}', "action": "run"})
     run = Run.objects.get()

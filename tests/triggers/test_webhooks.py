@@ -227,3 +227,9 @@ def test_bodies_that_are_no_json(sender: Sender) -> None:
 
 def test_a_get_starts_nothing(sender: Sender) -> None:
     assert sender.client.get(sender.url).status_code == 405
+
+
+def test_a_secret_that_is_gone_is_told_to_the_owners_only(sender: Sender) -> None:
+    Secret.objects.all().delete()
+    assert sender.send().status_code == 404
+    assert "Make a new one" in refusals(sender.trigger)[0]
