@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from orchestration.models import BusEvent, Run, Trigger, TriggerFire
-from orchestration.services import runs, starting
+from orchestration.services import limits, runs, starting
 from orchestration.triggers import templates
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -155,6 +155,8 @@ def _act(trigger: Trigger, occasion: Occasion, fired: TriggerFire, actor: Actor)
         _end(fired, Outcome.FAILED, str(error), [{"path": error.path, "message": error.message}])
     except runs.InvalidInputs as error:
         _end(fired, Outcome.FAILED, error.message, error.problems)
+    except limits.TooManyRuns as error:
+        _end(fired, Outcome.SKIPPED, error.message)
     except UserError as error:
         _end(fired, Outcome.FAILED, error.message)
     else:

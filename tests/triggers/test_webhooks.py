@@ -163,6 +163,14 @@ def test_back_pressure_while_runs_are_under_way(sender: Sender) -> None:
     assert TriggerFire.objects.filter(outcome="skipped").count() == 1
 
 
+def test_an_organisation_that_is_full_asks_to_wait(sender: Sender, settings: Any) -> None:
+    settings.ENGINE_OPEN_RUNS = 1
+    now = int(time.time())
+    assert [sender.send(at=now + n, Idempotency_Key=str(n)).status_code for n in range(2)] == [202, 429]
+    settings.ENGINE_OPEN_RUNS = 2
+    assert sender.send(at=now + 2, Idempotency_Key="1").status_code == 202, "the same key may try again"
+
+
 def test_a_webhook_that_is_switched_off_says_so_to_its_sender_only(sender: Sender) -> None:
     triggers.set_enabled(trigger=sender.trigger, enabled=False, actor=Actor.command())
     assert sender.send().json()["code"] == "switched_off"
