@@ -79,15 +79,21 @@ def _check_rate(organisation_id: int) -> None:
 
 
 _PUBLISH = """
+    WITH RECURSIVE line AS (
+        SELECT id, parent_id FROM orchestration_run WHERE id = %(run)s
+        UNION ALL
+        SELECT run.id, run.parent_id FROM orchestration_run AS run JOIN line ON run.id = line.parent_id
+    )
     INSERT INTO orchestration_busevent (
         id, organisation_id, name, key, data, source, run_id, node, path, hops, at, route_at, faults)
     VALUES (%(id)s, %(organisation)s, %(name)s, %(key)s, %(data)s::jsonb, 'run', %(run)s, %(node)s, %(path)s,
-            COALESCE((SELECT event.hops + 1 FROM orchestration_triggerfire AS fire
-                      JOIN orchestration_busevent AS event ON event.id = fire.event_id
-                      WHERE fire.run_id = %(run)s LIMIT 1), 0),
+            COALESCE((SELECT max(event.hops) + 1 FROM line
+                      JOIN orchestration_triggerfire AS fire ON fire.run_id = line.id
+                      JOIN orchestration_busevent AS event ON event.id = fire.event_id), 0),
             clock_timestamp(), clock_timestamp(), '[]')
     ON CONFLICT (id) DO NOTHING
 """
+"""The run, or one it is a child of, may have been started by an event: then this one is the next hop."""
 
 
 def _publish(connection: psycopg.Connection[Any], run: RunFacts, succeeded: NodeSucceeded) -> None:

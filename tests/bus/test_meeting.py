@@ -14,11 +14,12 @@ import pytest
 from django.db import connections
 
 from orchestration.engine.events import NodeSucceeded, NodeWaiting
-from orchestration.models import BusEvent, EventDelivery, EventSubscription, Run, RunSignal
+from orchestration.models import BusEvent, EventDelivery, EventSubscription, Run, RunSignal, TriggerFire
 from orchestration.nodes.base import RunFacts, node_type
 from orchestration.services import routing
 from tests.cast import Cast
 from tests.engine_host import make_definition, raw_connection, start
+from tests.triggers.factories import trigger, workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,6 +124,18 @@ def _race(run: Run, pauses: list[float]) -> None:
     for thread in sides:
         thread.join()
     assert not errors
+
+
+def test_an_event_of_a_child_run_knows_how_many_led_to_it(run: Run, cast: Cast) -> None:
+    """Or a circle through child runs would not be seen."""
+    led = BusEvent.objects.create(organisation=cast.organisation, name="go", source="api", hops=3)
+    listening = trigger(workflow(cast.organisation), "event")
+    TriggerFire.objects.create(trigger=listening, key="1", outcome="started", run=run, event=led)
+    child = start(cast.organisation, run.definition)
+    Run.objects.filter(pk=child.pk).update(parent=run)
+    with raw_connection() as connection:
+        event_id = publish(connection, child)
+    assert BusEvent.objects.get(pk=event_id).hops == 4
 
 
 def test_writing_the_commit_again_publishes_once(run: Run) -> None:
