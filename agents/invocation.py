@@ -1,6 +1,7 @@
 """Running an agent once: load, check what goes in, call its kind within the time, check what comes out.
 
-Called by the engine's agent node, in the engine's process; retrying is the engine's business, not ours. It reads:
+Called by the engine's agent node, in the engine's process; retrying is the engine's business, not ours, and so is how
+many calls go on at once (`orchestration.driving.places`). It reads:
 *find the version; refuse wrong input; do the work before the deadline; refuse a wrong answer.*
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents import concurrency, snapshots
+from agents import snapshots
 from agents.contracts import Fault, data_faults, is_small
 from agents.errors import AgentError
 from agents.kinds.base import AgentKind, KindCall, KindReply, agent_kind, config_faults
@@ -57,7 +58,7 @@ class AgentReply:
 async def invoke(request: AgentRequest) -> AgentReply:
     """Raises AgentError; every one carries at least agent and agent_version in `usage` once the version is known.
 
-    Codes of its own: agent_unknown, agent_offline, agent_unpublished, agent_busy, invalid_config, invalid_input,
+    Codes of its own: agent_unknown, agent_offline, agent_unpublished, invalid_config, invalid_input,
     timeout, invalid_output. The kind adds its own.
     """
     agent = request.snapshot or await snapshots.load(
@@ -102,8 +103,7 @@ async def _run(agent: AgentSnapshot, request: AgentRequest) -> KindReply:
         emit=request.emit,
         hints=agent.hints,
     )
-    async with concurrency.slot(request.organisation_id, agent, deadline):
-        reply = await _within(deadline, kind, call, agent)
+    reply = await _within(deadline, kind, call, agent)
     faults = await _faults(agent.output_schema, reply.outputs)
     _refuse(
         faults, f"The answer of “{agent.name}” does not keep its contract", "invalid_output", usage=dict(reply.usage)

@@ -101,6 +101,16 @@ async def load(
     return found
 
 
+async def calls_at_once(
+    organisation_id: int, slug: str, version: int | None = None, as_of: datetime | None = None
+) -> int | None:
+    """The agent's limit over all hosts; None without one, or when there is no such agent to call."""
+    try:
+        return (await load(organisation_id, slug, version, as_of)).max_concurrency
+    except AgentError:
+        return None  # the call will say what is wrong
+
+
 def forget(organisation_id: int, slug: str) -> None:
     """Called by services after a change, so that this process at least sees it at once."""
     _heads.pop((organisation_id, slug), None)

@@ -240,7 +240,7 @@ class OrganisationLimitsAdmin(OrganisationAdmin):
     view_permission = Permission.ORGANISATION_MANAGE
     change_permission = None  # an organisation does not set its own share of an installation: superusers do
     audit_noun = "orchestration.limits"
-    list_display = ("organisation", "open_runs", "runs_in_hand")
+    list_display = ("organisation", "open_runs", "runs_in_hand", "steps_at_work")
     ordering = ("organisation__name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

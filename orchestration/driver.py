@@ -9,15 +9,17 @@ nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.effects import Ledger, untouched
 from orchestration.driving.pen import Pen
+from orchestration.driving.places import ASK_AGAIN_SECONDS, HostPlaces, RunPlaces, Spawn
 from orchestration.driving.running import Running
 from orchestration.driving.steps import Steps
 from orchestration.driving.turn import Turn
+from orchestration.engine.commands import StartNode
 from orchestration.engine.events import EscalationAnswered, NodeResumed, RunStarted
 from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import SignalKind, interpret
@@ -49,6 +51,9 @@ class Tools:
     live: Live
     draining: Draining
     keeper: Keeper
+    places: HostPlaces
+    spawn: Spawn
+    """Lets something go on in the host that nobody waits for."""
 
 
 @dataclass(slots=True)
@@ -76,13 +81,17 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     pen = Pen(tools.writer, running.wake)
     steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper, ledger)
     seen, taken = loaded.signals.seen, set[int]()
+    places = RunPlaces(lease, tools.desk, tools.places, running, tools.spawn)
+    running.ended = places.release
+    if turn.state.seq == 0 and not loaded.signals.open and not await places.take_for_run(turn.state.graph.runs_at_once):
+        return await _wait_in_queue(turn, lease, tools, seen)
     await _take_over(turn, lease, tools)
     await steps.values.begin(turn.state, turn.events)
     await _take_in(loaded.signals, steps, tools.desk, taken)
     while True:
-        settled = await _settle(steps, rest)
+        settled = await _settle(steps, rest, places)
         if pen.free:
-            let_go = _let_go(steps, seen) if settled and not rest.is_set() else None
+            let_go = _let_go(steps, seen, places) if settled and not rest.is_set() else None
             if not turn.empty or let_go:
                 await steps.values.write()
                 pen.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()), turn.take_recorded())
@@ -93,16 +102,18 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
         if pen.letting_go or (not pen.free and loaded.snapshots.due(turn.state)):
             await pen.wait()  # nothing may come to be true meanwhile
         elif settled or not (pen.free or turn.empty):
-            turn.apply(await running.next(_seconds_to_next(steps)))
+            turn.apply(await running.next(_seconds_to_next(steps, places)))
         if written := pen.take():
             tools.clock.heard(written.at)
             if turn.empty:
                 await loaded.snapshots.after_commit(turn.state, gone=written.gone)
             if written.gone:
-                return next_due(turn.state)
+                places.gone(turn.state)
+                return next_due(turn.state, places.held_back)
             running.poked = running.poked or written.signals_posted > seen
         if running.poked:
             running.poked = False
+            places.again()
             signals = await tools.desk.signals(lease)
             seen, rest.too_new = signals.seen, signals.too_new
             await _take_in(signals, steps, tools.desk, taken)
@@ -135,26 +146,56 @@ async def _take_in(signals: Signals, steps: Steps, desk: Desk, taken: set[int]) 
         taken.add(signal.id)
 
 
-async def _settle(steps: Steps, rest: Rest) -> bool:
-    """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first."""
-    while not rest.is_set() and (commands := plan(steps.state, steps.clock.now())):
+async def _settle(steps: Steps, rest: Rest, places: RunPlaces) -> bool:
+    """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first.
+
+    A node for which there is no place is held back: as if the planner had not named it.
+    """
+    if (seconds := places.seconds_to_ask()) is not None and seconds <= 0:
+        places.again()
+    while not rest.is_set() and (commands := plan(steps.state, steps.clock.now(), places.held_back)):
         for command in commands:
-            await steps.carry_out(command)
+            if isinstance(command, StartNode):
+                if not await places.take(steps.state, command):
+                    continue
+                await steps.carry_out(command)
+                if not steps.running.works((command.node, command.path)):
+                    places.release((command.node, command.path))  # it has ended at once
+            else:
+                await steps.carry_out(command)
         if len(steps.turn.events) >= MOST_EVENTS:
             return False
+    places.settled(steps.state)
     return True
 
 
-def _let_go(steps: Steps, seen: int) -> LetGo | None:
-    """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run."""
-    if steps.running or steps.running.poked:
+def _let_go(steps: Steps, seen: int, places: RunPlaces) -> LetGo | None:
+    """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run.
+
+    What is held back has a place in a queue that outlives the lease, and is asked about again now and then.
+    """
+    if steps.running or steps.running.poked or places.waits_for_host:
         return None
-    due = next_due(steps.state)
+    due = next_due(steps.state, places.held_back)
     if due is not None and steps.clock.seconds_until(due) < HOLD_SECONDS:
         return None
+    if places.held_back and not steps.state.status.ended:
+        again = steps.clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
+        due = min(due, again) if due else again
     return LetGo(due_at=due, seen=seen)
 
 
-def _seconds_to_next(steps: Steps) -> float | None:
-    due = next_due(steps.state)
-    return None if due is None else max(SHORTEST_SECONDS, steps.clock.seconds_until(due))
+def _seconds_to_next(steps: Steps, places: RunPlaces) -> float | None:
+    due = next_due(steps.state, places.held_back)
+    times = [None if due is None else steps.clock.seconds_until(due), places.seconds_to_ask()]
+    seconds = min((time for time in times if time is not None), default=None)
+    return None if seconds is None else max(SHORTEST_SECONDS, seconds)
+
+
+async def _wait_in_queue(turn: Turn, lease: Lease, tools: Tools, seen: int) -> datetime | None:
+    """The run may not begin yet. It is told when it may; a signal that came meanwhile keeps it due."""
+    again = tools.clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
+    written = await tools.writer.write(turn.checkpoint(lease.facts, LetGo(due_at=again, seen=seen)))
+    if not written.gone:
+        await tools.desk.give_back([lease.run_id])
+    return again

@@ -29,9 +29,10 @@ import structlog
 from orchestration.dispatching import Dispatcher
 from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
+from orchestration.driving.places import HostPlaces
 from orchestration.driving.running import Running
 from orchestration.live import Live
-from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, claims, registry, statements
+from orchestration.store import Checkpoint, Desk, Lease, LeaseLost, Writer, claims, places, registry, statements
 from orchestration.store.errors import StoreClosed, TooNew
 from orchestration.store.registry import Buried, Registration
 from orchestration.values.keeper import Keeper
@@ -75,6 +76,8 @@ class Plan:
     """How a host works. `asked_to_stop` is asked several times a second, `each_beat` called every few seconds."""
 
     runs: int = 500
+    steps: int = 1000
+    """At work at the same time, of all these runs."""
     shift_seconds: float | None = None
     overtime_seconds: float = 300.0
     """At the end of a shift work may end in peace while other hosts take what is new."""
@@ -98,6 +101,8 @@ class Host:
         self._drain_seconds = self.plan.drain_seconds
         self._others = 0
         self._left_due = False
+        self._places = HostPlaces(self.plan.steps)
+        self._unattended: set[asyncio.Task[None]] = set()
 
     @property
     def in_hand(self) -> int:
@@ -117,7 +122,9 @@ class Host:
         self._clock = DatabaseClock(registration.at)
         self._dispatcher = Dispatcher(self._desk, self._draining)
         self._keeper = Keeper()
-        self._tools = Tools(self._desk, self._writer, self._clock, self._live, self._draining, self._keeper)
+        self._tools = Tools(
+            self._desk, self._writer, self._clock, self._live, self._draining, self._keeper, self._places, self._spawn
+        )
         self._writer.start()
         log.info("host begins", host=self.host_id)
         duties = [
@@ -275,6 +282,7 @@ class Host:
                     continue
                 log.warning("host died", host=host, runs=len(freed))
                 if freed:
+                    await places.sweep(self._desk)
                     self._bell.set()
             if turn % EXPIRED_EVERY == 0:
                 await self._sweep_slowly()
@@ -286,6 +294,7 @@ class Host:
         if expired:
             log.warning("leases expired", runs=[str(run) for run in expired])
             self._bell.set()
+        await places.sweep(self._desk)
         for run, organisation in await self._desk.quarantine():
             log.error("run quarantined: it has cost several hosts their life", run=str(run))
             self._live.changed(run, organisation)
@@ -371,6 +380,11 @@ class Host:
                 if hand.lease.claims > statements.SUSPECT_CLAIMS:
                     self._bell.set()  # it is innocent: the next one
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._unattended.add(task)
+        task.add_done_callback(self._unattended.discard)
+
     def _poke_all(self) -> None:
         for hand in self._hands.values():
             hand.running.poke()
@@ -392,6 +406,8 @@ class Host:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._unattended:
+            await asyncio.wait(self._unattended, timeout=1.0)
         self._hands.clear()
         self._writer.close()  # blocks, but nobody else is left; a thread might not be free among those of stuck agents
         try:

@@ -201,7 +201,7 @@ def _definition(name: str, nodes: list[Any], edges: list[Any], outputs: dict[str
     }
 
 
-def make_agent(organisation: Any, address: str) -> None:
+def make_agent(organisation: Any, address: str, **more: Any) -> None:
     """The agent that calls the sink. For code with Django set up."""
     from agents.services import AgentCard, VersionDraft, create_agent
     from portal.core.actors import Actor
@@ -215,6 +215,7 @@ def make_agent(organisation: Any, address: str) -> None:
             config={"url": address},
             input_schema={"type": "object", "properties": {}},
             output_schema={"type": "object", "properties": {}},
+            **more,
         ),
         by=Actor.command(),
     )

@@ -104,6 +104,12 @@ class Budget(_Part):
     tokens: int | None = Field(None, ge=0)
 
 
+class Limits(_Part):
+    runs: int | None = Field(
+        None, ge=1, le=10_000, description="Runs of the workflow under way at the same time; others wait in the queue."
+    )
+
+
 class Settings(_Part):
     max_parallel: int = Field(10, ge=1, le=1000, description="Nodes at work at the same time.")
     timeout_seconds: Seconds | None = Field(None, description="Of the whole run.")
@@ -114,6 +120,7 @@ class Settings(_Part):
         "fail", description="fail: stop what is under way. continue: finish what does not depend on the failure first."
     )
     budget: Budget | None = None
+    limits: Limits | None = None
 
 
 class WorkflowDefinition(_Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -17,6 +17,8 @@ class Running:
     """An async context: leaving it cancels what is still at work."""
 
     def __init__(self) -> None:
+        self.ended: Callable[[Key], None] = lambda key: None
+        """Told of each attempt that is not at work any more, however it went."""
         self._tasks: dict[Key, asyncio.Task[NodeEvent]] = {}
         self._ended: list[NodeEvent] = []
         self._wake = asyncio.Event()
@@ -33,11 +35,15 @@ class Running:
         self._tasks[key] = task
         task.add_done_callback(partial(self._done, key))
 
+    def works(self, key: Key) -> bool:
+        return key in self._tasks
+
     def stop(self, key: Key) -> None:
         """Cancel an attempt; whatever it still says is not listened to."""
         task = self._tasks.pop(key, None)
         if task is not None:
             task.cancel()
+            self.ended(key)
         self._ended = [event for event in self._ended if event.key != key]
 
     def wake(self) -> None:
@@ -68,6 +74,7 @@ class Running:
         if self._tasks.get(key) is not task:
             return  # stopped
         del self._tasks[key]
+        self.ended(key)
         if task.cancelled():
             return
         if task.exception() is None:
@@ -82,7 +89,9 @@ class Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks, self._tasks = list(self._tasks.values()), {}
+        keys, tasks, self._tasks = list(self._tasks), list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for key in keys:
+            self.ended(key)

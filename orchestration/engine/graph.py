@@ -126,6 +126,8 @@ class Graph:
     bodies: Mapping[NodeId | None, tuple[NodeId, ...]]
     """Nodes by the loop they belong to (None: outside of loops), in topological order, ties by position."""
     max_parallel: int = 10
+    runs_at_once: int | None = None
+    """How many runs of the workflow may be under way; None: any number."""
     timeout_seconds: float | None = None
     on_failure: str = "fail"
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -169,6 +171,7 @@ class Graph:
             outgoing={node: tuple(found) for node, found in outgoing.items()},
             bodies=bodies,
             max_parallel=settings.get("max_parallel", 10),
+            runs_at_once=(settings.get("limits") or {}).get("runs"),
             timeout_seconds=settings.get("timeout_seconds"),
             on_failure=settings.get("on_failure", "fail"),
             outputs=definition.get("outputs") or {},

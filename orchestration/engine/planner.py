@@ -18,6 +18,7 @@ same `now` give the same plan. A plan costs what the run's frontier (states.py) 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from heapq import merge
 from typing import Any
@@ -46,8 +47,15 @@ from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus, Sc
 JSON = Any
 
 
-def plan(state: RunState, now: datetime) -> list[Command]:
-    """The next commands, in their order; empty when only running work, a signal or time can move the run on."""
+Held = AbstractSet[Key]
+NOBODY: Held = frozenset()
+
+
+def plan(state: RunState, now: datetime, held_back: Held = NOBODY) -> list[Command]:
+    """The next commands, in their order; empty when only running work, a signal or time can move the run on.
+
+    held_back: node runs that must not begin for now, because there is no place for them outside of the run.
+    """
     if state.status.ended:
         return []
     if must_end := _end_early(state, now):
@@ -57,16 +65,16 @@ def plan(state: RunState, now: datetime) -> list[Command]:
     for stage in _STAGES:
         if commands := stage(state, now):
             return commands
-    return []
+    return _begin(state, now, held_back) or _fail_late(state, now)
 
 
-def next_due(state: RunState) -> datetime | None:
+def next_due(state: RunState, held_back: Held = NOBODY) -> datetime | None:
     """The earliest time at which `plan` would say something that it does not say now; None if time changes nothing."""
     if state.status.ended or state.status is RunStatus.QUEUED:
         return None
     times = [] if state.paused or state.deadline is None else [state.deadline]
     for at, key in state.frontier.due:
-        if not _is_held_back(state, key):
+        if key not in held_back and not _is_held_back(state, key):
             times.append(at)
             break
     return min(times, default=None)
@@ -248,11 +256,11 @@ def _close_scopes(state: RunState, now: datetime) -> list[Command]:
 # What begins
 
 
-def _begin(state: RunState, now: datetime) -> list[Command]:
+def _begin(state: RunState, now: datetime, held_back: Held) -> list[Command]:
     """What was begun goes on before anything new begins, even if more than `max_parallel` work then for a while."""
     resumed = list(_resume(state, now))
     taken = sum(state.graph.nodes[command.node].takes_place for command in resumed)
-    return [*resumed, *_start(state, now, state.graph.max_parallel - state.frontier.places - taken)]
+    return [*resumed, *_start(state, now, state.graph.max_parallel - state.frontier.places - taken, held_back)]
 
 
 def _resume(state: RunState, now: datetime) -> Iterator[ResumeNode]:
@@ -265,7 +273,7 @@ def _resume(state: RunState, now: datetime) -> Iterator[ResumeNode]:
             yield ResumeNode(node, path)
 
 
-def _start(state: RunState, now: datetime, free: int) -> Iterator[StartNode]:
+def _start(state: RunState, now: datetime, free: int, held_back: Held) -> Iterator[StartNode]:
     """As many as there are free places for, the most urgent first. What takes no place is sorted before what does."""
     if state.paused:
         return
@@ -274,6 +282,8 @@ def _start(state: RunState, now: datetime, free: int) -> Iterator[StartNode]:
         if takes_place:
             if free <= 0:
                 return
+            if (node, path) in held_back:
+                continue
             free -= 1
         yield StartNode(node, path, attempt=state.node((node, path)).attempt + 1)
 
@@ -343,6 +353,5 @@ _STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
     _move_loops,
     _time_out_waits,
     _close_scopes,
-    _begin,
-    _fail_late,
 )
+"""Before anything begins."""

@@ -50,6 +50,7 @@ async def _work(around: cluster.Cluster | None) -> int:
 
     plan = Plan(
         runs=settings.ENGINE_RUNS_PER_HOST,
+        steps=settings.ENGINE_STEPS_PER_HOST,
         shift_seconds=settings.ENGINE_SHIFT_SECONDS,
         drain_seconds=settings.ENGINE_DRAIN_SECONDS,
         asked_to_stop=_asked_to_stop(asked, around),

@@ -3,6 +3,7 @@
 from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
 from orchestration.models.effects import Effect
 from orchestration.models.limits import OrganisationLimits
+from orchestration.models.places import Place
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.triggers import Trigger, TriggerFire, WebhookSeen
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
@@ -17,6 +18,7 @@ __all__ = [
     "EventSubscription",
     "NodeRun",
     "OrganisationLimits",
+    "Place",
     "Run",
     "RunEvent",
     "RunSignal",

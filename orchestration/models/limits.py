@@ -24,6 +24,12 @@ class OrganisationLimits(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Runs that engines drive at the same time. Others wait until one ends or begins to wait.",
     )
+    steps_at_work = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Steps at work at the same time, over all its runs. Others are held back until one ends.",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "limits"

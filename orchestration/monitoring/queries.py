@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from orchestration.engine.graph import Graph
 from orchestration.engine.states import NodeStatus, RunStatus
-from orchestration.models import EngineHost, NodeRun, Run, RunEvent
-from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, why
+from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent
+from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
 from portal.core import clock
 from portal.core.models import Organisation
 
@@ -232,8 +233,19 @@ def engine_alive(now: datetime) -> bool:
     return EngineHost.objects.filter(ended_at=None, heartbeat_at__gte=now - HOST_IS_FRESH).exists()
 
 
+def places_waited_for(run: Run) -> list[tuple[str, int, int, int]]:
+    """[(scope, places held, places there are, how many come before it)]."""
+    others = Place.objects.filter(scope=OuterRef("scope")).order_by().values("scope").annotate(n=Count("id"))
+    held = others.filter(granted_at__isnull=False).values("n")
+    before = others.filter(granted_at=None, turn__lt=OuterRef("turn")).values("n")
+    waiting = Place.objects.filter(run=run, granted_at=None).annotate(
+        held=Coalesce(Subquery(held), 0), before=Coalesce(Subquery(before), 0)
+    )
+    return list(waiting.order_by("scope").values_list("scope", "held", "allowed", "before"))
+
+
 def reasons(run: Run) -> list[Reason]:
-    """Why an unfinished run is where it is; at most two queries, none once it has ended."""
+    """Why an unfinished run is where it is; at most three queries, none once it has ended."""
     if run.ended:
         return []
     now = clock.now()
@@ -250,6 +262,7 @@ def reasons(run: Run) -> list[Reason]:
         incident=run.incident,
         running=[row.name for row in rows if row.status == NodeStatus.RUNNING and row.type != "loop"],
         waiting=[_waiting(row, below.get((row.node, row.path))) for row in rows if row.status != NodeStatus.RUNNING],
+        places=[WaitingPlace(*row) for row in places_waited_for(run)],
         too_new=(run.too_new or {}).get("what", ""),
     )
     return why(facts, now)

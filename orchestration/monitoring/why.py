@@ -21,6 +21,7 @@ class Facts:
     waiting: Sequence[WaitingNode]
     too_new: str = ""
     """What the hosts that looked at it did not know, being of an older version."""
+    places: Sequence[WaitingPlace] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,19 @@ class ChildRun:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPlace:
+    """A place that a run waits for. scope: as in `store.places`; `before`: how many are to get one first."""
+
+    scope: str
+    held: int
+    allowed: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause. `kind` picks the icon: person, timer, event, run, retry, paused, engine, incident, working, queue."""
+    """One cause. `kind` picks the icon: person, timer, event, run, retry, paused, engine, incident, working, queue,
+    place."""
 
     kind: str
     text: str
@@ -82,6 +94,7 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
     elif overdue and not facts.incident:
         reasons.append(Reason("queue", "It waits for an engine to take it up."))
     reasons.extend(_waiting(node, now) for node in facts.waiting)
+    reasons.extend(Reason("place", _place(place)) for place in facts.places)
     if facts.running:
         names = ", ".join(facts.running[:3]) + (f" and {len(facts.running) - 3} more" if len(facts.running) > 3 else "")
         reasons.append(Reason("working", f"Working on {names}."))
@@ -132,6 +145,17 @@ def _below(node: WaitingNode) -> Reason:
     state = "in quarantine" if child.in_quarantine else child.status
     text = f"{node.name}: waits for run {child.id[:8]} of “{child.name}”, which is {state}."
     return Reason("run", text, node.node, node.path, run=child.id)
+
+
+def _place(place: WaitingPlace) -> str:
+    kind, _, rest = place.scope.partition(":")
+    whose = {
+        "agent": f"agent {rest.partition(':')[2]} runs",
+        "steps": "this organisation has steps at work:",
+        "workflow": "runs of this workflow under way:",
+    }.get(kind, f"{place.scope}:")
+    turn = "it is next" if not place.before else f"{place.before} before it"
+    return f"It waits for a place: {whose} {place.held} of {place.allowed}; {turn}."
 
 
 def _whom(assignee: dict[str, Any], anybody: str = "anybody who may decide") -> str:

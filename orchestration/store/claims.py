@@ -40,8 +40,9 @@ claimed AS (
               run.started_by_id, run.priority, run.definition_id, run.inputs, run.nodes_total, run.nodes_ended,
               run.claims, CASE WHEN run.last_seq = 0 THEN run.beginning END, run.parent_id, run.depth
 )
-SELECT claimed.*, workflow.slug, clock_timestamp()
+SELECT claimed.*, workflow.slug, limits.steps_at_work, clock_timestamp()
 FROM claimed LEFT JOIN orchestration_workflow AS workflow ON workflow.id = claimed.workflow_id
+LEFT JOIN orchestration_organisationlimits AS limits ON limits.organisation_id = claimed.organisation_id
 ORDER BY claimed.priority DESC
 """
 

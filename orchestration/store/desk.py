@@ -63,6 +63,8 @@ class Lease:
     parent_id: UUID | None
     depth: int
     workflow_slug: str
+    steps_at_work: int | None
+    """How many steps the organisation may have at work; None: any number."""
     at: datetime
     """The database's time of the claim."""
 
@@ -256,12 +258,16 @@ class Desk:
             try:
                 return await self._fetch(statement, arguments)
             except psycopg.OperationalError as error:
-                if not self.broken:
-                    raise
-                log.info("a driver waits for the database", error=str(error).strip())
-            await asyncio.sleep(0.2)
-            with suppress(psycopg.Error, OSError):
-                await self.reopen()
+                await self.patience(error)
+
+    async def patience(self, error: psycopg.OperationalError) -> None:
+        """A moment, and a new connection if it can be had. Raises the error if that is not what is wrong."""
+        if not self.broken:
+            raise error
+        log.info("a driver waits for the database", error=str(error).strip())
+        await asyncio.sleep(0.2)
+        with suppress(psycopg.Error, OSError):
+            await self.reopen()
 
     async def _fetch(self, statement: str, arguments: Any = None) -> list[Any]:
         async with self._lock:

@@ -174,24 +174,6 @@ async def test_a_snapshot_runs_without_being_published(org):
     assert (await ask(org, "draft", {"x": 1}, snapshot=unpublished("echo"))).outputs == {"x": 1}
 
 
-async def test_no_more_calls_at_once_than_the_limit_over_all_hosts(org):
-    await in_database(factories.agent)(org, "sleep", factories.python_draft("sleep", max_concurrency=2))
-    started = clock.now()
-    replies = await asyncio.gather(*(ask(org, "sleep", {"seconds": 0.2}) for _ in range(6)))
-    assert len(replies) == 6
-    assert (clock.now() - started).total_seconds() >= 0.6
-
-
-async def test_who_waits_too_long_for_a_slot_is_told(org):
-    await in_database(factories.agent)(org, "sleep", factories.python_draft("sleep", max_concurrency=1))
-    busy = asyncio.create_task(ask(org, "sleep", {"seconds": 1}))
-    await asyncio.sleep(0.2)
-    error = await refusal(org, "sleep", {"seconds": 0}, deadline=clock.now() + timedelta(seconds=0.2))
-    assert (error.code, error.retryable) == ("agent_busy", True)
-    await busy
-    await ask(org, "sleep", {"seconds": 0})
-
-
 async def test_a_broken_function_is_told_without_bringing_the_host_down(org, monkeypatch):
     from agents import python_callables
 

@@ -1,0 +1,165 @@
+"""Where only so many may be at work at once, no more are, over all hosts; and whoever waits gets a turn."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestration.host import Plan
+from orchestration.models import NodeRun, OrganisationLimits, Place, Run
+from orchestration.monitoring import queries
+from orchestration.services import runs
+from orchestration.store import places
+from portal.core.actors import Actor
+from portal.core.models import Organisation
+from tests.driver.test_runs import scripted
+from tests.effects import Sink, effect, make_agent
+from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
+from tests.host_apart import host_apart
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def sink(settings: Any) -> Iterator[Sink]:
+    settings.OUTGOING_ALLOW = ["127.0.0.1"]
+    sink = Sink()
+    yield sink
+    sink.close()
+
+
+def limited_agent(organisation: Organisation, sink: Sink, most: int) -> None:
+    make_agent(organisation, sink.address, max_concurrency=most)
+
+
+def most_at_once(sink: Sink) -> int:
+    """The greatest number of calls that overlapped."""
+    moments = sorted([(began, 1) for _, began, _ in sink.calls] + [(ended, -1) for _, _, ended in sink.calls])
+    most = now = 0
+    for _, change in moments:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def test_an_agents_limit_holds_over_two_hosts(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
+    limited_agent(organisation, sink, 3)
+    hosts = [start_engine(), start_engine()]
+    definition = make_definition([effect("a", 0.15), effect("b", 0.15), effect("c", 0.1)], ["a -> c", "b -> c"])
+    started = [start(organisation, definition) for _ in range(10)]
+    for run in started:
+        hosts[0].wait_for(run, seconds=60)
+    assert len(sink.calls) == 30 and sink.repeated() == {}
+    assert most_at_once(sink) == 3
+    assert not NodeRun.objects.exclude(attempts=1).exists()
+    wait_until(lambda: not Place.objects.exists(), 5, "all places to be free")
+
+
+def test_a_step_without_a_place_is_held_back_and_says_what_for(
+    engine: EngineHost, organisation: Organisation, sink: Sink
+) -> None:
+    limited_agent(organisation, sink, 1)
+    definition = make_definition([effect("a", 2.0, timeout_seconds=3), scripted("free")])
+    first = start(organisation, definition)
+    engine.wait_for_node(first, "a", "running")
+    second = start(organisation, make_definition([effect("a", 1.5, timeout_seconds=2)]))
+    wait_until(lambda: Place.objects.filter(run=second, granted_at=None).exists(), 10, "the second in the queue")
+    assert "NodeStarted a" not in event_types(second)
+    second.refresh_from_db()
+    (reason,) = [reason for reason in queries.reasons(second) if reason.kind == "place"]
+    assert "agent effect" in reason.text and "1 of 1" in reason.text and "next" in reason.text
+    engine.wait_for(first)
+    engine.wait_for(second)
+    assert NodeRun.objects.get(run=second).attempts == 1, "its timeout did not run while it waited"
+    assert most_at_once(sink) == 1
+
+
+def test_one_run_with_much_to_do_leaves_others_their_turn(
+    engine: EngineHost, organisation: Organisation, sink: Sink
+) -> None:
+    limited_agent(organisation, sink, 1)
+    many = start(organisation, make_definition([effect(f"n{number}", 0.1) for number in range(12)]))
+    wait_until(lambda: sink.begun, 10, "the first call")
+    one = start(organisation, make_definition([effect("mine", 0.1)]))
+    engine.wait_for(one)
+    engine.wait_for(many)
+    order = [key.rpartition("/")[2] for key, _, _ in sink.calls]
+    assert order.index("mine") < 8 and most_at_once(sink) == 1
+
+
+def test_a_dead_hosts_places_are_free_at_once(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
+    limited_agent(organisation, sink, 1)
+    with host_apart() as host:
+        held = start(organisation, make_definition([effect("a", 20)]))
+        wait_until(lambda: sink.begun, 20, "the call")
+        runs.cancel_run(run=held, actor=Actor.command())
+        host.kill()
+        engine = start_engine()
+        engine.wait_for(held, "cancelled")
+        engine.wait_for(start(organisation, make_definition([effect("a", 0)])), seconds=10)
+
+
+def test_what_is_held_back_can_be_cancelled(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
+    limited_agent(organisation, sink, 1)
+    busy = start(organisation, make_definition([effect("a", 30)]))
+    engine.wait_for_node(busy, "a", "running")
+    waiting = start(organisation, make_definition([effect("a", 0)]))
+    wait_until(lambda: Place.objects.filter(run=waiting).exists(), 10, "it in the queue")
+    runs.cancel_run(run=waiting, actor=Actor.command())
+    engine.wait_for(waiting, "cancelled")
+    runs.cancel_run(run=busy, actor=Actor.command())
+    engine.wait_for(busy, "cancelled")
+    wait_until(lambda: not Place.objects.exists(), 5, "nothing to be left behind")
+
+
+def test_steps_at_work_of_an_organisation(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
+    make_agent(organisation, sink.address)
+    OrganisationLimits.objects.create(organisation=organisation, steps_at_work=2)
+    hosts = [start_engine(), start_engine()]
+    definition = make_definition([effect("a", 0.15), effect("b", 0.15)])
+    started = [start(organisation, definition) for _ in range(5)]
+    for run in started:
+        hosts[0].wait_for(run, seconds=60)
+    assert most_at_once(sink) == 2
+
+
+def test_steps_at_work_on_a_host(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
+    make_agent(organisation, sink.address)
+    engine = start_engine(Plan(drain_seconds=1.0, steps=2))
+    definition = make_definition([effect(name, 0.15) for name in "abc"])
+    started = [start(organisation, definition) for _ in range(3)]
+    for run in started:
+        engine.wait_for(run, seconds=60)
+    assert most_at_once(sink) == 2 and not Place.objects.exists()
+
+
+def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
+    from tests.workflows import factories as make
+
+    make_agent(organisation, sink.address)
+    body = make.definition(effect("a", 0.1), effect("b", 0.1), settings={"limits": {"runs": 1}})
+    version = make.published(organisation, body)
+    hosts = [start_engine(), start_engine()]
+    started = [
+        runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={}) for _ in range(4)
+    ]
+    wait_until(lambda: sink.begun, 10, "the first call")
+    waiting = Run.objects.filter(status="queued").first()
+    assert waiting and "runs of this workflow" in " ".join(reason.text for reason in queries.reasons(waiting))
+    for run in started:
+        hosts[0].wait_for(run, seconds=60)
+    spans = sorted(Run.objects.values_list("started_at", "ended_at"))
+    assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
+
+
+def test_without_limits_nobody_asks_for_places(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take(*arguments: Any) -> bool:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(places, "take", take)
+    engine.wait_for(start(organisation, make_definition([scripted("a"), scripted("b")], ["a -> b"])))
