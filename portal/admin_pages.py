@@ -24,6 +24,7 @@ GROUPS: list[tuple[Any, list[tuple[str, str]]]] = [
             ("core.role", "shield_person"),
             ("core.apitoken", "key"),
             ("core.secret", "lock"),
+            ("core.mail", "mail"),
             ("axes.accessattempt", "front_hand"),
         ],
     ),

@@ -6,7 +6,7 @@ from csp.constants import NONCE, NONE, SELF
 
 from portal import env
 from portal.admin_theme import UNFOLD as UNFOLD
-from portal.core import logs
+from portal.core import logs, mail_address
 from portal.runtime import keys, services, static
 
 BASE_DIR, SHARE_DIR = services.BASE_DIR, services.SHARE_DIR
@@ -170,7 +170,13 @@ SERVESTATIC_ALLOW_ALL_ORIGINS = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
-EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_URL = env.text("EMAIL_URL")
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+# Without a server mails are held and said to be, never taken for sent.
+MAIL_CONFIGURED = bool(EMAIL_URL) or "smtp" not in EMAIL_BACKEND
+if EMAIL_URL:
+    globals().update(mail_address.settings_of(EMAIL_URL))
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Ensemble <ensemble@{_public.hostname or 'localhost'}>")
 
 AGENT_MODULES = env.words("AGENT_MODULES")
 

@@ -13,10 +13,15 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portal.core import checks  # noqa: F401  registers them
+        from portal.core import (
+            checks,  # noqa: F401  registers them
+            queries,
+            shell,
+        )
         from portal.core.services import sessions
 
         sessions.connect()
+        shell.register_count("notifications", queries.unread_notifications)
         post_migrate.connect(_after_migrate, sender=self)
 
 

@@ -1,14 +1,25 @@
 """What the core's pages read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.core import access, clock
-from portal.core.models import ApiToken, AuditEntry, Organisation, SignIn, User
+from portal.core.models import (
+    ApiToken,
+    AuditEntry,
+    Membership,
+    Notification,
+    Organisation,
+    Role,
+    SignIn,
+    User,
+)
 from portal.core.permissions import Permission
 
 AUDIT_PAGE = 50
@@ -131,3 +142,41 @@ def audit_row(entry: AuditEntry) -> AuditRow:
         number=link.number if link else None,
         hash=bytes(link.hash).hex() if link else None,
     )
+
+
+# Notifications
+
+
+def notifications(user: User, organisation: Organisation, *, unread: bool = False) -> QuerySet[Notification]:
+    found = Notification.objects.filter(user=user, organisation=organisation)
+    return (found.filter(read_at=None) if unread else found).order_by("-created_at", "-pk")
+
+
+def unread_notifications(user: User, organisation: Organisation) -> int:
+    return Notification.objects.filter(user=user, organisation=organisation, read_at=None).count()
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """people: addresses (perhaps empty) by user name. fault: why they cannot be told, in a sentence, or empty."""
+
+    organisation: str
+    people: dict[str, str]
+    fault: str = ""
+
+
+def recipients(organisation_id: int, users: Sequence[str], roles: Sequence[str]) -> Recipients:
+    """The active members of these names or with one of these roles. Three queries at most."""
+    slug = Organisation.objects.values_list("slug", flat=True).get(pk=organisation_id)
+    members = Membership.objects.filter(organisation_id=organisation_id, user__is_active=True)
+    wanted = members.filter(Q(user__username__in=users) | Q(roles__slug__in=roles)).distinct()
+    people = dict(wanted.order_by("user__username").values_list("user__username", "user__email"))
+    if unknown := [name for name in users if name not in people]:
+        return Recipients(slug, people, f"No active member of the organisation is called {unknown[0]!r}.")
+    if roles:
+        known = set(Role.objects.filter(organisation_id=organisation_id).values_list("slug", flat=True))
+        if strange := [role for role in roles if role not in known]:
+            close = get_close_matches(strange[0], known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            return Recipients(slug, people, f"There is no role {strange[0]!r} in the organisation.{hint}")
+    return Recipients(slug, people)

@@ -1,15 +1,21 @@
 """What the jobs cluster does for the core."""
 
+from datetime import timedelta
+from uuid import UUID
+
 import structlog
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.utils import timezone
 from django_q.models import Schedule
 
-from portal.core.models import SignIn
-from portal.core.services import audit
+from portal.core import clock
+from portal.core.models import Mail, Notification, SignIn
+from portal.core.services import audit, mail
 
 log = structlog.get_logger(__name__)
+
+KEPT = timedelta(days=90)
 
 
 def link_audit_entries() -> None:
@@ -26,11 +32,32 @@ def clear_sessions() -> None:
     SignIn.objects.exclude(session_key__in=alive).delete()
 
 
+def send_mail(mail_id: str) -> str:
+    """Queued in the commit that made the mail."""
+    return mail.send(UUID(mail_id))
+
+
+def send_due_mail() -> None:
+    """What nobody was told of, what a server refused a while ago, what waited for a server."""
+    sent = mail.send_due()
+    if sent:
+        log.info("mails sent late", count=sent)
+
+
+def forget_read_notifications() -> None:
+    """Read ones, and mails, are kept for ninety days."""
+    before = clock.now() - KEPT
+    Notification.objects.filter(read_at__lt=before).delete()
+    Mail.objects.filter(created_at__lt=before).exclude(state__in=[Mail.State.PENDING, Mail.State.HELD]).delete()
+
+
 def ensure_schedules() -> None:
     """Idempotent; called after `migrate`."""
     for name, function, minutes in (
         ("Chain audit entries that were left behind", "link_audit_entries", 1),
         ("Clear sessions that have run out", "clear_sessions", 24 * 60),
+        ("Send mail that is due", "send_due_mail", 1),
+        ("Forget notifications that were read long ago", "forget_read_notifications", 24 * 60),
     ):
         Schedule.objects.update_or_create(
             name=name,

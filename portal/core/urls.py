@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from portal.core.views import account, audit
+from portal.core.views import account, audit, notifications
 
 account_urls = [
     path("", account.security, name="security"),
@@ -18,11 +18,18 @@ audit_urls = [
     path("verify/", audit.verify, name="verify"),
 ]
 
+notification_urls = [
+    path("", notifications.listing, name="list"),
+    path("read/", notifications.mark_all_read, name="mark_all_read"),
+    path("<uuid:notification_id>/read/", notifications.mark_read, name="mark_read"),
+]
+
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("account/password/", account.ChangePassword.as_view(), name="password_change"),
     path("account/password/done/", auth.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("account/", include((account_urls, "account"))),
+    path("o/<slug:org>/notifications/", include((notification_urls, "notifications"))),
     path("o/<slug:org>/audit/", include((audit_urls, "audit"))),
 ]

@@ -86,7 +86,7 @@ function emit(name, detail) {
 }
 
 function everything(reason) {
-  for (const topic of ["run", "runs", "events", "inbox", "agents", "workflows"]) gather(`live:${topic}`, { reason });
+  for (const topic of ["run", "runs", "events", "inbox", "notifications", "agents", "workflows"]) gather(`live:${topic}`, { reason });
 }
 
 /* The bar. Short losses are not worth a word. */

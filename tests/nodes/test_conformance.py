@@ -37,6 +37,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "human_input": {"fields": {"type": "object", "properties": {"name": {"type": "string"}}}},
     "join": {},
     "loop": {"items": "[1, 2]", "mode": "parallel", "limit": 2, "output": "{{ inputs.text }}"},
+    "notify": {"roles": ["approver"], "title": "Look at {{ inputs.text }}", "channels": ["portal"]},
     "parallel": {},
     "publish_event": {"name": "text.seen", "key": "{{ inputs.text }}", "data": {"text": "{{ inputs.text }}"}},
     "set": {"variables": {"a": "{{ inputs.text }}"}},
@@ -51,7 +52,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 SCOPE = {"inputs": {"text": "hello"}, "vars": {}, "context": {}, "loop": None, "error": None, "run": {}}
 NEEDS_OTHERS = {
-    "agent", "approval", "http", "human_input", "publish_event", "subworkflow",
+    "agent", "approval", "http", "human_input", "notify", "publish_event", "subworkflow",
 }  # fmt: skip  # a registry or people: tested with them
 
 TYPES = base.node_types()

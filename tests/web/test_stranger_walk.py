@@ -26,7 +26,7 @@ from approvals.models import ApprovalRequest
 from orchestration.services.events import publish
 from orchestration.services.starting import start_workflow
 from portal.core.actors import Actor
-from portal.core.models import AuditEntry, Organisation, Role, SignIn, User
+from portal.core.models import AuditEntry, Notification, Organisation, Role, SignIn, User
 from portal.core.services import secrets
 from portal.routing import websocket_urlpatterns
 from tests.agents.factories import agent
@@ -102,6 +102,9 @@ VIEWER: dict[str, dict[str, int]] = {
     "o/<slug:org>/runs/<uuid:run_id>/pause/": {"POST": 403},
     "o/<slug:org>/runs/<uuid:run_id>/resume/": {"POST": 403},
     "o/<slug:org>/runs/<uuid:run_id>/retry/": {"POST": 403},
+    "o/<slug:org>/notifications/": {"GET": 200},
+    "o/<slug:org>/notifications/read/": {"POST": 302},
+    "o/<slug:org>/notifications/<uuid:notification_id>/read/": {"POST": 302},
     "o/<slug:org>/inbox/": {"GET": 200},
     "o/<slug:org>/inbox/<uuid:request_id>/": {"GET": 200},
     "o/<slug:org>/inbox/<uuid:request_id>/decide/": {"POST": 403},
@@ -271,12 +274,16 @@ def make_world() -> World:
         "visitor": {},
     }
     sign_in = SignIn.objects.get(user=cast.admin)
+    notice = Notification.objects.create(
+        organisation=acme, user=cast.admin, key=MARK, title=MARK, body=MARK, link="/x/"
+    )
     values = {
         "org": "acme",
         "agent": "striped",
         "workflow": "striped-workflow",
         "run_id": run.pk,
         "request_id": request.pk,
+        "notification_id": notice.pk,
         "trigger_id": trigger.pk,
         "kind": "cron",
         "event_id": event.pk,
