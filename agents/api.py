@@ -95,8 +95,13 @@ class VersionOut(Schema):
     max_concurrency: int | None
     retry: dict[str, Any]
     cost_per_run_usd: float | None
+    contract: str = Field(description="major.minor of the contract: the major counts what breaks.")
     note: str
     published_at: datetime
+
+    @staticmethod
+    def resolve_contract(version: AgentVersion) -> str:
+        return queries.contracts_of(version.agent)[version.number]
 
 
 class AgentOut(AgentSummary):
@@ -136,12 +141,17 @@ class AgentIn(Schema):
     status: str | None = None
     version: VersionIn
     note: str = Field("", max_length=300, description="What is new in this version.")
+    confirm_breaking: bool = Field(
+        False, description="Publish although published workflows that follow the latest version may break; else 409."
+    )
 
 
 class BreakingChange(Schema):
     side: str = Field(description="input or output")
+    kind: str
     path: str
     message: str
+    breaking: bool
 
 
 class Registered(Schema):
@@ -183,9 +193,15 @@ def get_version(request: HttpRequest, slug: str, number: int) -> AgentVersion:
 def register_agent(request: HttpRequest, payload: AgentIn) -> Status[dict[str, Any]]:
     """201 when a version was published, 200 when the agent already says all of this. Faults come back all at once."""
     allow(request, Permission.AGENTS_MANAGE)
-    data = payload.model_dump(exclude={"note"}, exclude_none=True)
+    data = payload.model_dump(exclude={"note", "confirm_breaking"}, exclude_none=True)
     organisation = _organisation(request)
-    published = services.import_agent(organisation=organisation, data=data, by=Actor.of(request), note=payload.note)
+    published = services.import_agent(
+        organisation=organisation,
+        data=data,
+        by=Actor.of(request),
+        note=payload.note,
+        confirmed=payload.confirm_breaking,
+    )
     body = {
         "agent": access.agent_for(organisation, payload.slug),
         "version": published.version.number,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agents.compatibility import Change, Contract, breaking_changes
+from agents.compatibility import Change, Contract, contract_changes
 from agents.models import AgentVersion
 
 JSON = Any
@@ -25,6 +25,7 @@ class Comparison:
     old: AgentVersion
     new: AgentVersion
     breaking: list[Change]
+    harmless: list[Change]
     sections: list[Section]
 
 
@@ -36,7 +37,9 @@ def compare_versions(old: AgentVersion, new: AgentVersion) -> Comparison:
         for label in dict.fromkeys([*before, *after])
         if before.get(label, "") != after.get(label, "")
     ]
-    return Comparison(old, new, breaking_changes(*contracts), sections)
+    changes = contract_changes(*contracts)
+    breaking, harmless = ([one for one in changes if one.breaking is wanted] for wanted in (True, False))
+    return Comparison(old, new, breaking, harmless, sections)
 
 
 def _parts(version: AgentVersion) -> dict[str, str]:

@@ -9,6 +9,7 @@ from django.contrib.postgres.search import SearchRank
 from django.db.models import F, QuerySet
 
 from agents import measured, usage
+from agents.compatibility import Contract, contract_numbers
 from agents.kinds.base import kind_choices
 from agents.models import Agent, AgentVersion, Domain, ModelProfile, Status
 from agents.models.search import search_query
@@ -140,6 +141,14 @@ def _several(value: JSON) -> list[str]:
 def versions(agent: Agent) -> QuerySet[AgentVersion]:
     """Newest first."""
     return AgentVersion.objects.filter(agent=agent).select_related("published_by").order_by("-number")
+
+
+def contracts_of(agent: Agent) -> dict[int, str]:
+    """What the contract of each version is called ("2.1"), by the version's number. One query."""
+    rows = AgentVersion.objects.filter(agent=agent).order_by("number")
+    found = list(rows.values_list("number", "input_schema", "output_schema"))
+    numbers = contract_numbers([Contract(inputs, outputs) for _, inputs, outputs in found])
+    return {number: contract for (number, *_), contract in zip(found, numbers, strict=True)}
 
 
 def replacements(agent: Agent) -> QuerySet[Agent]:

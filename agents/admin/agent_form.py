@@ -9,6 +9,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from agents.admin.fields import JsonTextField, WordsField, prompt_field
@@ -20,6 +21,8 @@ from agents.models.profiles import BUILT_IN_PROFILES
 from agents.models.versions import LONGEST_TIMEOUT_SECONDS
 from agents.services import AgentCard, VersionDraft, draft_faults
 from agents.services.drafts import completed
+from agents.services.registry import compare
+from agents.services.relying import relying_on, words
 from portal.core.admin_base import ScopedForm
 from portal.core.models import Organisation
 
@@ -102,6 +105,11 @@ class AgentForm(ScopedForm):
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="Counted where the kind measures no cost itself, as a paid HTTP endpoint.",
     )  # fmt: skip
+    confirm_breaking = forms.BooleanField(
+        label="Publish although it breaks workflows", required=False, widget=UnfoldBooleanWidget,
+        help_text="Asked for when less is taken, or something else given, than before, and published workflows follow "
+        "the latest version.",
+    )  # fmt: skip
     note = forms.CharField(
         label="What is new", required=False, max_length=300, widget=UnfoldAdminTextInputWidget,
         help_text="Stands beside the version that this saving publishes.",
@@ -139,7 +147,14 @@ class AgentForm(ScopedForm):
             for fault in draft_faults(organisation, completed(self.draft())):
                 field, text = _place(fault, cleaned["kind"])
                 self.add_error(field if field in self.fields else None, text)
+        if not self.errors and self.instance.pk and "kind" in self.fields and not cleaned["confirm_breaking"]:
+            self._ask_before_breaking()
         return cleaned
+
+    def _ask_before_breaking(self) -> None:
+        breaking = compare(self.instance.current, completed(self.draft()))
+        if breaking and (relying := relying_on(self.instance)):
+            self.add_error("confirm_breaking", words(breaking, relying))
 
     def card(self) -> AgentCard:
         return AgentCard(**{name: self.cleaned_data[name] for name in AgentCard.__dataclass_fields__})

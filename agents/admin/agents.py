@@ -52,7 +52,7 @@ _VERSION_FIELDSETS: list[Any] = [
     ),
     ("Contract", {"fields": ["input_schema", "output_schema"], "description": "JSON Schema, draft 2020-12."}),
     ("Limits", {"fields": _LIMITS}),
-    ("This version", {"fields": ["note"]}),
+    ("This version", {"fields": ["note", "confirm_breaking"]}),
 ]
 _LLM_ONLY = ("system", "user", "profile", "temperature", "max_tokens")
 

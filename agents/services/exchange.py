@@ -40,10 +40,13 @@ def export_agent(agent: Agent) -> dict[str, JSON]:
 
 
 @transaction.atomic
-def import_agent(*, organisation: Organisation, data: JSON, by: Actor, note: str = "") -> Published:
+def import_agent(
+    *, organisation: Organisation, data: JSON, by: Actor, note: str = "", confirmed: bool = True
+) -> Published:
     """Create the agent, or change it and publish a version if that differs. Importing twice changes nothing.
 
-    Raises InvalidAgent with every fault of the form. An existing agent keeps its status when data names none.
+    Raises InvalidAgent with every fault of the form, BreaksWorkflows unless `confirmed`.
+    An existing agent keeps its status when data names none.
     """
     if faults := _form_faults(data):
         raise InvalidAgent(faults)
@@ -58,7 +61,7 @@ def import_agent(*, organisation: Organisation, data: JSON, by: Actor, note: str
     update_agent(agent=agent, card=card, by=by)
     if "status" in data:
         set_status(agent=agent, status=data["status"], by=by, replaced_by=agent.replaced_by)
-    return publish_version(agent=agent, draft=draft, by=by, note=note)
+    return publish_version(agent=agent, draft=draft, by=by, note=note, confirmed=confirmed)
 
 
 def draft_of(data: JSON) -> VersionDraft:

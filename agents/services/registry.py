@@ -12,6 +12,7 @@ from agents.compatibility import Change, Contract, breaking_changes
 from agents.contracts import Fault
 from agents.models import Agent, AgentVersion, Domain, Status
 from agents.services.drafts import InvalidAgent, VersionDraft, advice, completed, draft_faults
+from agents.services.relying import BreaksWorkflows, relying_on
 from portal.core import live
 from portal.core.actors import Actor
 from portal.core.errors import Conflict
@@ -103,10 +104,13 @@ def update_agent(*, agent: Agent, card: AgentCard, by: Actor) -> Agent:
 
 
 @transaction.atomic
-def publish_version(*, agent: Agent, draft: VersionDraft, by: Actor, note: str = "") -> Published:
+def publish_version(
+    *, agent: Agent, draft: VersionDraft, by: Actor, note: str = "", confirmed: bool = True
+) -> Published:
     """Make `draft` the current version. Raises InvalidAgent with every fault. One lock (the agent).
 
-    Workflows that follow the latest use it from their next run on; running ones keep theirs.
+    Workflows that follow the latest use it from their next run on; running ones keep theirs. Unless `confirmed`, one
+    that breaks the contract for them raises BreaksWorkflows instead.
     """
     agent = _locked(agent)
     draft = completed(draft)
@@ -116,6 +120,8 @@ def publish_version(*, agent: Agent, draft: VersionDraft, by: Actor, note: str =
     if current is not None and VersionDraft.of(current) == draft:
         return Published(version=current, created=False, advice=advice(agent.organisation, draft))
     breaking = compare(current, draft)
+    if breaking and not confirmed and (relying := relying_on(agent)):
+        raise BreaksWorkflows(agent, breaking, relying)
     version = AgentVersion.objects.create(
         agent=agent, number=_next_number(agent), note=note, published_by=by.user, **draft.values()
     )

@@ -23,7 +23,13 @@ def overview(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     number = request.GET.get("version", "")
     version = access.version_for(agent, int(number)) if number.isdecimal() else agent.current
     return render(
-        request, "agents/detail.html", {**page.head(request, agent, "overview"), "shown": page.shown(version)}
+        request,
+        "agents/detail.html",
+        {
+            **page.head(request, agent, "overview"),
+            "shown": page.shown(version),
+            "contract": queries.contracts_of(agent)[version.number] if version else "",
+        },
     )
 
 
@@ -35,6 +41,9 @@ def versions(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     rows = list(queries.versions(agent))
     old, new = _chosen(rows, request.GET.get("old", ""), request.GET.get("new", ""))
     compared = comparison.compare_versions(old, new) if old and new and old != new else None
+    contracts = queries.contracts_of(agent)
+    for row in rows:
+        row.contract = contracts[row.number]  # type: ignore[attr-defined]
     context = {"versions": rows, "compared": compared, "old": old, "new": new}
     return render(request, "agents/versions.html", {**page.head(request, agent, "versions"), **context})
 

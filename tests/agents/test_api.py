@@ -71,7 +71,8 @@ def test_registering_the_same_twice_publishes_once_and_a_change_names_what_break
         admin, document(version={"output_schema": schema(("summary",), summary={"type": "string"})}, note="Shorter")
     )
     assert (changed.status_code, changed.json()["version"]) == (201, 2)
-    assert changed.json()["breaking"] == [{"side": "output", "path": "$.text", "message": "is gone"}]
+    gone = {"side": "output", "kind": "removed", "path": "$.text", "message": "is gone", "breaking": True}
+    assert changed.json()["breaking"] == [gone]
 
 
 def test_every_fault_comes_back_as_a_problem(org, admin):
