@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from orchestration.driving.branches import combined
+from orchestration.driving.checks import check_variables
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
 from orchestration.driving.effects import AttemptRecorder, Ledger
@@ -337,6 +338,8 @@ class Steps:
         now = self.clock.now()
         match result:
             case Done(outputs=outputs, port=port, usage=usage, variables=variables, shared=shared):
+                if variables:
+                    check_variables(self.state.graph, variables)
                 return NodeSucceeded(
                     at=now,
                     node=node,

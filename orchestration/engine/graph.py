@@ -133,6 +133,8 @@ class Graph:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     """Default values of the workflow's variables."""
+    variable_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What they may hold, of those that say so."""
     order: Mapping[NodeId, Order] = field(default_factory=dict)
     losers: Mapping[NodeId, tuple[NodeId, ...]] = field(default_factory=dict)
     """Per join of a rule other than `all`: the nodes from which every path leads to it and nowhere else, in topological
@@ -176,6 +178,9 @@ class Graph:
             on_failure=settings.get("on_failure", "fail"),
             outputs=definition.get("outputs") or {},
             variables={name: raw.get("default") for name, raw in (definition.get("variables") or {}).items()},
+            variable_schemas={
+                name: raw for name, raw in (definition.get("variables") or {}).items() if raw.keys() - {"default"}
+            },
             order={
                 node.id: (node.takes_place, -node.priority, -int(length[node.id]), position)
                 for position, node in enumerate(nodes.values())

@@ -99,6 +99,24 @@ def test_what_the_answer_does_not_have_is_named_with_its_place(engine: EngineHos
     assert run.error["code"] == "expression" and run.error["message"].startswith("context.write.k: ")
 
 
+def test_a_variable_takes_only_what_it_declares(engine: EngineHost, organisation: Organisation) -> None:
+    rate = {"type": "object", "properties": {"eur": {"type": "number"}}, "required": ["eur"]}
+    definition = make_definition(
+        [
+            {
+                "id": "a",
+                "type": "set",
+                "settings": {"variables": {"rate": {"eur": "{{ inputs.eur }}"}, "n": "{{ inputs.n }}"}},
+            }
+        ],
+        variables={"rate": rate, "n": {"type": "integer", "default": 1}, "free": {"default": None}},
+    )
+    run = engine.wait_for(start(organisation, definition, {"eur": "much", "n": 1.5}), "failed")
+    assert run.error["code"] == "invalid_variable" and run.error["node"] == "a"
+    assert [fault["path"] for fault in run.error["detail"]["faults"]] == ["$.n", "$.rate.eur"]
+    engine.wait_for(start(organisation, definition, {"eur": 1.1, "n": 2}))
+
+
 def loop(limit: int) -> list[dict[str, JSON]]:
     mode = {"mode": "parallel", "limit": limit} if limit > 1 else {}
     return [
