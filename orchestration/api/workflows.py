@@ -14,6 +14,7 @@ from orchestration import access, exports
 from orchestration.definition.problems import Problem
 from orchestration.definition.published import json_schema
 from orchestration.models import Workflow, WorkflowVersion
+from orchestration.queries import estimates
 from orchestration.queries import workflows as queries
 from orchestration.services import workflows as service
 from portal.core.actors import Actor
@@ -78,6 +79,16 @@ class WorkflowOut(WorkflowSummary):
     draft: dict[str, Any]
     definition: dict[str, Any] | None = Field(description="The published one.")
     problems: list[ProblemOut] = Field(description="Of the draft.")
+    expected_seconds: float | None = Field(
+        description="How long a run may take (the published one, else the draft): by what its agents took in the last "
+        "30 days, delays and timeouts; each loop once round, without waiting for people. null: nothing is known yet."
+    )
+
+    @staticmethod
+    def resolve_expected_seconds(workflow: Workflow) -> float | None:
+        published = queries.newest(workflow)
+        found = estimates.expected(workflow.organisation_id, published.body if published else workflow.draft)
+        return found.seconds if found else None
 
     @staticmethod
     def resolve_revision(workflow: Workflow) -> int:

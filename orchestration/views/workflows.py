@@ -13,6 +13,7 @@ from orchestration.definition.canonical import pretty
 from orchestration.definition.drawable import drawable
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
+from orchestration.queries import estimates
 from orchestration.queries import triggers as trigger_queries
 from orchestration.queries import workflows as queries
 from portal.core import htmx
@@ -75,6 +76,7 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
             context["graph"] = graph_svg.render(drawn, link=_node_link(workflow))
             context["inputs"] = _inputs(drawn)
             context["agents"] = queries.agents_used(drawn)
+            context["expected"] = estimates.expected(request.organisation.pk, drawn)
     return render(request, "workflows/detail.html", context)
 
 
