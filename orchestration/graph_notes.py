@@ -25,9 +25,10 @@ def note(node: Mapping[str, JSON], label: str, branches: int) -> str:
     return f"{rule} · {label}" if rule else label
 
 
-def loop_note(node: Mapping[str, JSON]) -> str:
-    """At the head of a loop: `for each`, `each, 5 at once`, `while vars.score < 3`."""
+def loop_note(node: Mapping[str, JSON], room: int) -> str:
+    """At the head of a loop with room for so many letters: `for each`, `each, 5 at once`, `while vars.score < 3`."""
     settings = node.get("settings") or {}
     if condition := str(settings.get("while") or "").strip():
-        return f"while {condition.removeprefix('{{').removesuffix('}}').strip()}"
+        told = f"while {condition.removeprefix('{{').removesuffix('}}').strip()}"
+        return told if len(told) <= room else "while"
     return f"each, {settings.get('limit', 5)} at once" if settings.get("mode") == "parallel" else "for each"

@@ -81,7 +81,7 @@ def _node(node: Mapping[str, Any], box: Box, status: str, link: str, branches: i
     known = node_types().get(node["type"])
     label = known.label if known else node["type"]
     container = bool(known and known.container)
-    note = loop_note(node) if container else graph_note(node, str(label), branches)
+    note = loop_note(node, _room(box, name)) if container else graph_note(node, str(label), branches)
     words = [name, note] if str(label) in note else [name, str(label), note]
     said = ", ".join([*words, str(statuses.look(status).label)] if status else words)
     middle = box.y + 20 if container else box.middle

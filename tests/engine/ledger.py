@@ -259,12 +259,13 @@ class Ledger:
         for key in sorted(opened, key=lambda key: len(key[1])):
             if not self._is_open_around(key):
                 continue
-            self.begun.discard(key)
             self.live_port.pop(key, None)
             self.fell.discard(key)
             self.failed_edges.discard(key)
             del self.status[key]
-            if key in self.iterations:
+            if key not in self.iterations:
+                self.begun.discard(key)
+            else:  # it goes on without starting again
                 self.status[key] = "loop"
                 if self.told_to_end.get(key) == "error":
                     del self.told_to_end[key]

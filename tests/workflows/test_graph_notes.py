@@ -42,7 +42,11 @@ def test_the_rule_of_a_join_is_named(raw: dict[str, Any], words: str) -> None:
     ],
 )
 def test_a_loop_says_what_it_goes_by(settings: dict[str, Any], words: str) -> None:
-    assert loop_note(node("loop", settings=settings)) == words
+    assert loop_note(node("loop", settings=settings), room=40) == words
+
+
+def test_a_condition_that_does_not_fit_is_left_to_the_page() -> None:
+    assert loop_note(node("loop", settings={"while": "vars.score < 3"}), room=12) == "while"
 
 
 def test_edges_behind_a_failure_are_drawn_as_failed() -> None:
