@@ -59,7 +59,7 @@ def _never_ends(view: View, node: NodeView) -> Iterator[Problem]:
         return  # references.py says what is wrong with it
     if not any(_may_change(reference, node, body) for reference in read):
         message = (
-            f"The condition of {node.id} can never change: nothing inside sets a variable it reads, and it asks "
+            f"The condition of {node.id} can never change: nothing inside sets what it reads, and it asks "
             "neither for loop.index nor for loop.previous. If it holds once the loop fails in the end."
         )
         yield Problem(Code.LOOP_NEVER_ENDS, message, node.id, (*node.place, "settings", "while"), Severity.WARNING)
@@ -74,6 +74,9 @@ def _may_change(reference: Reference, loop: NodeView, body: list[NodeView]) -> b
         case "vars":
             named = [item.settings.get("variables") for item in body if item.type == "set"]
             return any(isinstance(names, dict) and (step is None or step in names) for names in named)
+        case "shared":
+            granted = [item.settings.get("context") for item in body if item.type == "agent"]
+            return any(isinstance(grants, dict) and ("write" in grants or "may_write" in grants) for grants in granted)
     return False
 
 

@@ -270,6 +270,11 @@ RIGHT: dict[str, Any] = {
     "a loop that goes on from what it gave": definition(
         repeat("loop.previous != 5", output="{{ inner.outputs.seconds }}"), INNER, edges=[],
     ),
+    "a loop that watches the shared context": definition(
+        repeat("size(shared.draft) < 100"),
+        node("inner", "agent", settings={"agent": "analyst", "inputs": {"document": "x"}, "context": {"may_write": ["draft"]}}, parent="each"),
+        edges=[],
+    ),
     "a loop that is broken": definition(
         repeat("true"), node("inner", "condition", parent="each"),
         node("stop", "break", parent="each", settings={"result": "{{ loop.index }}"}), edges=[edge("inner", "stop", "true")],

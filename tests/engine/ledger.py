@@ -114,7 +114,8 @@ class Ledger:
                 if event.error is None or self.graph.nodes[event.node].settings["on_error"] != "stop":
                     self._forget_inside(event.node, (*event.path, event.index))
             case events.LoopBroken():
-                assert (event.source, (*event.path, event.index)) in self.succeeded, "broken by what was not reached"
+                reached = self.status.get((event.source, (*event.path, event.index)))
+                assert reached in ("succeeded", "overridden"), "broken by what was not reached"
                 self.told_to_end[key] = "break"
                 for index in self.iterations[key] - {event.index}:
                     inside = (*event.path, index)
