@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.pen import Recorded
-from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, path_text
+from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, NodeOverridden, path_text
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import Context, RunFacts, node_type
 from orchestration.nodes.commit_hooks import in_commit_of
@@ -173,9 +173,11 @@ class AttemptRecorder:
         )
 
 
-@in_commit_of(AttemptAbandoned, NodeCancelled)
+@in_commit_of(AttemptAbandoned, NodeCancelled, NodeOverridden)
 def close_as_unknown(
-    connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[AttemptAbandoned | NodeCancelled]
+    connection: psycopg.Connection[Any],
+    run: RunFacts,
+    events: Sequence[AttemptAbandoned | NodeCancelled | NodeOverridden],
 ) -> None:
     """An attempt that was cut off leaves its open calls behind: nobody will know how they ended."""
     nodes = [{"node": event.node, "path": path_text(event.path)} for event in events]
