@@ -92,6 +92,7 @@ class AsksPerson(NodeType):
     """What both types share: open a request with the wait, withdraw it when the wait ends otherwise."""
 
     category = "people"
+    asks_person = True
 
     async def resume(self, ctx: Context, signal: JSON | None) -> Result:
         if signal is None:

@@ -2,12 +2,13 @@
 
 from ninja import Router
 
-from orchestration.api import effects, events, execute, listing, runs, triggers, workflows
+from orchestration.api import effects, events, execute, listing, runs, steering, triggers, workflows
 
 router = Router()
 router.add_router("/workflows", workflows.router)
 router.add_router("/runs", runs.router)
 router.add_router("/runs", effects.router)
+router.add_router("/runs", steering.router)
 router.add_router("/events", events.router)
 router.add_router("/triggers", triggers.router)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from orchestration import access
 from orchestration.api import sse, uploads
 from orchestration.models import NodeRun, Run, RunEvent
-from orchestration.monitoring import large, queries, sharing
+from orchestration.monitoring import control, large, queries, sharing
 from orchestration.services import batches, starting
 from orchestration.services import runs as service
 from orchestration.services import values as stored
@@ -131,7 +131,58 @@ class RunSummary(Schema):
         return str(context["request"].build_absolute_uri(address))
 
 
-class RunOut(RunSummary):
+class AskedOut(Schema):
+    kind: str
+    by: str
+    reason: str
+    node: str
+    path: str
+    asked_at: datetime
+
+
+class CancellationOut(Schema):
+    """Asked, reached, ended: each moment is null until it comes."""
+
+    by: str
+    reason: str
+    asked_at: datetime | None
+    reached_at: datetime | None
+    ended_at: datetime | None
+    stopped: list[str] = Field(description="Steps under way that were told to stop.")
+
+
+class GoesOnOut(Schema):
+    node: str
+    path: str
+    name: str
+    status: str
+    waiting_for: str
+
+
+class Controlled(RunSummary):
+    """The answer to pause, resume, cancel and retry."""
+
+    asked: list[AskedOut] = Field(description="What people asked for and no engine has taken in yet.")
+    cancellation: CancellationOut | None
+    goes_on: list[GoesOnOut] = Field(description="While paused: steps at work, which end, and steps that wait.")
+
+    @staticmethod
+    def resolve_asked(run: Run) -> Any:
+        return control.control(run).asked
+
+    @staticmethod
+    def resolve_cancellation(run: Run) -> Any:
+        return control.cancellation(run)
+
+    @staticmethod
+    def resolve_goes_on(run: Run) -> Any:
+        return control.control(run).goes_on
+
+
+class RunOut(Controlled):
+    origin: UUID | None = Field(description="The run this one is a re-run of.")
+    origin_node: str = Field(description="The steps it was re-run from, joined by commas.")
+    reruns: list[UUID] = Field(description="Runs that are re-runs of this one, newest first; at most 100.")
     inputs: Any
     outputs: Any = None
     error: Any = None
@@ -140,6 +191,14 @@ class RunOut(RunSummary):
         description="The shared context: {key: {value, node, path, at, writes}} as each was left."
     )
     nodes: list[NodeRunOut] = Field(description="The first 1,000 node runs.")
+
+    @staticmethod
+    def resolve_origin(run: Run) -> UUID | None:
+        return run.origin_id
+
+    @staticmethod
+    def resolve_reruns(run: Run) -> list[UUID]:
+        return list(run.reruns.order_by("-created_at").values_list("id", flat=True)[:100])
 
     @staticmethod
     def resolve_waiting_for(run: Run) -> list[str]:
@@ -176,7 +235,7 @@ class EventOut(Schema):
 
 
 class Reason(Schema):
-    reason: str = Field("", max_length=500)
+    reason: Annotated[str, Field(max_length=500)] = ""
 
 
 class RunQuery(Schema):
@@ -291,22 +350,22 @@ def stream(
     return sse.response(sse.run_events(run.id, after=int(last) if last.isdecimal() else after))
 
 
-@router.post("/{uuid:run_id}/cancel", response={202: RunSummary}, summary="Cancel")
+@router.post("/{uuid:run_id}/cancel", response={202: Controlled}, summary="Cancel")
 def cancel(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.cancel_run, body)
 
 
-@router.post("/{uuid:run_id}/pause", response={202: RunSummary}, summary="Pause")
+@router.post("/{uuid:run_id}/pause", response={202: Controlled}, summary="Pause")
 def pause(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.pause_run, body)
 
 
-@router.post("/{uuid:run_id}/resume", response={202: RunSummary}, summary="Resume")
+@router.post("/{uuid:run_id}/resume", response={202: Controlled}, summary="Resume")
 def resume(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.resume_run, body)
 
 
-@router.post("/{uuid:run_id}/retry", response={202: RunSummary}, summary="Go on from what failed")
+@router.post("/{uuid:run_id}/retry", response={202: Controlled}, summary="Go on from what failed")
 def retry(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.retry_run, body)
 

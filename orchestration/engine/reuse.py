@@ -150,7 +150,7 @@ class RerunPlan:
     left_out: tuple[NodeId, ...]
     """Done in the origin, but not part of the new run's version."""
     variables: dict[str, JSON]
-    """The variables the new run begins with."""
+    """The variables the new run begins with, where they are not at their defaults."""
     obstacles: tuple[Obstacle, ...] = ()
 
 
@@ -185,7 +185,11 @@ def rerun_plan(
         left_out=tuple(
             node for node in state.graph.bodies[None] if node not in graph.nodes and state.node((node, ())).status.ended
         ),
-        variables={**_variables(log, state.graph, known), **edits.variables},
+        variables={
+            name: value
+            for name, value in {**_variables(log, state.graph, known), **edits.variables}.items()
+            if name in graph.variables
+        },
         obstacles=tuple(obstacles),
     )
 
@@ -324,7 +328,7 @@ def _variables(log: Iterable[Event], graph: Graph, reused: Collection[NodeId]) -
     for event in log:
         match event:
             case RunStarted():
-                found = {**graph.variables, **event.variables}
+                found = dict(event.variables)
             case VariablesChanged():
                 found |= event.values
             case NodeSucceeded() if event.variables and event.node in graph.nodes:

@@ -67,7 +67,7 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
 
     After `NodeResumed` the driver calls the type's `resume` with its signal. `RunStarted` comes before any signal.
     """
-    if refusal := _refusal(state, signal):
+    if refusal := refusal_of(state, signal):
         ignored = {"by": signal.by, "node": signal.node, "path": list(signal.path), "data": signal.data}
         return [SignalIgnored(at=now, kind=signal.kind, reason=refusal, data=ignored)]
     match signal.kind:
@@ -114,7 +114,7 @@ def _answer(signal: Signal, now: datetime) -> EscalationAnswered:
     )
 
 
-def _refusal(state: RunState, signal: Signal) -> str:
+def refusal_of(state: RunState, signal: Signal) -> str:
     """Why the signal changes nothing, as a sentence for the run's history; empty if it does."""
     if signal.kind is SignalKind.RETRY and not signal.node:
         return _refusal_of_retry(state)

@@ -151,6 +151,8 @@ class NodeType(ABC):
     combines: ClassVar[bool] = False
     """Passes on what its branches have brought, put together by its `join` (`Context.combined`). It costs loading
     whatever is large in what came."""
+    asks_person: ClassVar[bool] = False
+    """What comes of it is a person's decision: nobody skips or overrides it, and no re-run edits what was decided."""
     container: ClassVar[bool] = False
     """Has a body: nodes whose `parent` it is."""
     late_names: ClassVar[frozenset[str] | None] = None

@@ -22,9 +22,9 @@ from orchestration.engine.states import IllegalEvent, RunState
 from orchestration.models import NodeRun, Run, RunSnapshot
 from orchestration.monitoring import history
 from orchestration.queries import children
+from orchestration.queries.state import began_with, graph, with_graphs
 from orchestration.store import snapshots
 from orchestration.store.checkpoints import NodeRunRow, RunRow
-from orchestration.store.desk import graph_of
 
 JSON = Any
 FromChildren = Mapping[tuple[str, str], Mapping[str, float]]
@@ -72,8 +72,9 @@ def replay(run: Run) -> Replay:
 
 def _replay(run: Run) -> Replay:
     found = Replay(run.pk)
-    nodes = sum(1 for node in run.definition.body["nodes"] if not node.get("parent"))
-    rows = Rows(begin(graph_of(run.definition.body), str(run.pk)), total=nodes, ended=0)
+    first = graph(began_with(run))
+    nodes = len(first.bodies[None])
+    rows = Rows(begin(first, str(run.pk)), total=nodes, ended=0)
     taken = RunSnapshot.objects.filter(run=run, shape=snapshots.shape()).first()
     for event in _events(run, found):
         try:
@@ -103,7 +104,7 @@ def _events(run: Run, found: Replay) -> Iterator[Event]:
             found.differ(f"event {expected}", f"its number is {row.seq}", "numbers have no gap")
             return
         try:
-            yield from_row(Row(row.type, row.at, row.node, row.path, row.data))
+            yield from with_graphs([from_row(Row(row.type, row.at, row.node, row.path, row.data))])
         except UnknownEvent as error:
             found.unknown = f"event {row.seq}: {error}"
             return

@@ -111,7 +111,7 @@ def start_run(
     if known is not None:
         return known
     limits.make_room(organisation)
-    return _insert(draft, actor)
+    return insert(draft, actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,8 @@ def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JS
     return complete
 
 
-def _insert(draft: Draft, actor: Actor) -> Run:
+def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
+    """Write the run down and ring. `facts` go into the audit entry. Raises IdempotencyConflict."""
     run = draft.run
     try:
         with transaction.atomic():
@@ -187,7 +188,12 @@ def _insert(draft: Draft, actor: Actor) -> Run:
                 actor=actor,
                 verb="orchestration.run.started",
                 target=run,
-                data={"workflow": run.workflow.slug if run.workflow else None, "source": run.source, "kind": run.kind},
+                data={
+                    "workflow": run.workflow.slug if run.workflow else None,
+                    "source": run.source,
+                    "kind": run.kind,
+                    **facts,
+                },
             )
             wakeups.ring(run.pk)
             tasks.ring_if_nobody_listens()
@@ -232,7 +238,7 @@ def resume_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
 @transaction.atomic
 def retry_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
     """Go on with a failed or cancelled run from what was cut short, or release a run from quarantine."""
-    locked = _locked(run.pk)
+    locked = locked_run(run.pk)
     if locked.incident is None:
         return _control(run, actor, SignalKind.RETRY, reason)
     audit.record(
@@ -245,13 +251,13 @@ def retry_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
         data={"reason": reason},
     )
     _make_due(locked, claims=0, incident=None)
-    return _locked(run.pk)
+    return locked_run(run.pk)
 
 
 @transaction.atomic
 def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
     """Idempotent: while the same wish is still waiting to be carried out, asking again changes nothing."""
-    locked = _locked(run.pk)
+    locked = locked_run(run.pk)
     if RunStatus(locked.status) not in _LEGAL[kind]:
         raise RunStateConflict(locked, _DONE_WORDS[kind])
     if RunSignal.objects.filter(run=locked, kind=kind, applied_at=None).exists():
@@ -266,7 +272,7 @@ def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
     )
     freed: dict[str, Any] = {"claims": 0, "incident": None} if kind is SignalKind.CANCEL else {}
     post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason, **freed)
-    return _locked(run.pk)
+    return locked_run(run.pk)
 
 
 def signal_node(*, run_id: UUID, node: str, path: str = "", by: str, data: JSON) -> RunSignal:
@@ -284,15 +290,16 @@ def post_signal(
     by: str = "",
     reason: str = "",
     data: JSON = None,
+    ended_too: bool = False,
     **changes: Any,
 ) -> RunSignal:
     """Hand something to a run from outside. Locks the run's row; whoever drives it takes the signal in exactly once.
 
-    Raises RunStateConflict when the run has ended (a retry is for those that have).
+    Raises RunStateConflict when the run has ended, unless the signal is for those too (a retry; `ended_too`).
     """
     made = values.prepared(data)
-    run = _locked(run_id)
-    if run.ended and kind is not SignalKind.RETRY:
+    run = locked_run(run_id)
+    if run.ended and kind is not SignalKind.RETRY and not ended_too:
         raise RunStateConflict(run, "told anything")
     values.write(run.pk, run.organisation_id, made.values)
     signal = RunSignal.objects.create(
@@ -302,8 +309,11 @@ def post_signal(
     return signal
 
 
-def _locked(run_id: UUID) -> Run:
-    return Run.objects.select_for_update(of=("self",)).select_related("organisation", "workflow").get(pk=run_id)
+def locked_run(run_id: UUID) -> Run:
+    """Call in a transaction: whatever is checked of the run holds until it ends."""
+    return (
+        Run.objects.select_for_update(of=("self",)).select_related("organisation", "workflow", "version").get(pk=run_id)
+    )
 
 
 def _make_due(run: Run, **changes: Any) -> None:

@@ -1,0 +1,227 @@
+"""Steering a run by API: steps, variables, another version, re-runs. Contract: docs/reference/api.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema, Status
+
+from orchestration import access
+from orchestration.api.runs import Reason, RunSummary
+from orchestration.engine.events import path_of, path_text
+from orchestration.engine.graph import Path
+from orchestration.models import Run, WorkflowVersion
+from orchestration.services import rerun, steering
+from orchestration.services.starting import NotPublished
+from portal.core.actors import Actor
+from portal.core.api_auth import allow
+from portal.core.errors import UserError
+from portal.core.permissions import Permission
+
+router = Router(tags=["runs"])
+PATH = r"^(\d{1,9}(\.\d{1,9}){0,20})?$"
+
+
+class Place(Reason):
+    path: Annotated[
+        str, Field(pattern=PATH, description="Iteration indexes joined by dots; empty outside of loops.")
+    ] = ""
+
+
+class Override(Place):
+    outputs: Any = Field(description="What the step is to have yielded.")
+    port: str = Field("out", description="The way out it is to have taken.")
+
+
+class Variables(Reason):
+    values: dict[str, Any]
+    seen: dict[str, Any] | None = Field(
+        None, description="The values you saw: 409 if one that you change is another meanwhile."
+    )
+
+
+class MovePlanIn(Schema):
+    version: Annotated[int | None, Field(description="Number of a published version; the newest if left out.")] = None
+
+
+class Move(MovePlanIn):
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class Obstacle(Schema):
+    code: str
+    message: str
+    node: str
+
+
+class StepKey(Schema):
+    node: str
+    path: str
+
+
+class MovePlanOut(Schema):
+    version: int
+    possible: bool
+    problems: list[Obstacle]
+    finished: list[StepKey] = Field(description="Their results carry over.")
+    under_way: list[StepKey] = Field(description="They go on as they are.")
+    vanishing: list[StepKey] = Field(description="Finished, but not part of that version.")
+    new: list[str]
+    changed: list[str] = Field(description="Begun or finished with settings that read differently there.")
+
+
+class RerunPlanIn(Schema):
+    nodes: list[str] = Field(min_length=1, description="The steps to do again, with all that lies behind them.")
+    version: int | None = Field(None, description="A published version; the run's own definition if left out.")
+    inputs: dict[str, Any] | None = Field(None, description="Other inputs; those of the run if left out.")
+    outputs: dict[str, Any] = Field(default_factory=dict, description="Edited outputs of steps that are taken over.")
+    variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class Rerun(RerunPlanIn):
+    plan: str | None = Field(None, description="Digest of the plan you saw: 409 if it is another one meanwhile.")
+    reason: str = Field("", max_length=500)
+
+
+class CallOut(Schema):
+    kind: str
+    target: str
+    outcome: str
+    began_at: datetime
+    maybe_twice: bool
+
+
+class StepOut(Schema):
+    node: str
+    name: str
+    type: str
+    edited: bool
+    before: str = Field(description="Its status in the origin.")
+    why: str = Field(description="chosen, depends, unfinished, new, asked_again, inside; empty for what is reused.")
+    first_time: bool
+    effect: str = Field(description="What it does to the outside world; empty if nothing.")
+    at_most_once: bool
+    calls: list[CallOut] = Field(description="Calls it made that took effect, or may have.")
+    ended_at: datetime | None
+
+
+class RerunPlanOut(Schema):
+    digest: str
+    problems: list[Obstacle]
+    reused: list[StepOut]
+    again: list[StepOut]
+    left_out: list[str]
+    variables: dict[str, Any]
+
+
+@router.post("/{uuid:run_id}/steps/{node}/skip", response={202: RunSummary}, summary="Go on without a step")
+def skip(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
+    run, given = _controlled(request, run_id), body or Place()
+    return Status(202, steering.skip_step(run=run, node=node, **_said(request, given), path=_path(given)))
+
+
+@router.post("/{uuid:run_id}/steps/{node}/override", response={202: RunSummary}, summary="Say what a step yields")
+def override(request: HttpRequest, run_id: UUID, node: str, body: Override) -> Any:
+    run = _controlled(request, run_id)
+    said = _said(request, body)
+    made = steering.override_step(run=run, node=node, path=_path(body), outputs=body.outputs, port=body.port, **said)
+    return Status(202, made)
+
+
+@router.post("/{uuid:run_id}/steps/{node}/retry", response={202: RunSummary}, summary="Do not wait for the next try")
+def retry_now(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
+    run, given = _controlled(request, run_id), body or Place()
+    return Status(202, steering.retry_step_now(run=run, node=node, **_said(request, given), path=_path(given)))
+
+
+@router.post("/{uuid:run_id}/variables", response={202: RunSummary}, summary="Change variables of a live run")
+def variables(request: HttpRequest, run_id: UUID, body: Variables) -> Any:
+    run = _controlled(request, run_id)
+    made = steering.change_variables(run=run, values=body.values, seen=body.seen, **_said(request, body))
+    return Status(202, made)
+
+
+@router.post("/{uuid:run_id}/move/plan", response=MovePlanOut, summary="What moving to another version would do")
+def move_plan(request: HttpRequest, run_id: UUID, body: MovePlanIn | None = None) -> Any:
+    run = _controlled(request, run_id)
+    version = _version(run, body.version if body else None)
+    _, plan = steering.plan_move(run=run, version=version)
+    return {
+        "version": version.number,
+        "possible": not plan.obstacles,
+        "problems": [found.as_json() for found in plan.obstacles],
+        "finished": list(map(_key, plan.finished)),
+        "under_way": list(map(_key, plan.under_way)),
+        "vanishing": list(map(_key, plan.vanishing)),
+        "new": list(plan.new),
+        "changed": list(plan.changed),
+    }
+
+
+@router.post("/{uuid:run_id}/move", response={202: RunSummary}, summary="Go on with another version")
+def move(request: HttpRequest, run_id: UUID, body: Move | None = None) -> Any:
+    run, given = _controlled(request, run_id), body or Move()
+    version = _version(run, given.version)
+    made = steering.move_run(run=run, version=version, actor=Actor.of(request), reason=given.reason)
+    return Status(202, made)
+
+
+@router.post("/{uuid:run_id}/rerun/plan", response=RerunPlanOut, summary="What a re-run would reuse and do again")
+def rerun_plan(request: HttpRequest, run_id: UUID, body: RerunPlanIn) -> Any:
+    run = _controlled(request, run_id)
+    prepared = rerun.plan_of(run=run, wish=_wish(run, body))
+    return {
+        "digest": prepared.digest,
+        "problems": [found.as_json() for found in prepared.plan.obstacles],
+        "reused": prepared.reused,
+        "again": prepared.again,
+        "left_out": list(prepared.plan.left_out),
+        "variables": prepared.plan.variables,
+    }
+
+
+@router.post("/{uuid:run_id}/rerun", response={201: RunSummary}, summary="Re-run from a step, as a linked run")
+def rerun_from(request: HttpRequest, run_id: UUID, body: Rerun) -> Any:
+    run = _controlled(request, run_id)
+    allow(request, Permission.RUNS_START)
+    made = rerun.rerun_from(
+        run=run, wish=_wish(run, body), digest=body.plan, source="api", actor=Actor.of(request), reason=body.reason
+    )
+    return Status(201, made)
+
+
+def _controlled(request: HttpRequest, run_id: UUID) -> Run:
+    allow(request, Permission.RUNS_CONTROL)
+    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+
+
+def _said(request: HttpRequest, body: Reason) -> dict[str, Any]:
+    return {"actor": Actor.of(request), "reason": body.reason}
+
+
+def _path(body: Place) -> Path:
+    return path_of(body.path)
+
+
+def _key(key: tuple[str, Path]) -> dict[str, str]:
+    return {"node": key[0], "path": path_text(key[1])}
+
+
+def _wish(run: Run, body: RerunPlanIn) -> rerun.Wish:
+    version = None if body.version is None else _version(run, body.version)
+    return rerun.Wish(
+        nodes=body.nodes, version=version, inputs=body.inputs, outputs=body.outputs, variables=body.variables
+    )
+
+
+def _version(run: Run, number: int | None) -> WorkflowVersion:
+    if run.workflow is None:
+        raise UserError("This run belongs to no workflow, so it has no other versions.", code="no_workflow")
+    if number is not None:
+        return access.version_for(run.workflow, number)
+    if run.workflow.published_id is None:
+        raise NotPublished(run.workflow)
+    return WorkflowVersion.objects.select_related("definition").get(pk=run.workflow.published_id)

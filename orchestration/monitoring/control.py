@@ -1,0 +1,138 @@
+"""What people asked of a run, and how far it has come: asked, reached, ended. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from orchestration.engine.signals import SignalKind
+from orchestration.engine.states import NodeStatus
+from orchestration.models import NodeRun, Run, RunEvent, RunSignal
+
+MOST_NAMED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A wish that no engine has taken in yet."""
+
+    kind: str
+    by: str
+    reason: str
+    node: str
+    path: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Each moment is None until it comes."""
+
+    by: str
+    reason: str
+    asked_at: datetime | None
+    reached_at: datetime | None
+    ended_at: datetime | None
+    stopped: tuple[str, ...] = ()
+    """Steps under way that were told to stop, by name; the first 50."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    """A step that is at work or waits while the run is paused."""
+
+    node: str
+    path: str
+    name: str
+    status: str
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    asked: tuple[Asked, ...] = ()
+    cancellation: Cancellation | None = None
+    paused_by: str = ""
+    paused_because: str = ""
+    goes_on: tuple[GoesOn, ...] = field(default=())
+
+
+_PEOPLES = tuple(kind.value for kind in SignalKind if kind is not SignalKind.NODE)
+
+
+def control(run: Run) -> Control:
+    """At most five queries; one for a run that nobody has told anything."""
+    if not run.signals_posted:
+        return Control()
+    asked = tuple(
+        Asked(row.kind, row.by, row.reason, row.node, row.path, row.posted_at)
+        for row in RunSignal.objects.filter(run=run, applied_at=None, kind__in=_PEOPLES).order_by("id")
+    )
+    pause = None
+    if not run.ended:  # asked for last, be it reached already or not
+        wished = RunSignal.objects.filter(run=run, kind__in=[SignalKind.PAUSE, SignalKind.RESUME, SignalKind.RETRY])
+        last = wished.filter(node="").order_by("-id").first()
+        pause = last if last and last.kind == SignalKind.PAUSE else None
+    return Control(
+        asked=asked,
+        cancellation=cancellation(run),
+        paused_by=pause.by if pause else "",
+        paused_because=pause.reason if pause else "",
+        goes_on=goes_on(run) if pause else (),
+    )
+
+
+def cancellation(run: Run) -> Cancellation | None:
+    """The last one, unless the run has gone on since."""
+    asked = RunSignal.objects.filter(run=run, kind=SignalKind.CANCEL).order_by("-id").first()
+    if asked is None or (run.ended and run.status != "cancelled"):
+        return None
+    if asked.applied_at is None:
+        return Cancellation(asked.by, asked.reason, asked.posted_at, None, None)
+    last = {"RunCancelRequested", "RunCancelled", "RunRetried"}
+    events = list(RunEvent.objects.filter(run=run, type__in=last).order_by("-seq")[:2])
+    if not events or events[0].type == "RunRetried":
+        return None
+    reached = next((event for event in events if event.type == "RunCancelRequested"), events[0])
+    stops = RunEvent.objects.filter(run=run, type="NodeCancelled", seq__gt=reached.seq).order_by("seq")
+    names = _names(run)
+    return Cancellation(
+        by=asked.by,
+        reason=asked.reason,
+        asked_at=asked.posted_at,
+        reached_at=reached.at,
+        ended_at=run.ended_at,
+        stopped=tuple(_called(names, row.node, row.path) for row in stops[:MOST_NAMED]),
+    )
+
+
+def goes_on(run: Run) -> tuple[GoesOn, ...]:
+    """What a pause does not stop: work under way ends, waits go on. The first 50."""
+    rows = (
+        NodeRun.objects.filter(run=run, status__in=[NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING])
+        .exclude(type="loop")
+        .order_by("id")
+        .defer("inputs", "outputs")
+    )
+    return tuple(
+        GoesOn(row.node, row.path, row.name, row.status, (row.waiting or {}).get("reason", ""))
+        for row in rows[:MOST_NAMED]
+    )
+
+
+def reused_nodes(run: Run) -> frozenset[str]:
+    """Of a re-run: the nodes whose results were taken over."""
+    if run.origin_id is None:
+        return frozenset()
+    started = RunEvent.objects.filter(run=run, type="RunStarted").first()
+    held: dict[str, Any] = started.data if started else (run.beginning or {})
+    return frozenset(taken["node"] for taken in held.get("reused") or ())
+
+
+def _names(run: Run) -> dict[str, str]:
+    return {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
+
+
+def _called(names: dict[str, str], node: str, path: str) -> str:
+    return names.get(node, node) + (f" [{path}]" if path else "")

@@ -1,0 +1,70 @@
+"""Where a run stands, folded from its stored events: for plans that pages and services make before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from orchestration.engine.apply import apply_all, begin
+from orchestration.engine.events import Event, Row, RunMoved, from_row
+from orchestration.engine.graph import Graph
+from orchestration.engine.moving import first_definition
+from orchestration.engine.reuse import inside_of
+from orchestration.engine.states import RunState
+from orchestration.models import Definition, Run, RunEvent
+from orchestration.monitoring import history
+from orchestration.nodes.base import node_types
+from orchestration.store.desk import graph_of
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    state: RunState
+    log: tuple[Event, ...]
+
+
+def folded(run: Run) -> Folded:
+    """The whole log is read: some 10 µs an event. Raises UnknownEvent for a run that newer code has written."""
+    log = tuple(with_graphs(from_row(_row(row)) for row in history.event_rows(run)))
+    return Folded(apply_all(begin(graph(began_with(run)), str(run.pk)), log), log)
+
+
+def began_with(run: Run) -> str:
+    """The digest of the definition the run had at first."""
+    first = RunEvent.objects.filter(run=run, type="RunMoved").order_by("seq").first()
+    return run.definition_id if first is None else first_definition([_tuple(first)], run.definition_id)
+
+
+def with_graphs(events: Iterable[Event]) -> Iterator[Event]:
+    for event in events:
+        yield replace(event, graph=graph(event.definition)) if isinstance(event, RunMoved) else event
+
+
+@lru_cache(maxsize=64)
+def graph(digest: str) -> Graph:
+    """Definitions never change, so a graph once built is kept."""
+    return graph_of(Definition.objects.get(digest=digest).body)
+
+
+def asks_a_person(of: Graph) -> frozenset[str]:
+    """The nodes whose type asks people for a decision."""
+    kinds = {kind for kind, found in node_types().items() if found.asks_person}
+    return frozenset(node.id for node in of.nodes.values() if node.type in kinds)
+
+
+def asked_inside(of: Graph, node: str) -> list[str]:
+    """Of a node and all that is in its body: those that ask a person."""
+    asks = asks_a_person(of)
+    return [found for found in (node, *inside_of(of, node)) if found in asks]
+
+
+def _row(row: RunEvent) -> Row:
+    return Row(row.type, row.at, row.node, row.path, row.data)
+
+
+def _tuple(row: RunEvent) -> tuple[Any, ...]:
+    return (row.type, row.at, row.node, row.path, row.data)
