@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 QUEUE = "engine"
 SHIFT = "orchestration.tasks.host_shift"
 _SCHEDULE = "Ring for the engine when no host is alive"
+_END_CANCELLED = "End cancelled runs that no engine will end"
 _COLLECTION = "Remove large values that no run names any more"
 _CLEARING = "Clear away old events of the bus"
 
@@ -73,6 +74,13 @@ def collect_values() -> None:
         log.info("large values removed", count=collected.values, bytes=collected.bytes)
 
 
+def end_cancelled() -> int:
+    """A job: a run whose cancel nobody carries out (its host hangs, and there is no other) ends all the same."""
+    from orchestration.services import ending
+
+    return ending.end_cancelled()
+
+
 def ensure_schedule() -> None:
     """The jobs cluster looks each minute whether the engine must be rung for, and each hour for what is to be removed:
     large values, old events.
@@ -84,6 +92,15 @@ def ensure_schedule() -> None:
         defaults={
             "func": "orchestration.services.clearing.clear_bus",
             "schedule_type": Schedule.HOURLY,
+            "repeats": -1,
+        },
+    )
+    Schedule.objects.update_or_create(
+        name=_END_CANCELLED,
+        defaults={
+            "func": "orchestration.tasks.end_cancelled",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
             "repeats": -1,
         },
     )

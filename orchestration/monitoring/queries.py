@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 
 from orchestration.engine.graph import Graph
 from orchestration.engine.states import NodeStatus, RunStatus
-from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent
+from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
 from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
 from portal.core import clock
 from portal.core.models import Organisation
@@ -90,6 +90,15 @@ def counts(organisation: Organisation) -> dict[str, int]:
     found = dict(rows)
     found["unfinished"] = sum(found.get(status, 0) for status in UNFINISHED)
     return found
+
+
+def under_way_with_other_versions(workflow: Workflow, version: WorkflowVersion | None) -> list[tuple[int, int]]:
+    """[(number of the version, runs under way with it)], the newest version first, without the given one. One query."""
+    found = Run.objects.unfinished().filter(workflow=workflow, version__isnull=False)
+    if version is not None:
+        found = found.exclude(version=version)
+    rows = found.values_list("version__number").annotate(n=Count("id")).order_by("-version__number")
+    return [(number, count) for number, count in rows]
 
 
 @dataclass(frozen=True, slots=True)

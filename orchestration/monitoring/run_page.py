@@ -11,15 +11,18 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from orchestration import graph_svg, live
-from orchestration.engine.states import RunStatus
+from orchestration.engine.moving import ASKS_A_PERSON
+from orchestration.engine.states import NodeStatus, RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import large, queries, sharing
+from orchestration.monitoring.control import Control, control, reused_nodes
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.sharing import SharedKey
 from orchestration.monitoring.why import Reason
 from orchestration.queries import effects, triggers
 from orchestration.queries.effects import Call
+from orchestration.queries.state import asked_inside, graph
 from portal.core import clock
 from portal.core.ui.json_tree import Large
 
@@ -82,6 +85,16 @@ class RunPage:
     can_resume: bool
     can_retry: bool
     can_start_again: bool
+    can_rerun: bool
+    can_change_variables: bool
+    newer_version: int | None
+    """Number of the published version, if the run is under way with another one and may be moved."""
+    control: Control
+    reused: frozenset[str]
+    """Of a re-run: nodes whose results were taken over."""
+    reruns: list[Run]
+    acts: frozenset[str]
+    """What may be done with the opened step: skip, override, retry-now, rerun."""
 
     @property
     def facts(self) -> list[Output]:
@@ -97,6 +110,8 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
     definition = run.definition.body
     rows = queries.steps(run, definition)
     status = RunStatus(run.status)
+    opened = _step(run, definition, step, path, iterations_page) if step else None
+    under_way = status in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
     return RunPage(
         definition=definition,
         steps=rows,
@@ -106,7 +121,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         inputs=large.shown(run, run.inputs)[0],
         shared=_shared(run, definition),
         cost_by_agent=queries.cost_by_agent(run),
-        step=_step(run, definition, step, path, iterations_page) if step else None,
+        step=opened,
         elapsed=(run.ended_at or clock.now()) - run.started_at if run.started_at else None,
         progress=100 if status is RunStatus.COMPLETED else _progress(run),
         is_test=triggers.is_test(run),
@@ -115,7 +130,41 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         can_resume=may_control and status is RunStatus.PAUSED,
         can_retry=may_control and (status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.incident is not None),
         can_start_again=may_start and run.workflow_id is not None,
+        can_rerun=may_control and may_start,
+        can_change_variables=may_control and under_way and bool(definition.get("variables")),
+        newer_version=_newer_version(run) if may_control and under_way else None,
+        control=control(run),
+        reused=reused_nodes(run),
+        reruns=list(run.reruns.only("id", "status", "origin_node", "created_at").order_by("-created_at")[:20]),
+        acts=_acts(run, opened, definition, may_start) if may_control and opened else frozenset(),
     )
+
+
+def _newer_version(run: Run) -> int | None:
+    if run.workflow is None or run.workflow.published_id in (None, run.version_id):
+        return None
+    found = run.workflow.versions.filter(pk=run.workflow.published_id).first()
+    return found.number if found else None
+
+
+def _acts(run: Run, step: Step, definition: dict[str, Any], may_start: bool) -> frozenset[str]:
+    """From the rows alone; the page of each act asks the run's own state."""
+    acts = {"rerun"} if may_start else set()
+    row = step.node_run
+    status = NodeStatus(row.status) if row else NodeStatus.PENDING
+    inside_a_loop = bool(step.raw.get("parent"))
+    if step.iterations or (row is None and inside_a_loop) or asked_inside(graph(run.definition_id), step.node):
+        return frozenset(acts)
+    under_way = RunStatus(run.status) in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
+    waits_for = (row.waiting or {}).get("reason", "") if row else ""
+    open_here = under_way and not status.ended and waits_for not in ASKS_A_PERSON
+    if open_here or (run.status == RunStatus.FAILED and status is NodeStatus.FAILED):
+        acts |= {"override"}
+        ports = {edge.get("port", "out") for edge in definition.get("edges", ()) if edge["source"] == step.node}
+        acts |= {"skip"} if not ports or "out" in ports else set()
+    if under_way and status is NodeStatus.RETRYING:
+        acts.add("retry-now")
+    return frozenset(acts)
 
 
 def _outputs(run: Run) -> list[Output]:

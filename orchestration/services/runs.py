@@ -222,8 +222,15 @@ def by_key(wanted: Run) -> Run | None:
 
 
 def cancel_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
-    """End the run as soon as its work has been told to stop; works on runs in quarantine too."""
-    return _control(run, actor, SignalKind.CANCEL, reason)
+    """End the run as soon as its work has been told to stop.
+
+    One that no engine would end (none is alive, or it is in quarantine) has ended when this returns.
+    """
+    from orchestration.services import ending  # it needs the whole engine, which starting a run does not
+
+    _control(run, actor, SignalKind.CANCEL, reason)
+    ending.end_if_unattended(run.pk)
+    return Run.objects.select_related("organisation", "workflow", "version").get(pk=run.pk)
 
 
 def pause_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
@@ -270,8 +277,7 @@ def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
         before={"status": locked.status},
         data={"reason": reason},
     )
-    freed: dict[str, Any] = {"claims": 0, "incident": None} if kind is SignalKind.CANCEL else {}
-    post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason, **freed)
+    post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason)
     return locked_run(run.pk)
 
 

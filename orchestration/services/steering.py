@@ -6,7 +6,7 @@ in the run's history what came of it. Two people at once: the second is told who
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -14,11 +14,12 @@ from django.db import transaction
 from agents.contracts import Fault, data_faults
 from orchestration.engine.events import path_text
 from orchestration.engine.graph import Graph, Path
-from orchestration.engine.moving import MovePlan, move_plan, people_left_out
+from orchestration.engine.moving import ASKS_A_PERSON, MovePlan, move_plan, people_left_out
+from orchestration.engine.reuse import inside_of
 from orchestration.engine.signals import Signal, SignalKind, refusal_of
 from orchestration.engine.states import NodeStatus, RunState, RunStatus
 from orchestration.expressions.templates import references_in
-from orchestration.models import Run, RunSignal, WorkflowVersion
+from orchestration.models import NodeRun, Run, RunSignal, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.contracts import contracts
 from orchestration.queries.state import asked_inside, asks_a_person, folded, graph
@@ -138,6 +139,19 @@ def _check_step(run: Run, state: RunState, node: str) -> None:
         raise StepConflict(run, f"The run has no step {node!r}.")
     if asked := asked_inside(state.graph, node):
         raise AsksPerson(state.graph.nodes[asked[0]].name)
+    if waiting := _waits_below(run, (node, *inside_of(state.graph, node))):
+        raise AsksPerson(waiting)
+
+
+def _waits_below(run: Run, nodes: Sequence[str]) -> str:
+    """The name of a step of a run below these nodes (a subworkflow's, however deep) that waits for a person; or ""."""
+    below = list(Run.objects.unfinished().filter(parent=run, parent_node__in=nodes).values_list("pk", flat=True))
+    while below:
+        waiting = NodeRun.objects.filter(run__in=below, waiting__reason__in=list(ASKS_A_PERSON)).first()
+        if waiting is not None:
+            return waiting.name
+        below = list(Run.objects.unfinished().filter(parent__in=below).values_list("pk", flat=True))
+    return ""
 
 
 def _check_outcome(run: Run, of: Graph, node: str, outputs: JSON, port: str) -> None:

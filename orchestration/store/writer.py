@@ -291,6 +291,14 @@ class Writer:
         self._connection = None
 
 
+def commit_on(connection: psycopg.Connection[Any], checkpoint: Checkpoint, host_id: int) -> bool:
+    """Write one checkpoint in the caller's transaction, as the writer of `host_id` would. False: not the host's."""
+    written = connection.execute(statements.COMMIT, _arguments([checkpoint], host_id)).fetchall()
+    for hooked in checkpoint.hooks if written else ():
+        hooked(connection)
+    return bool(written)
+
+
 def _arguments(checkpoints: Sequence[Checkpoint], host_id: int) -> dict[str, Any]:
     return {
         "host": host_id,

@@ -17,7 +17,8 @@ from orchestration.definition import starter
 from orchestration.definition.canonical import pretty
 from orchestration.definition.places import Source, Unreadable, read
 from orchestration.definition.problems import Problem
-from orchestration.models import Workflow
+from orchestration.models import Workflow, WorkflowVersion
+from orchestration.monitoring import queries as run_queries
 from orchestration.services import workflows as service
 from portal.core import htmx
 from portal.core.access import can, member, require
@@ -133,7 +134,7 @@ def _save(request: HtmxRequest, workflow: Workflow, text: str, revision: int, *,
         return _edit_page(request, saved, text, saved.draft_revision, found, status=422, notice=notice)
     except UserError as error:
         return htmx.say_and_go(request, _page(saved), error.message, "warning")
-    return htmx.say_and_go(request, _page(saved), f"Version {version.number} has been published.")
+    return htmx.say_and_go(request, _page(saved), _published(version))
 
 
 @require_POST
@@ -143,6 +144,15 @@ def check(request: HtmxRequest, org: str) -> HttpResponse:
     text, refusal = _posted_text(request)
     found = Findings([Finding(refusal, 1)]) if refusal else _findings(request.organisation, text)
     return render(request, "workflows/_findings.html", {"findings": found})
+
+
+def _published(version: WorkflowVersion) -> str:
+    """What publishing means for the runs under way: they keep their version, and can be moved one by one."""
+    others = run_queries.under_way_with_other_versions(version.workflow, version)
+    if not others:
+        return f"Version {version.number} has been published."
+    told = " and ".join(f"{count} run{'s' if count > 1 else ''} with version {number}" for number, count in others)
+    return f"Version {version.number} has been published. Under way: {told}; they go on with it, and can be moved."
 
 
 @require_POST
@@ -162,7 +172,7 @@ def publish(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         return _edit_page(request, workflow, text, workflow.draft_revision, found, status=422, notice=notice)
     except UserError as error:
         return htmx.say_and_go(request, _page(workflow), error.message, "warning")
-    return htmx.say_and_go(request, _page(workflow), f"Version {version.number} has been published.")
+    return htmx.say_and_go(request, _page(workflow), _published(version))
 
 
 @require_POST

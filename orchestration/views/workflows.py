@@ -60,6 +60,7 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         "ahead": queries.ahead(workflow, published),
         "definition": definition,
         "tab": tab if tab in TABS else "overview",
+        "on_other_versions": run_queries.under_way_with_other_versions(workflow, published),
         **trigger_queries.notice(workflow),
     }
     match context["tab"]:

@@ -1,0 +1,194 @@
+"""Ending a cancelled run that no engine will end: none is alive, or the run is in quarantine.
+
+A cancel is a signal, and a host takes it in within milliseconds. But a run must not stay "running" because there is no
+host, or because each of them has failed at it. So whoever asks (and a job each minute, for runs whose host hung) ends
+it here, in one transaction: the run is claimed like a host would, so an older holder's token is void, the same pure
+core says what follows, and the same statement writes it. A run that cannot even be folded is ended by its rows alone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from orchestration import wakeups
+from orchestration.driving.turn import Turn
+from orchestration.engine.commands import Record, StopNode
+from orchestration.engine.events import NodeCancelled, RunStarted, path_of
+from orchestration.engine.planner import abandon, plan
+from orchestration.engine.signals import Signal, SignalKind, interpret
+from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.models import EngineHost, NodeRun, Run, RunEvent, RunSignal
+from orchestration.queries.state import folded
+from orchestration.store.checkpoints import LetGo
+from orchestration.store.desk import Lease
+from orchestration.store.writer import commit_on
+from portal.core import live
+
+log = structlog.get_logger(__name__)
+
+JSON = Any
+AT_ONCE = 100
+
+
+class NeedsAnEngine(Exception):
+    """Something is still to be done for it that only a host can do."""
+
+
+def end_cancelled() -> int:
+    """The job: end every run that is to be cancelled and that no engine will end. Says how many."""
+    asked = RunSignal.objects.filter(kind=SignalKind.CANCEL, applied_at=None).values("run")
+    waiting = Run.objects.unfinished().filter(pk__in=asked).values_list("pk", flat=True)[:AT_ONCE]
+    return sum(end_if_unattended(run) for run in waiting)
+
+
+def end_if_unattended(run_id: UUID) -> bool:
+    """End the run if it is to be cancelled and nobody will do it. Locks its row; False if it is in good hands."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update(of=("self",)).select_related("workflow", "definition").get(pk=run_id)
+        cancels = RunSignal.objects.filter(run=run, kind=SignalKind.CANCEL, applied_at=None)
+        if run.ended or not cancels.exists() or _in_good_hands(run):
+            return False
+        try:
+            with transaction.atomic():
+                _end(run, _claim(run))
+        except NeedsAnEngine:
+            _hand_over(run)
+            return False
+        except Exception as error:  # noqa: BLE001  whatever the engine fails at, a cancelled run ends
+            log.error("a cancelled run is ended by its rows alone", run=str(run_id), error=str(error))
+            _end_by_force(run, cancels.order_by("id").first())
+    live.publish(live.organisation_group(run.organisation_id), {"type": "hint", "topic": "runs", "run": str(run_id)})
+    return True
+
+
+def _in_good_hands(run: Run) -> bool:
+    """A host has it, or will take it within moments."""
+    if run.incident is not None:
+        return False
+    stale = Now() - timedelta(seconds=settings.ENGINE_HEARTBEAT_STALE_SECONDS)
+    alive = EngineHost.objects.filter(ended_at=None, heartbeat_at__gte=stale)
+    held = Run.objects.filter(pk=run.pk, lease_expires_at__gt=Now(), host__in=alive)
+    return held.exists() or alive.filter(draining=False).exists()
+
+
+def _hand_over(run: Run) -> None:
+    """Out of quarantine: an engine is to end it, and what is to be cancelled begins nothing that could kill one."""
+    Run.objects.filter(pk=run.pk).update(claims=0, incident=None, due_at=Now())
+    wakeups.ring(run.pk)
+
+
+def _claim(run: Run) -> Lease:
+    """As a host of its own that has ended already: nobody looks after it, and every older token is void."""
+    host = EngineHost.objects.create(
+        hostname=f"{socket.gethostname()} (no engine)"[:200], pid=os.getpid(), ended_at=Now(), draining=True
+    )
+    # its cancel has been asked for, so what made it an incident is over
+    Run.objects.filter(pk=run.pk).update(
+        host=host, lease_token=F("lease_token") + 1, lease_expires_at=Now(), claims=0, incident=None, due_at=None
+    )
+    run.refresh_from_db(fields=["host", "lease_token", "claims", "incident", "due_at", "lease_expires_at"])
+    return Lease(
+        run_id=run.pk,
+        token=run.lease_token,
+        last_seq=run.last_seq,
+        signals_posted=run.signals_posted,
+        organisation_id=run.organisation_id,
+        workflow_id=run.workflow_id,
+        started_by_id=run.started_by_id,
+        priority=run.priority,
+        definition=run.definition_id,
+        inputs=run.inputs,
+        nodes_total=run.nodes_total,
+        nodes_ended=run.nodes_ended,
+        claims=run.claims,
+        beginning=run.beginning if run.last_seq == 0 else None,
+        parent_id=run.parent_id,
+        depth=run.depth,
+        workflow_slug=run.workflow.slug if run.workflow else "",
+        at=_database_time(),
+    )
+
+
+def _end(run: Run, lease: Lease) -> None:
+    """Raises NeedsAnEngine, and whatever the engine fails with."""
+    turn, now = Turn(lease, folded(run).state), lease.at
+    if turn.state.seq == 0:
+        turn.apply([RunStarted(at=now, inputs=lease.inputs, **(lease.beginning or {}))])
+    else:
+        turn.apply(abandon(turn.state, now))
+    for signal in _open_signals(run):
+        turn.apply(interpret(turn.state, signal, now))
+        turn.signals.append(signal.id)
+    while commands := plan(turn.state, now):
+        for command in commands:
+            match command:
+                case Record(event):
+                    turn.apply([event])
+                case StopNode(node, path, reason):
+                    turn.apply([NodeCancelled(at=now, node=node, path=path, reason=reason)])
+                case _:
+                    raise NeedsAnEngine
+    if not turn.state.status.ended:
+        raise NeedsAnEngine
+    checkpoint = turn.checkpoint(lease.facts, LetGo(due_at=None, seen=run.signals_posted))
+    connection.ensure_connection()
+    if not commit_on(connection.connection, checkpoint, int(run.host_id or 0)):
+        raise RuntimeError("The run's row does not fit its events.")
+
+
+def _open_signals(run: Run) -> Iterator[Signal]:
+    """The cancel first: what was asked besides can change nothing any more, and the history says so."""
+    rows = RunSignal.objects.filter(run=run, applied_at=None).order_by("id")
+    for row in sorted(rows, key=lambda row: row.kind != SignalKind.CANCEL):
+        yield Signal(
+            row.pk,
+            SignalKind(row.kind),
+            row.posted_at,
+            by=row.by,
+            reason=row.reason,
+            node=row.node,
+            path=path_of(row.path),
+            data=row.data,
+        )
+
+
+def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
+    """What the rows say is under way is cancelled, and the log gets its last event."""
+    now = _database_time()
+    under_way = [NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING]
+    NodeRun.objects.filter(run=run, status__in=under_way).update(
+        status=NodeStatus.CANCELLED, ended_at=now, waiting=None
+    )
+    RunSignal.objects.filter(run=run, applied_at=None).update(applied_at=now)
+    reason = cancel.reason if cancel else ""
+    RunEvent.objects.create(
+        run=run, seq=run.last_seq + 1, at=now, type="RunCancelled", data={"reason": reason} if reason else {}
+    )
+    Run.objects.filter(pk=run.pk).update(
+        status=RunStatus.CANCELLED,
+        ended_at=now,
+        last_seq=F("last_seq") + 1,
+        host=None,
+        lease_token=F("lease_token") + 1,
+        lease_expires_at=None,
+        due_at=None,
+        incident=None,
+    )
+
+
+def _database_time() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
+    return now
