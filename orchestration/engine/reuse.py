@@ -65,8 +65,11 @@ class Taken:
 
     def as_json(self) -> dict[str, JSON]:
         found: dict[str, JSON] = {"node": self.node, "status": str(self.status)}
-        for name in ("port", "outputs", "error", "skip_reason", "cancel_reason", "taken_by", "edited", "wrote"):
+        for name in ("port", "skip_reason", "cancel_reason", "taken_by", "edited", "wrote"):
             if value := getattr(self, name):
+                found[name] = value
+        for name in ("outputs", "error"):
+            if (value := getattr(self, name)) is not None:
                 found[name] = value
         for name in ("started_at", "ended_at"):
             if moment := getattr(self, name):
@@ -275,14 +278,7 @@ def _taken(state: RunState, node: NodeId, edits: Edits) -> Taken:
     taken = replace(Taken.of(node, state.node((node, ()))), wrote=wrote)
     if node not in edits.outputs:
         return taken
-    return Taken(
-        node=node,
-        port=taken.port,
-        outputs=edits.outputs[node],
-        edited=True,
-        started_at=taken.started_at,
-        ended_at=taken.ended_at,
-    )
+    return replace(taken, outputs=edits.outputs[node], edited=True)
 
 
 def _faults_of_edit(
