@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from orchestration import wakeups
@@ -116,6 +116,7 @@ def _claim(run: Run) -> Lease:
         parent_id=run.parent_id,
         depth=run.depth,
         workflow_slug=run.workflow.slug if run.workflow else "",
+        steps_at_work=None,
         at=_database_time(),
     )
 
@@ -172,13 +173,13 @@ def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
     )
     RunSignal.objects.filter(run=run, applied_at=None).update(applied_at=now)
     reason = cancel.reason if cancel else ""
-    RunEvent.objects.create(
-        run=run, seq=run.last_seq + 1, at=now, type="RunCancelled", data={"reason": reason} if reason else {}
-    )
+    last = RunEvent.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
+    seq = max(last, run.last_seq) + 1  # rows that contradict each other must not keep it from ending
+    RunEvent.objects.create(run=run, seq=seq, at=now, type="RunCancelled", data={"reason": reason} if reason else {})
     Run.objects.filter(pk=run.pk).update(
         status=RunStatus.CANCELLED,
         ended_at=now,
-        last_seq=F("last_seq") + 1,
+        last_seq=seq,
         host=None,
         lease_token=F("lease_token") + 1,
         lease_expires_at=None,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from orchestration.models import Run, RunSignal
+from orchestration.models import EngineHost, Run, RunSignal
 from orchestration.services import runs
 from orchestration.wakeups import CHANNEL
 from portal.core.actors import Actor
@@ -84,6 +84,7 @@ def test_a_key_is_not_reused_for_something_else_and_is_the_organisations_own(org
 
 
 def test_asking_twice_posts_one_signal(organisation: Organisation) -> None:
+    EngineHost.objects.create(hostname="alive", pid=1)  # else a cancelled run ends at once
     run, actor = start(organisation, definition()), Actor.command()
     for _ in range(2):
         runs.cancel_run(run=run, actor=actor, reason="no need")
@@ -105,6 +106,7 @@ def test_asking_twice_posts_one_signal(organisation: Organisation) -> None:
     ],
 )
 def test_only_what_the_state_allows(organisation: Organisation, status: str, refused: set[str]) -> None:
+    EngineHost.objects.create(hostname="alive", pid=1)
     run = start(organisation, definition())
     Run.objects.filter(pk=run.pk).update(status=status)
     found = set()
@@ -118,12 +120,12 @@ def test_only_what_the_state_allows(organisation: Organisation, status: str, ref
     assert found == refused
 
 
-def test_cancelling_frees_a_run_in_quarantine(organisation: Organisation) -> None:
+def test_cancelling_ends_a_run_in_quarantine(organisation: Organisation) -> None:
     run = start(organisation, definition())
     Run.objects.filter(pk=run.pk).update(incident={"code": "host_killer"}, claims=6, due_at=None)
     runs.cancel_run(run=run, actor=Actor.command())
     run.refresh_from_db()
-    assert run.incident is None and run.claims == 0 and run.due_at
+    assert run.status == "cancelled" and run.incident is None and run.claims == 0 and run.due_at is None
 
 
 def test_an_ended_run_takes_no_answers(organisation: Organisation) -> None:
