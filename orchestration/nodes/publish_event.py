@@ -14,6 +14,7 @@ from orchestration.definition.fields import NodeSettings
 from orchestration.engine.events import NodeSucceeded, path_text
 from orchestration.expressions.values import as_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, register
+from orchestration.values.splitting import whole
 from orchestration.wakeups import BUS_CHANNEL
 from portal.core.in_threads import in_database
 
@@ -105,7 +106,7 @@ def _publish(connection: psycopg.Connection[Any], run: RunFacts, succeeded: Node
             "organisation": run.organisation_id,
             "name": event["name"],
             "key": event["key"],
-            "data": json.dumps(event["data"]),
+            "data": json.dumps(whole(event["data"], {})),  # too small to hold references, but keys may be escaped
             "run": run.id,
             "node": succeeded.node,
             "path": path_text(succeeded.path),

@@ -17,6 +17,7 @@ from orchestration import access
 from orchestration.models import Run
 from orchestration.queries import workflows as queries
 from orchestration.services import starting, values
+from orchestration.values.references import is_reference
 from portal.core import htmx, schema_forms
 from portal.core.access import member
 from portal.core.actors import Actor
@@ -93,8 +94,8 @@ def _initial(request: HtmxRequest, workflow_id: Any, examples: list[dict[str, An
 
 def fits_a_form(run: Run) -> dict[str, Any]:
     """Its inputs without those that are too large for a form: these are to be given anew."""
-    found = {}
-    for name, kept in run.inputs.items():
+    found: dict[str, Any] = {}
+    for name, kept in () if is_reference(run.inputs) else run.inputs.items():
         with suppress(values.TooLarge):
             found[name] = values.whole_of(run.organisation_id, kept, most_bytes=MOST_IN_A_FIELD)
     return found

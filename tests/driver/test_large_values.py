@@ -117,6 +117,20 @@ def test_data_that_looks_like_a_reference_stays_data(engine: EngineHost, organis
     assert values.download(Run.objects.get(organisation=other), "0" * 64) is None
 
 
+def test_an_event_carries_data_that_looks_like_a_reference(engine: EngineHost, organisation: Organisation) -> None:
+    data = {"$value": "0" * 64, "bytes": 1, "type": "string"}
+    definition = make_definition(
+        [
+            {"id": "tell", "type": "publish_event", "settings": {"name": "seen", "data": "{{ inputs.data }}"}},
+            {"id": "hear", "type": "wait_event", "settings": {"name": "seen", "since": "run_start", "timeout": 20}},
+        ],
+        ["tell -> hear"],
+        outputs={"heard": "{{ hear.outputs.event.data }}"},
+    )
+    run = engine.wait_for(start(organisation, definition, {"data": data}))
+    assert values.whole_of(organisation.pk, run.outputs) == {"heard": data}
+
+
 def test_a_loop_over_large_items_with_large_results(engine: EngineHost, organisation: Organisation) -> None:
     definition = make_definition(
         [
