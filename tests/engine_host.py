@@ -29,6 +29,7 @@ from orchestration.models import Definition, NodeRun, Run, RunEvent
 from orchestration.services.runs import start_run
 from portal.core.actors import Actor
 from portal.core.models import Organisation
+from tests.histories.stored import keep_new
 
 JSON = Any
 
@@ -121,6 +122,7 @@ def starting() -> Iterator[Callable[..., EngineHost]]:
     yield begin
     for engine in started:
         engine.stop()
+    keep_new()
 
 
 # -- definitions and runs ---------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ from orchestration.wakeups import BUS_CHANNEL, CHANNEL
 log = structlog.get_logger(__name__)
 
 LOCK_CLASS = 0x454E53  # "ENS"
+RELOCK_SECONDS = 3
+"""A server that was restarted knows no locks: so long hosts that live have to take their own again."""
 
 _REGISTER = """
 INSERT INTO orchestration_enginehost (hostname, pid, started_at, heartbeat_at, draining)
@@ -40,7 +42,8 @@ WHERE id = %s AND ended_at IS NULL RETURNING draining, clock_timestamp()
 _END = "UPDATE orchestration_enginehost SET ended_at = clock_timestamp() WHERE id = %s AND ended_at IS NULL"
 _UNLOCKED = """
 SELECT host.id FROM orchestration_enginehost AS host
-WHERE host.ended_at IS NULL AND host.id <> %(own)s AND NOT EXISTS (
+WHERE host.ended_at IS NULL AND host.id <> %(own)s
+  AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %(grace)s) AND NOT EXISTS (
     SELECT 1 FROM pg_locks AS lock
     WHERE lock.locktype = 'advisory' AND lock.classid = %(class)s::oid AND lock.objsubid = 2 AND lock.granted
       AND lock.objid::bigint = host.id
@@ -146,7 +149,10 @@ async def end(desk: Desk) -> None:
 
 async def dead_hosts(desk: Desk) -> list[int]:
     """Hosts whose lock is free; cheap enough to ask several times a second."""
-    return [row[0] for row in await desk.execute(_UNLOCKED, {"own": desk.host_id, "class": LOCK_CLASS})]
+    return [
+        row[0]
+        for row in await desk.execute(_UNLOCKED, {"own": desk.host_id, "class": LOCK_CLASS, "grace": RELOCK_SECONDS})
+    ]
 
 
 async def bury(desk: Desk, host_id: int, *, in_company: bool = False) -> list[UUID] | None:

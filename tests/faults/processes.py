@@ -90,7 +90,8 @@ def taken_over(runs: dict[object, int]) -> bool:
 def kills(scene: Scene, load: Load, report: Report, chance: random.Random, *, count: int, every: float) -> None:
     """kill -9 at random moments over engine hosts, pushers, monitors, sentinels, main processes, web and jobs."""
     killer = Killer(scene, report, chance)
-    for _ in range(count):
+    wanted, end = sum(report.kills.values()) + count, time.monotonic() + 10 * count * every
+    while sum(report.kills.values()) < wanted and time.monotonic() < end:  # some strike at what has just ended
         time.sleep(chance.uniform(0.3, 1.7) * every)
         killer.strike()
 

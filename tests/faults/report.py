@@ -22,6 +22,19 @@ _GAPS = """
 _REPEATED = "SELECT count(*) FROM orchestration_runevent WHERE run_id = ANY(%s) AND type = 'AttemptAbandoned'"
 
 
+_LAST = """
+    SELECT event.type || ' ' || event.node || ' at ' || event.at::text || ', token ' || run.lease_token
+           || ', host ' || coalesce(run.host_id::text, 'none') || ', due ' || coalesce(run.due_at::text, 'never')
+    FROM orchestration_run AS run JOIN orchestration_runevent AS event ON event.run_id = run.id
+    WHERE run.id = %s ORDER BY event.seq DESC LIMIT 2
+"""
+
+
+def _last(run: object) -> str:
+    """What it did last, for whoever looks for the reason."""
+    return "; ".join(row[0] for row in ask(_LAST, run))
+
+
 @dataclass
 class Report:
     """`in_flight` are the steps that were at work when something was broken: as many may be repeated, and no more."""
@@ -60,7 +73,7 @@ class Report:
             if status == "completed":
                 self.completed += 1
             else:
-                self.lost.append(f"{run}: {status} {(detail or '')[:200]}")
+                self.lost.append(f"{run}: {status} {(detail or '')[:200]} {_last(run)}".strip())
         self.repeated = int(ask(_REPEATED, runs)[0][0])
         self.outcomes_twice = int(ask(_TWICE, runs)[0][0])
         self.gaps = int(ask(_GAPS, runs)[0][0])

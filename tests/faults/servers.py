@@ -217,15 +217,16 @@ def clock_off(scene: Scene, load: Load, report: Report, chance: random.Random, *
             text=True,
             check=True,
         )
-        timers = _start_timers(scene, 20)
-        load.accepted += timers
-        engines = [_skewed_engine(scene, library, skew) for skew in (600, -600)]
+        engines: list[subprocess.Popen[bytes]] = []
         try:
-            scene_hosts = len(scene.hosts())
-            report.expect(
-                bool(wait_for(lambda: _hosts_alive() >= scene_hosts + 2, 90)), "the engines with wrong clocks begin"
-            )
+            for skew in (-600, 600):  # one after the other: an engine that starts clears the queue of rings
+                before = _hosts_alive()
+                engines.append(_skewed_engine(scene, library, skew))
+                begun = wait_for(lambda before=before: _hosts_alive() > before, 90)  # type: ignore[misc]
+                report.expect(bool(begun), f"the engine with a clock {skew} s off begins")
             began = time.monotonic()
+            timers = _start_timers(scene, 20)
+            load.accepted += timers
             report.go_on.append(scene.seconds_to_go_on(began))
             wait_for(lambda: not _open(timers), seconds + 60)
             time.sleep(max(0.0, seconds - (time.monotonic() - began)))
