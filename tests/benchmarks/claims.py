@@ -20,14 +20,13 @@ from tests.benchmarks.servers import django_on_servers
 SPREADS = {"one": 1, "one huge, 19 small": 20, "200 alike": 200}
 
 _FILL = """
-INSERT INTO orchestration_run (id, organisation_id, definition_id, name, kind, source, priority, status, inputs,
-    nodes_total, nodes_ended, cost_usd, input_tokens, output_tokens, last_seq, created_at, due_at, lease_token, claims,
-    signals_posted)
-SELECT gen_random_uuid(), %(organisation)s, %(definition)s, 'Bench', 'workflow', 'api', 1 + n %% 10, 'queued',
-    jsonb_build_object('text', repeat('x', 300)), 3, 0, 0, 0, 0, 0, now(),
-    now() + %(later)s * interval '1 hour' - n * interval '10 milliseconds', 0, 0, 0
-FROM generate_series(1, %(count)s) AS n
+INSERT INTO orchestration_run
+SELECT (jsonb_populate_record(run, jsonb_build_object(
+    'id', gen_random_uuid(), 'priority', 1 + n %% 10,
+    'due_at', now() + %(later)s * interval '1 hour' - n * interval '10 milliseconds'))).*
+FROM orchestration_run AS run, generate_series(1, %(count)s) AS n WHERE run.id = %(like)s
 """
+"""Copies of one run, whatever columns the table has."""
 
 
 def fill(due: int, spread: str, *, analyse: bool) -> None:
@@ -35,7 +34,7 @@ def fill(due: int, spread: str, *, analyse: bool) -> None:
 
     from orchestration.models import Run
     from portal.core.models import Organisation
-    from tests.engine_host import make_definition
+    from tests.engine_host import make_definition, start
 
     Run.objects.all().delete()
     definition = make_definition([{"id": "a", "type": "fail", "settings": {"message": "x"}}])
@@ -44,9 +43,9 @@ def fill(due: int, spread: str, *, analyse: bool) -> None:
     shares = [due // number] * number if spread != "one huge, 19 small" else [due - 19 * 5, *[5] * 19]
     with connection.cursor() as cursor:
         for organisation, share in zip(organisations, shares, strict=True):
-            given = {"organisation": organisation.pk, "definition": definition.pk}
-            cursor.execute(_FILL, {**given, "count": share, "later": 0})
-            cursor.execute(_FILL, {**given, "count": share // 2, "later": 5})
+            one = start(organisation, definition, {"text": "x" * 300})
+            cursor.execute(_FILL, {"like": one.pk, "count": share - 1, "later": 0})
+            cursor.execute(_FILL, {"like": one.pk, "count": share // 2, "later": 5})
         cursor.execute("VACUUM ANALYZE orchestration_run" if analyse else "VACUUM orchestration_run")
 
 
