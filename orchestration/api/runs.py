@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -238,6 +239,10 @@ class Reason(Schema):
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
+class Cancel(Reason):
+    undo: bool = Field(False, description="First undo what has succeeded and can be undone.")
+
+
 class RunQuery(Schema):
     status: str = ""
     workflow: str = ""
@@ -351,8 +356,10 @@ def stream(
 
 
 @router.post("/{uuid:run_id}/cancel", response={202: Controlled}, summary="Cancel")
-def cancel(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
-    return _control(request, run_id, service.cancel_run, body)
+def cancel(request: HttpRequest, run_id: UUID, body: Cancel | None = None) -> Any:
+    """With `undo`, what has succeeded and can be undone is undone first."""
+    ask = partial(service.cancel_run, undo=body.undo if body else False)
+    return _control(request, run_id, ask, body)
 
 
 @router.post("/{uuid:run_id}/pause", response={202: Controlled}, summary="Pause")

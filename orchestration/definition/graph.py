@@ -178,9 +178,9 @@ def _reach(view: View, ports: Mapping[str, tuple[str, ...] | None], on_cycle: se
                     reached.add(edge.target)
                     stack.append(edge.target)
         connected = {end for edge in view.links for end in (edge.source, edge.target)}
-        alone = [node for node in body if node.id not in connected]
+        alone = [node for node in body if node.id not in connected and node.id not in view.undoes]
         unreachable |= {node.id for node in body if node.id not in reached}
-        if len(alone) < len(body):
+        if len(alone) < sum(node.id not in view.undoes for node in body):
             yield from map(_unconnected, alone)
     for name in sorted(unreachable - on_cycle, key=lambda name: view.nodes[name].index):
         yield _unreachable(view, view.nodes[name], unreachable)

@@ -11,7 +11,7 @@ from orchestration.definition.view import NodeView, View
 from orchestration.expressions.names import KEYWORDS, TYPE_NAMES
 from orchestration.nodes.base import NodeType
 
-ROOTS: frozenset[str] = frozenset({"inputs", "vars", "context", "loop", "error", "branches", "run", "shared"})
+ROOTS: frozenset[str] = frozenset({"inputs", "vars", "context", "loop", "error", "undone", "branches", "run", "shared"})
 """Names at the root of an expression that are no nodes."""
 RESERVED: frozenset[str] = ROOTS | KEYWORDS | TYPE_NAMES | {"optional", "outputs"}
 _ID = re.compile(NODE_ID)

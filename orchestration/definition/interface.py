@@ -85,8 +85,3 @@ def _without_effect(view: View) -> Iterator[Problem]:
     if settings.get("context") in ("isolated", "hierarchical"):
         message = f"The context {settings['context']} is kept, but agents are run as with shared yet."
         yield Problem(Code.NOT_IN_EFFECT, message, place=("settings", "context"), severity=Severity.WARNING)
-    for node in view.nodes.values():
-        if isinstance(node.raw.get("compensate_with"), str):
-            message = f"The compensation of {node.id} is kept, but not run yet."
-            place = (*node.place, "compensate_with")
-            yield Problem(Code.NOT_IN_EFFECT, message, node.id, place, Severity.WARNING)

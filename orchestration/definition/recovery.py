@@ -13,6 +13,8 @@ def check(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
     for node in view.nodes.values():
         if isinstance(node.raw.get("escalate"), Mapping):
             yield from _escalation(view, node, types)
+        if node.raw.get("compensate_with") in view.nodes:
+            yield from _compensation(view, node, types)
 
 
 def _escalation(view: View, node: NodeView, types: Mapping[str, NodeType]) -> Iterator[Problem]:
@@ -30,3 +32,28 @@ def _escalation(view: View, node: NodeView, types: Mapping[str, NodeType]) -> It
     if wanted.get("user") and wanted.get("role"):
         message = f"{wanted['user']} alone is asked about {node.id}; the role does nothing beside a person."
         yield Problem(Code.NOT_IN_EFFECT, message, node.id, (*place, "role"), Severity.WARNING)
+
+
+def _compensation(view: View, node: NodeView, types: Mapping[str, NodeType]) -> Iterator[Problem]:
+    place: Place = (*node.place, "compensate_with")
+    undo = view.nodes[node.raw["compensate_with"]]
+    for message in _misuse(view, node, undo, types):
+        yield Problem(Code.COMPENSATION_MISUSED, message, node.id, place)
+
+
+def _misuse(view: View, node: NodeView, undo: NodeView, types: Mapping[str, NodeType]) -> Iterator[str]:
+    """The node that undoes stands beside the flow, belongs to one node, and does its work by itself."""
+    if undo.id == node.id:
+        yield f"{node.id} cannot undo itself: name another node."
+        return
+    if undo.parent != node.parent:
+        yield f"{undo.id} must be in the same body as {node.id}: both outside of loops, or in the same loop."
+    if any(undo.id in (edge.source, edge.target) for edge in view.edges):
+        yield f"{undo.id} undoes {node.id}, so it is no part of the flow: remove its edges."
+    if undo.raw.get("compensate_with"):
+        yield f"{undo.id} undoes {node.id} and cannot be undone itself: remove its compensate_with."
+    if undo.type in types and types[undo.type].container:
+        yield f"{undo.id} is a loop, which cannot undo anything: put the loop into a workflow of its own."
+    others = [other.id for other in view.nodes.values() if other.raw.get("compensate_with") == undo.id]
+    if others[0] != node.id:
+        yield f"{undo.id} undoes {others[0]} already: a node undoes one other."

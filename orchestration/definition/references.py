@@ -26,6 +26,7 @@ JSON = Any
 Schema = Mapping[str, JSON]
 LOOP_FIELDS = ("item", "index", "previous", "parent")
 BRANCH_FIELDS = ("status", "outputs", "error")
+UNDONE_FIELDS = ("inputs", "outputs", "settings", "node", "path")
 NODE_FIELDS = ("outputs", "status", "error")
 _CODES = {
     "expression_syntax": Code.EXPRESSION_SYNTAX,
@@ -53,6 +54,8 @@ class Seen:
     error: bool
     branches: frozenset[str] = frozenset()
     """Nodes whose edges lead to the node."""
+    undone: NodeView | None = None
+    """The node that this one undoes."""
     at: NodeView | None = None
     """The node it belongs to; None: the workflow's outputs."""
     only: frozenset[str] | None = None
@@ -121,6 +124,9 @@ class _Checker:
                 yield from self.text(Text(path, value, Reading.TEMPLATE), seen, ("outputs", *path))
 
     def _seen(self, node: NodeView) -> Seen:
+        undone = self.view.undoes.get(node.id)
+        if undone is not None:
+            return self._seen_undoing(node, undone)
         nodes = set(self.view.ancestors[node.id])
         around = self.view.parents(node)
         for loop in around:
@@ -133,6 +139,12 @@ class _Checker:
         )
         branches = frozenset(edge.source for edge in self.view.incoming[node.id])
         return Seen(frozenset(nodes), loop=bool(around), error=error, branches=branches, at=node)
+
+    def _seen_undoing(self, node: NodeView, undone: NodeView) -> Seen:
+        """What the undone node has seen, as far as it is still there: iterations that have ended are forgotten."""
+        around = self.view.parents(undone)
+        outermost = around[-1] if around else undone
+        return Seen(self.view.ancestors[outermost.id], loop=bool(around), error=False, undone=undone, at=node)
 
     def _seen_late(self, node: NodeView) -> Seen:
         """A loop's own later expressions are evaluated in its body, when an iteration has ended."""
@@ -172,6 +184,8 @@ class _Checker:
                 return self._variable(reference)
             case "loop":
                 return self._loop(reference, seen)
+            case "undone":
+                return self._undone(reference, seen)
             case "error" if not seen.error:
                 return Code.NOT_UPSTREAM, "error is known only behind the port error of a node."
             case "branches":
@@ -186,6 +200,16 @@ class _Checker:
 
     def _not_among(self, reference: Reference, only: frozenset[str]) -> tuple[Code, str]:
         return Code.UNKNOWN_REFERENCE, f"{reference.root} is not known here, only {', '.join(sorted(only))}."
+
+    def _undone(self, reference: Reference, seen: Seen) -> tuple[Code, str] | None:
+        if seen.undone is None:
+            return Code.NOT_UPSTREAM, "undone is known only in a node that undoes another (compensate_with)."
+        if not reference.path or reference.optional:
+            return None
+        if reference.path[0] not in UNDONE_FIELDS:
+            return Code.UNKNOWN_FIELD, f"undone has no {reference.path[0]}; it has {', '.join(UNDONE_FIELDS)}."
+        schema = self._output_schema(seen.undone) if reference.path[0] == "outputs" else None
+        return self._field(reference, schema, reference.path[:1]) if schema is not None else None
 
     def _variable(self, reference: Reference) -> tuple[Code, str] | None:
         if not reference.path or reference.optional:

@@ -87,7 +87,9 @@ class Node(_Part):
     )
     escalate: Escalate | None = Field(None, description="Ask a person when it has failed for good.")
     join: Join | None = None
-    compensate_with: NodeId | None = Field(None, description="The node that undoes this one. Kept, not acted on yet.")
+    compensate_with: NodeId | None = Field(
+        None, description="The node that undoes this one if the run fails or is cancelled so."
+    )
     position: tuple[Place, Place] | None = Field(None, description="[x, y] of its upper left corner in the drawing.")
 
 

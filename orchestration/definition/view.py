@@ -96,6 +96,16 @@ class View:
         )
 
     @cached_property
+    def undoes(self) -> Mapping[str, NodeView]:
+        """By the id of a node that undoes another: which. The first that names it."""
+        found: dict[str, NodeView] = {}
+        for node in self.nodes.values():
+            undo = node.raw.get("compensate_with")
+            if isinstance(undo, str) and undo in self.nodes and undo != node.id:
+                found.setdefault(undo, node)
+        return found
+
+    @cached_property
     def incoming(self) -> Mapping[str, list[EdgeView]]:
         found: dict[str, list[EdgeView]] = {node: [] for node in self.nodes}
         for edge in self.links:

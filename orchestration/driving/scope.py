@@ -5,6 +5,8 @@
     context               {node id: outputs} of all of these that have succeeded
     loop                  {"item", "index", "previous", "parent"} of the loop around; previous is what the iteration
                           before has yielded (if one runs at a time), parent that of the next loop outwards
+    undone                in a node that undoes another: {"node", "path", "inputs", "settings", "outputs"} of that; and
+                          `loop` is that of its iteration, whose other nodes are not known any more
     error                 what failed on the way here (through an `error` port), with `node`; else null
     branches              {node id: {"status", "outputs", "error"}} of the edges that lead here (branches.py)
     shared                {key: value} of the shared context as it is seen here
@@ -19,9 +21,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.driving.branches import branches
+from orchestration.engine.events import path_text
 from orchestration.engine.graph import Key, NodeId, Path
 from orchestration.engine.sharing import visible
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey
+from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey, Undoable
 from orchestration.nodes.base import RunFacts
 
 JSON = Any
@@ -34,6 +37,7 @@ class Scope(Mapping[str, JSON]):
     def __init__(self, state: RunState, facts: RunFacts, scope_key: ScopeKey, node: NodeId | None = None) -> None:
         self._state, self._facts, self._scope_key, self._node = state, facts, scope_key, node
         self._paths = _paths(state, scope_key)
+        self._undoable, self._undone = _undone_by(state, node, scope_key[1])
 
     def __getitem__(self, name: str) -> JSON:
         match name:
@@ -43,6 +47,10 @@ class Scope(Mapping[str, JSON]):
                 return self._state.variables
             case "context":
                 return self._context()
+            case "undone" if self._undone is not None:
+                return self._undone
+            case "loop" if self._undoable is not None:
+                return self._undoable.loop
             case "loop":
                 return self._loop(*self._scope_key)
             case "error":
@@ -63,6 +71,8 @@ class Scope(Mapping[str, JSON]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
+        if name == "undone":
+            return self._undone is not None
         return name in _OWN_NAMES or (name in self._state.graph.nodes and self._key(str(name)) is not None)
 
     def _visible(self) -> Iterator[NodeId]:
@@ -121,6 +131,24 @@ class Scope(Mapping[str, JSON]):
             "workflow": self._facts.workflow_slug,
             "started_at": begun.isoformat() if begun else None,
         }
+
+
+def _undone_by(state: RunState, node: NodeId | None, path: Path) -> tuple[Undoable | None, JSON]:
+    """What the node undoes, as the state keeps it and as expressions see it; None and None for other nodes."""
+    undoes = state.graph.compensators.get(node) if node is not None else None
+    found = state.undoable.get((undoes, path)) if undoes is not None else None
+    if found is None:
+        return None, None
+    settings = found.inputs if isinstance(found.inputs, dict) else {}
+    inputs = settings["inputs"] if isinstance(settings.get("inputs"), dict) else settings
+    outputs = found.outputs if found.outputs is not None else {}
+    return found, {
+        "node": undoes,
+        "path": path_text(path),
+        "inputs": inputs,
+        "settings": settings,
+        "outputs": outputs,
+    }
 
 
 def _paths(state: RunState, scope_key: ScopeKey) -> dict[NodeId | None, Path]:

@@ -59,6 +59,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.frontier import deadline, last_deadline
 from orchestration.engine.graph import Key, Node, Path
+from orchestration.engine.saga import round_of
 from orchestration.engine.sharing import visible
 from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings
 from orchestration.expressions.settings import references, validated
@@ -228,6 +229,7 @@ class Steps:
         node, path = key
         node_run = self.state.node(key)
         where = f"/{path_text(path)}" if path else ""
+        again = round_of(self.state, key)
         return Context(
             run=self.facts,
             node=node,
@@ -239,7 +241,7 @@ class Steps:
             started_at=begun_at,
             run_started_at=self.state.started_at,
             deadline=deadline(spec, node_run),
-            idempotency_key=f"{self.facts.id}/{node}{where}",
+            idempotency_key=f"{self.facts.id}/{node}{where}" + (f"/again-{again}" if again else ""),
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
             shared=await self.values.whole(dict(shared)) if shared else {},

@@ -82,7 +82,8 @@ class Rows:
         key = event.key
         node_run = self.state.node(key)
         self._types[event.node] = self.state.graph.nodes[event.node].type
-        self._ended += node_run.status.ended - was_ended
+        if event.node not in self.state.graph.compensators:
+            self._ended += node_run.status.ended - was_ended
         if isinstance(event, NodeStarted):
             self._inputs[key] = event.inputs
         if isinstance(event, LoopOpened):
@@ -96,7 +97,7 @@ class Rows:
         self._rows[key] = self._row(key, node_run)
 
     def _size(self, loop: NodeId) -> int:
-        return len(self.state.graph.bodies.get(loop, ()))
+        return len(self.state.graph.flow.get(loop, ()))
 
     def _begin(self, event: RunStarted | RunMoved) -> None:
         """A re-run begins with results taken over; a moved run counts the nodes of its other version."""
@@ -112,8 +113,10 @@ class Rows:
 
     def _reopen(self, event: RunRetried) -> None:
         opened = reopened_by_retry(self.state)
-        self._ended -= sum(self.state.nodes[key].status.ended for key in opened)
+        total, ended = _known(self.state), _ended(self.state)
         apply(self.state, event)
+        self._total += _known(self.state) - total
+        self._ended += _ended(self.state) - ended
         for key in opened:
             self._rows[key] = self._row(key, self.state.node(key))
 
@@ -228,12 +231,13 @@ class Turn(Rows):
 def _known(state: RunState) -> int:
     """Node runs there are, or are to be: a loop adds its iterations as it opens."""
     opened = ((node, node_run.loop) for (node, _), node_run in state.nodes.items() if node_run.loop is not None)
-    iterations = (len(state.graph.bodies.get(node, ())) * len(loop.items) for node, loop in opened)
-    return len(state.graph.bodies[None]) + sum(iterations)
+    iterations = (len(state.graph.flow.get(node, ())) * len(loop.items) for node, loop in opened)
+    return len(state.graph.flow[None]) + sum(iterations)
 
 
 def _ended(state: RunState) -> int:
-    return sum(node_run.status.ended for node_run in state.nodes.values())
+    undoers = state.graph.compensators
+    return sum(node_run.status.ended for (node, _), node_run in state.nodes.items() if node not in undoers)
 
 
 def _waiting(node_run: NodeRunState) -> JSON:

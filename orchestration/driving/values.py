@@ -259,6 +259,10 @@ def _data_of(state: RunState) -> Iterator[JSON]:
     yield state.variables
     for layer in state.shared.values():
         yield [entry.value for entry in layer.values()]
+    for undoable in state.undoable.values():
+        yield undoable.inputs
+        yield undoable.outputs
+        yield undoable.loop
     for node_run in state.nodes.values():
         yield node_run.outputs
         yield node_run.error

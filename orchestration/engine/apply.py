@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from orchestration.engine import events, loops, moving, reuse, sharing
+from orchestration.engine import errors, events, loops, moving, reuse, saga, sharing
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.frontier import enter, leave
 from orchestration.engine.graph import Graph, Key
@@ -21,7 +21,9 @@ from orchestration.engine.states import (
     RUN_MOVES,
     TOP,
     UNDER_WAY,
+    Compensation,
     Failure,
+    Frontier,
     IllegalEvent,
     LoopState,
     NodeRunState,
@@ -58,6 +60,8 @@ def apply_all(state: RunState, log: Iterable[Event]) -> RunState:
 
 
 def _status_under_way(state: RunState) -> RunStatus:
+    if state.compensation is not None:
+        return RunStatus.PAUSED if state.paused else RunStatus.COMPENSATING
     if state.cancel_requested:
         return RunStatus.RUNNING
     if state.paused:
@@ -79,6 +83,9 @@ def _apply_to_node(state: RunState, event: NodeEvent) -> None:
     enter(state, key, node_run)
     if status.ended:
         node_run.ended_at = event.at
+        if state.compensation is not None:
+            state.compensation.left.pop()
+            return
         _close_loop(state, key, node_run)
         settle(state, key)
 
@@ -88,6 +95,10 @@ def _legal_node_move(state: RunState, event: NodeEvent) -> NodeStatus:
     node, path = event.key
     if state.status not in UNDER_WAY:
         raise IllegalEvent(f"{_words(event)} in a run that is {state.status}.")
+    if state.compensation is not None:
+        return _legal_move_of_undoing(state, event)
+    if node in state.graph.compensators:
+        raise IllegalEvent(f"{_words(event)}: it undoes another node, and is no part of the normal flow.")
     if node not in state.graph.nodes or state.scope_of(event.key) not in state.scopes:
         raise IllegalEvent(f"{_words(event)}: there is no such node in the run, or its iteration is not open.")
     parent = state.graph.nodes[node].parent
@@ -101,6 +112,16 @@ def _legal_node_move(state: RunState, event: NodeEvent) -> NodeStatus:
     loop = node_run.loop if node_run else None
     if not _fits_loop(event, loop):
         raise IllegalEvent(f"{_words(event)} does not fit the iterations of the loop.")
+    return after
+
+
+def _legal_move_of_undoing(state: RunState, event: NodeEvent) -> NodeStatus:
+    left = state.compensation.left if state.compensation is not None else []
+    if not left or event.key != saga.undoing(state, left[-1]):
+        raise IllegalEvent(f"{_words(event)}: it is not what is being undone.")
+    after = NODE_MOVES[state.node(event.key).status].get(type(event))
+    if after is None or not _fits_loop(event, None):
+        raise IllegalEvent(f"{_words(event)}, but the node run is {state.node(event.key).status}.")
     return after
 
 
@@ -134,6 +155,8 @@ def _node_started(state: RunState, node_run: NodeRunState, event: events.NodeSta
     node_run.until = None
     node_run.abandoned = False
     node_run.answer = ""
+    if state.graph.nodes[event.node].compensate_with is not None:
+        node_run.inputs = event.inputs
     _forget_wait(node_run)
 
 
@@ -198,18 +221,21 @@ def _escalation_answered(state: RunState, node_run: NodeRunState, event: events.
 
 
 def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:
+    did_nothing = node_run.answer == "skip" and not errors.is_unclear(node_run.error)
     node_run.outputs, node_run.port, node_run.error = event.outputs, event.port, None
     _forget_wait(node_run)
     if event.variables:
         state.variables.update(event.variables)
     if event.shared:
         sharing.write(state, event)
+    if state.compensation is None and not did_nothing:
+        saga.remember(state, event.key, node_run)
 
 
 def _node_failed(state: RunState, node_run: NodeRunState, event: events.NodeFailed) -> None:
     node_run.error, node_run.handled, node_run.taken_by = event.error, event.handled, event.taken_by
     node_run.port = "error" if event.handled else ""
-    if not (event.handled or event.taken_by):
+    if state.compensation is None and not (event.handled or event.taken_by):
         scope_key = state.scope_of(event.key)
         scope = state.scopes[scope_key]
         scope.failure = scope.failure or Failure(event.error, event.node, event.path)
@@ -383,7 +409,20 @@ def _run_resumed(state: RunState, event: events.RunResumed) -> None:
 
 
 def _run_cancel_requested(state: RunState, event: events.RunCancelRequested) -> None:
-    state.cancel_requested, state.cancel_reason = True, event.reason
+    state.cancel_requested, state.cancel_reason, state.cancel_undo = True, event.reason, event.undo
+    if state.compensation is not None:
+        state.compensation.stopped = True
+
+
+def _compensation_started(state: RunState, event: events.CompensationStarted) -> None:
+    """Everything under way has been stopped; from here on only the undoing nodes count."""
+    state.compensation = Compensation(event.error, event.node, event.path, left=list(state.undoable))
+    state.frontier = Frontier()
+
+
+def _compensation_ended(state: RunState, event: events.CompensationEnded) -> None:
+    if state.compensation is not None:
+        state.compensation.ended = True
 
 
 def _run_completed(state: RunState, event: events.RunCompleted) -> None:
@@ -403,6 +442,8 @@ _RUN_CHANGES: dict[type[Event], Callable[[RunState, Any], None]] = {
     events.RunPaused: _run_paused,
     events.RunResumed: _run_resumed,
     events.RunCancelRequested: _run_cancel_requested,
+    events.CompensationStarted: _compensation_started,
+    events.CompensationEnded: _compensation_ended,
     events.RunCompleted: _run_completed,
     events.RunFailed: _run_failed,
     events.RunCancelled: _run_cancelled,

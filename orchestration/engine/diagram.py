@@ -24,6 +24,7 @@ def run_diagram() -> str:
     derived = [
         "    running --> waiting: only a signal or time helps",
         "    waiting --> running: there is something to do",
+        "    paused --> compensating: RunResumed, if it was compensating",
     ]
     moves = _diagram(RUN_MOVES, RunStatus.QUEUED, [status for status in RunStatus if status.ended])
     return "\n".join([moves, *derived])

@@ -17,6 +17,11 @@ from typing import Any
 JSON = Any
 
 
+def is_unclear(error: JSON) -> bool:
+    """Whether an attempt that ended with it may have taken effect all the same."""
+    return error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
+
+
 def abandoned(times: int) -> JSON:
     return _error("abandoned", f"The host that ran this node died {times} times, so it is not started again by itself.")
 

@@ -52,6 +52,8 @@ class RunResumed(Event):
 class RunCancelRequested(Event):
     by: str = ""
     reason: str = ""
+    undo: bool = False
+    """Undo what has succeeded before the run ends. Without it, a run that is undoing stops that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,25 @@ class RunFailed(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled(Event):
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompensationStarted(Event):
+    """The run will end, and first what has succeeded is undone. `error` is what it will fail with; None: cancelled."""
+
+    error: JSON = None
+    node: NodeId = ""
+    path: Path = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompensationEnded(Event):
+    """Each a list of {"node", "path", "by"}, in the order of undoing; those of `failed` with their "error"."""
+
+    undone: JSON = field(default_factory=list)
+    failed: JSON = field(default_factory=list)
+    left: JSON = field(default_factory=list)
+    """Not undone: the undoing was stopped, or left out as optional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +332,7 @@ TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
-        VariablesChanged, RunMoved,
+        VariablesChanged, RunMoved, CompensationStarted, CompensationEnded,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
         AlternativeChosen, NodeEscalated, EscalationAnswered,
         NodeSucceeded, NodeFailed, NodeSkipped, NodeOverridden, NodeCancelled,

@@ -94,6 +94,8 @@ class Node:
     alternatives: tuple[str, ...] = ()
     """Who is asked instead, one after the other, when the first has failed for good (an agent's setting)."""
     escalate: Escalation | None = None
+    compensate_with: NodeId | None = None
+    """The node that undoes this one (saga.py)."""
     inline: bool = False
     """Quick and without outside calls: takes none of the run's `max_parallel` places."""
     container: bool = False
@@ -141,6 +143,10 @@ class Graph:
     order."""
     takers: Mapping[NodeId, NodeId] = field(default_factory=dict)
     """Which join takes a node's failure upon itself: of those that do and to which all its paths lead the nearest."""
+    compensators: Mapping[NodeId, NodeId] = field(default_factory=dict)
+    """Nodes that undo another, and which."""
+    flow: Mapping[NodeId | None, tuple[NodeId, ...]] = field(default_factory=dict)
+    """Bodies without what is not part of their normal flow."""
 
     @classmethod
     def of(
@@ -167,6 +173,7 @@ class Graph:
             for node in nodes.values()
             if node.join.rule != "all"
         }
+        undoers = {node.compensate_with: node.id for node in nodes.values() if node.compensate_with in nodes}
         return cls(
             nodes=nodes,
             incoming={node: tuple(found) for node, found in incoming.items()},
@@ -187,6 +194,8 @@ class Graph:
             },
             losers=losers,
             takers=_takers(nodes, bodies, losers),
+            compensators={by: node for by, node in undoers.items() if by is not None},
+            flow={parent: tuple(node for node in body if node not in undoers) for parent, body in bodies.items()},
         )
 
     def successors(self, node: NodeId, port: str) -> tuple[NodeId, ...]:
@@ -210,6 +219,7 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
         total_timeout_seconds=raw.get("total_timeout_seconds"),
         alternatives=_alternatives(raw),
         escalate=Escalation(**raw["escalate"]) if raw.get("escalate") else None,
+        compensate_with=raw.get("compensate_with"),
         inline=raw["type"] in inline,
         container=raw["type"] in containers,
         breaks=raw["type"] == BREAK,

@@ -73,7 +73,7 @@ def _token(source: NodeRunState, port: str) -> Token:
 def open_scope(state: RunState, scope_key: ScopeKey) -> None:
     """Begin a body: the nodes that no edge leads to may start."""
     parent, path = scope_key
-    body = state.graph.bodies.get(parent, ())
+    body = state.graph.flow.get(parent, ())
     state.scopes[scope_key] = Scope(unended=len(body))
     for node in body:
         if not state.graph.incoming[node] and _is_pending(state, (node, path)):

@@ -81,6 +81,10 @@ def _obstacles(state: RunState, graph: Graph) -> Iterator[Obstacle]:
         yield Obstacle("not_under_way", f"Only a run under way can be moved, and this one is {state.status}.")
     for key, node_run in state.nodes.items():
         yield from _of_node_run(state, graph, key, node_run)
+    for key in state.undoable:
+        if not carries(state.graph, graph, key[0]) or graph.nodes[key[0]].compensate_with is None:
+            name = _name(state, key[0])
+            yield Obstacle("undo_lost", f"“{name}” has succeeded, and the other version cannot undo it.", key[0])
     for scope in state.scopes.values():
         yield from (
             Obstacle("left_to_itself", f"“{_name(state, node)}” has lost to a join and is left to itself.", node)

@@ -17,13 +17,13 @@ same `now` give the same plan. A plan costs what the run's frontier (states.py) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from orchestration.engine import errors, loops
+from orchestration.engine import errors, loops, saga
 from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
 from orchestration.engine.events import (
     AttemptAbandoned,
@@ -33,8 +33,6 @@ from orchestration.engine.events import (
     LoopBroken,
     NodeCancelled,
     NodeSkipped,
-    RunCancelled,
-    RunFailed,
     path_of,
     path_text,
 )
@@ -58,21 +56,25 @@ def plan(state: RunState, now: datetime, held_back: Held = NOBODY) -> list[Comma
     """
     if state.status.ended:
         return []
+    if state.compensation is not None:
+        return _first(_UNDOING, state, now) or _begin(state, now, held_back) or saga.go_on(state, now, held_back)
     if must_end := _end_early(state, now):
         return must_end
     if state.status is RunStatus.QUEUED:
         return []
-    for stage in _STAGES:
-        if commands := stage(state, now):
-            return commands
-    return _begin(state, now, held_back) or _fail_late(state, now)
+    return _first(_STAGES, state, now) or _begin(state, now, held_back) or _fail_late(state, now)
+
+
+def _first(stages: Iterable[Stage], state: RunState, now: datetime) -> list[Command]:
+    return next((commands for stage in stages if (commands := stage(state, now))), [])
 
 
 def next_due(state: RunState, held_back: Held = NOBODY) -> datetime | None:
     """The earliest time at which `plan` would say something that it does not say now; None if time changes nothing."""
     if state.status.ended or state.status is RunStatus.QUEUED:
         return None
-    times = [] if state.paused or state.deadline is None else [state.deadline]
+    bounded = state.deadline is not None and not state.paused and state.compensation is None
+    times = [state.deadline] if bounded and state.deadline else []
     for at, key in state.frontier.due:
         if key not in held_back and not _is_held_back(state, key):
             times.append(at)
@@ -82,9 +84,11 @@ def next_due(state: RunState, held_back: Held = NOBODY) -> datetime | None:
 
 def abandon(state: RunState, now: datetime) -> list[Event]:
     """What a driver writes down first when it has taken a run over: the lease that began what is at work is gone."""
+    undoing = saga.under_way(state)
+    active = [undoing] if undoing is not None else loops.active_inside(state, TOP)
     return [
         AttemptAbandoned(at=now, node=node, path=path, attempt=state.nodes[node, path].attempt)
-        for node, path in loops.active_inside(state, TOP)
+        for node, path in active
         if state.nodes[node, path].works
     ]
 
@@ -95,19 +99,19 @@ def abandon(state: RunState, now: datetime) -> list[Event]:
 def _end_early(state: RunState, now: datetime) -> list[Command]:
     """Cancelled, failed or out of time: whatever is under way is stopped, and then the run ends."""
     if state.cancel_requested:
-        return _stop_inside(state, TOP, "cancelled") or [Record(RunCancelled(at=now, reason=state.cancel_reason))]
+        return _stop_inside(state, TOP, "cancelled") or [saga.end(state, now)]
     if TOP in state.frontier.failing:
         return _stop_inside(state, TOP, "run_failed") or [_run_failed(state, now)]
     if state.deadline and state.deadline <= now and not state.paused:
         error = errors.run_timeout(state.graph.timeout_seconds or 0)
-        return _stop_inside(state, TOP, "timeout") or [Record(RunFailed(at=now, error=error))]
+        return _stop_inside(state, TOP, "timeout") or [saga.end(state, now, error)]
     return []
 
 
 def _run_failed(state: RunState, now: datetime) -> Record:
     """The error names the node it came from, which may be deep inside of loops."""
     error = _located_error(state, TOP)
-    return Record(RunFailed(at=now, error=error, node=error["node"], path=path_of(error["path"])))
+    return saga.end(state, now, error, error["node"], path_of(error["path"]))
 
 
 def _fail_late(state: RunState, now: datetime) -> list[Command]:
@@ -342,7 +346,9 @@ def _stop(state: RunState, keys: Mapping[Key, str], now: datetime) -> list[Comma
     return list(commands.values())
 
 
-_STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
+Stage = Callable[[RunState, datetime], list[Command]]
+
+_STAGES: tuple[Stage, ...] = (
     _stop_losers,
     _break_loop,
     _fail_iteration,
@@ -355,3 +361,6 @@ _STAGES: tuple[Callable[[RunState, datetime], list[Command]], ...] = (
     _close_scopes,
 )
 """Before anything begins."""
+
+_UNDOING: tuple[Stage, ...] = (saga.stop, _decide_attempts, _time_out_waits)
+"""The same while the run is compensating: the frontier holds nothing but the undoing node."""

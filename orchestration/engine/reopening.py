@@ -19,18 +19,21 @@ from orchestration.engine import events, loops
 from orchestration.engine.frontier import enter
 from orchestration.engine.graph import Key
 from orchestration.engine.joins import open_scope, settle
+from orchestration.engine.saga import begin_again, forget_undone
 from orchestration.engine.states import TOP, Frontier, NodeRunState, NodeStatus, RunState, ScopeKey
 
 
 def reopened_by_retry(state: RunState) -> list[Key]:
     """The node runs of an ended run that `RunRetried` opens again.
 
-    Loops among them that had opened are running afterwards, the rest is pending.
+    Loops among them that had opened are running afterwards, the rest is pending; so are, after a compensation, loops
+    with something inside that was undone.
     """
     found = {key for key, node_run in state.nodes.items() if _opens_again(node_run)}
     for key in list(found):
         found.update(behind_failed_join(state, key))
-    return [key for key in state.nodes if key in found and _is_around_open(state, key, found)]
+    again = begin_again(state)
+    return [key for key in state.nodes if key in again or (key in found and _is_around_open(state, key, found))]
 
 
 def may_open_again(node_run: NodeRunState) -> bool:
@@ -81,7 +84,11 @@ def _is_around_open(state: RunState, key: Key, opened: set[Key]) -> bool:
 
 
 def reopen(state: RunState, event: events.RunRetried) -> None:
-    for key in reopened_by_retry(state):
+    opened, again = reopened_by_retry(state), begin_again(state)
+    forget_undone(state, again)
+    for key in opened:
+        if key in again:
+            continue
         loop = state.nodes[key].loop
         if loop is None:
             del state.nodes[key]

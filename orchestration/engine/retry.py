@@ -78,11 +78,7 @@ def decide(state: RunState, key: Key, now: datetime) -> Record | None:
 
 def must_not_repeat(node: Node, node_run: NodeRunState, error: JSON) -> bool:
     """Whether the last attempt of an at-most-once node took effect, or may have: it must not begin again by itself."""
-    return node.delivery == "at_most_once" and (is_unclear(error) or bool(node_run.acted))
-
-
-def is_unclear(error: JSON) -> bool:
-    return error.get("code") in ("outcome_unknown", "timeout", "node_timeout")
+    return node.delivery == "at_most_once" and (errors.is_unclear(error) or bool(node_run.acted))
 
 
 def _told(node: Node, node_run: NodeRunState) -> JSON:
@@ -134,7 +130,8 @@ def _the_error_port(state: RunState, key: Key, error: JSON, now: datetime) -> No
 
 def _nobody(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
     node, path = key
-    if node not in state.scopes[state.scope_of(key)].ignored:
+    scope = state.scopes.get(state.scope_of(key))  # none any more where something is undone
+    if scope is None or node not in scope.ignored:
         return None
     return NodeFailed(at=now, node=node, path=path, error=error, handled=True)
 
@@ -159,7 +156,7 @@ def _the_join_behind(state: RunState, key: Key, error: JSON, now: datetime) -> N
 
 def _somebody(state: RunState, key: Key, error: JSON, now: datetime) -> NodeEvent | None:
     """Nobody knows whether it took effect, so it is for a person to find out."""
-    unknown = state.graph.nodes[key[0]].delivery == "at_most_once" and is_unclear(error)
+    unknown = state.graph.nodes[key[0]].delivery == "at_most_once" and errors.is_unclear(error)
     return _asking(state, key, error, now, WHO_KEEPS_RUNS_GOING) if unknown else None
 
 
@@ -174,7 +171,7 @@ def _asking(state: RunState, key: Key, error: JSON, now: datetime, whom: Escalat
         error=error,
         assignee={"user": whom.user, "role": "" if whom.user else whom.role},
         message=whom.message,
-        unknown=node.delivery == "at_most_once" and is_unclear(error),
+        unknown=node.delivery == "at_most_once" and errors.is_unclear(error),
     )
 
 

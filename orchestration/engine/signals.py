@@ -72,7 +72,7 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
         return [SignalIgnored(at=now, kind=signal.kind, reason=refusal, data=ignored)]
     match signal.kind:
         case SignalKind.CANCEL:
-            return [RunCancelRequested(at=now, by=signal.by, reason=signal.reason)]
+            return [RunCancelRequested(at=now, by=signal.by, reason=signal.reason, undo=wants_undo(signal))]
         case SignalKind.PAUSE:
             return [RunPaused(at=now, by=signal.by, reason=signal.reason)]
         case SignalKind.RESUME:
@@ -93,6 +93,30 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
             return [_answer(signal, now)]
         case SignalKind.NODE:
             return [NodeResumed(at=now, node=signal.node, path=signal.path, signal=signal.data)]
+
+
+def wants_undo(signal: Signal) -> bool:
+    """Of a cancel: `data` is {"undo": bool} or nothing."""
+    return isinstance(signal.data, dict) and bool(signal.data.get("undo"))
+
+
+def _refusal_while_undoing(state: RunState, signal: Signal) -> str:
+    match signal.kind:
+        case SignalKind.CANCEL if wants_undo(signal):
+            return "What the run has done is being undone already."
+        case SignalKind.CANCEL if state.compensation and state.compensation.stopped:
+            return "The undoing is being stopped already."
+        case SignalKind.PAUSE if state.paused:
+            return "The run is paused already."
+        case SignalKind.RESUME if not state.paused:
+            return "The run is not paused."
+        case SignalKind.RETRY:
+            return steering.refusal_of_retry_now(state, signal)
+        case SignalKind.NODE:
+            return _refusal_by_node(state, signal)
+        case SignalKind.CANCEL | SignalKind.PAUSE | SignalKind.RESUME:
+            return ""
+    return "What the run has done is being undone, so nothing about its steps can be changed any more."
 
 
 def _is_escalated(state: RunState, signal: Signal) -> bool:
@@ -122,6 +146,8 @@ def refusal_of(state: RunState, signal: Signal) -> str:
         return _refusal_of_retry(state) or steering.refusal_of_outcome(state, signal)
     if state.status.ended:
         return f"The run has already ended: it is {state.status}."
+    if state.compensation is not None:
+        return _refusal_while_undoing(state, signal)
     if state.cancel_requested:
         return "The run is being cancelled."
     if signal.kind is not SignalKind.CANCEL and state.status is RunStatus.QUEUED:

@@ -112,6 +112,7 @@ _UNDER_WAY: dict[type[events.Event], RunStatus] = {
     events.RunCompleted: RunStatus.COMPLETED,
     events.RunFailed: RunStatus.FAILED,
     events.RunCancelled: RunStatus.CANCELLED,
+    events.CompensationStarted: RunStatus.COMPENSATING,
 }
 
 RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
@@ -138,16 +139,27 @@ RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
         **_UNDER_WAY,
         events.VariablesChanged: RunStatus.PAUSED,
         events.RunMoved: RunStatus.PAUSED,
+        events.CompensationStarted: RunStatus.PAUSED,
+        events.CompensationEnded: RunStatus.PAUSED,
     },
-    RunStatus.COMPENSATING: {},
+    RunStatus.COMPENSATING: {
+        events.RunPaused: RunStatus.PAUSED,
+        events.RunCancelRequested: RunStatus.COMPENSATING,
+        events.CompensationEnded: RunStatus.COMPENSATING,
+        events.RunFailed: RunStatus.FAILED,
+        events.RunCancelled: RunStatus.CANCELLED,
+    },
     RunStatus.COMPLETED: {},
     RunStatus.FAILED: {events.RunRetried: RunStatus.RUNNING},
     RunStatus.CANCELLED: {events.RunRetried: RunStatus.RUNNING},
 }
 """What may happen to a run. `running` and `waiting` turn into each other by what its node runs do, without an event of
-their own; events of node runs are legal while it is running, waiting or paused."""
+their own, and a run that was paused while it was compensating goes on compensating; events of node runs are legal while
+it is running, waiting, paused or compensating (then only of nodes that undo others)."""
 
-UNDER_WAY: frozenset[RunStatus] = frozenset({RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED})
+UNDER_WAY: frozenset[RunStatus] = frozenset(
+    {RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED, RunStatus.COMPENSATING}
+)
 
 
 @dataclass(slots=True)
@@ -213,6 +225,8 @@ class NodeRunState:
     """The last attempt was cut off and nothing has been decided about it yet."""
     acted: str = ""
     """Whether outside calls of the last attempt, failed or cut off, took effect: "" none did, "maybe", "yes"."""
+    inputs: Any = None
+    """Settings of the last attempt as they were resolved; kept only of nodes that can be undone."""
     port: str = ""
     outputs: Any = None
     error: Any = None
@@ -340,6 +354,30 @@ class SharedEntry:
 
 
 @dataclass(slots=True)
+class Undoable:
+    """A success that can be undone: all that undoing it needs, kept beyond its iteration."""
+
+    inputs: Any = None
+    outputs: Any = None
+    loop: Any = None
+    """{"item", "index", "parent"} of the loop around it."""
+
+
+@dataclass(slots=True)
+class Compensation:
+    """The run is being undone, or was at its end. `error` is what it fails with; None: it was cancelled."""
+
+    error: Any
+    node: NodeId
+    path: Path
+    left: list[Key]
+    """What is still to be undone; the last is next."""
+    stopped: bool = False
+    """It was cancelled meanwhile: nothing more is undone."""
+    ended: bool = False
+
+
+@dataclass(slots=True)
 class RunState:
     graph: Graph
     seed: str = ""
@@ -357,6 +395,13 @@ class RunState:
     paused_at: datetime | None = None
     cancel_requested: bool = False
     cancel_reason: str = ""
+    cancel_undo: bool = False
+    """What has succeeded is to be undone before the run ends as cancelled."""
+    undoable: dict[Key, Undoable] = field(default_factory=dict)
+    """Successes that can be undone, in the order of completion."""
+    compensation: Compensation | None = None
+    rounds: dict[Key, int] = field(default_factory=dict)
+    """How often a node run was undone and begun again."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     deadline: datetime | None = None

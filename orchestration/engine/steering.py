@@ -46,6 +46,8 @@ def refusal_of_outcome(state: RunState, signal: Signal) -> str:
     key = (signal.node, signal.path)
     if signal.node not in state.graph.nodes:
         return f"The run has no step {signal.node!r}."
+    if signal.node in state.graph.compensators:
+        return "The step undoes another, and is no part of the normal flow."
     node_run = state.node(key)
     if state.status in _MAY_GO_ON:
         if key in state.nodes and key in reopened_by_retry(state):

@@ -81,6 +81,8 @@ class RunPage:
     is_test: bool
     """A trigger's test button has started it."""
     can_cancel: bool
+    can_undo: bool
+    """Cancelling could undo steps: the definition says how, and that has not begun."""
     can_pause: bool
     can_resume: bool
     can_retry: bool
@@ -126,7 +128,9 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         progress=100 if status is RunStatus.COMPLETED else _progress(run),
         is_test=triggers.is_test(run),
         can_cancel=may_control and not status.ended,
-        can_pause=may_control and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING),
+        can_undo=may_control and not status.ended and status is not RunStatus.COMPENSATING and _undoes(definition),
+        can_pause=may_control
+        and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.COMPENSATING),
         can_resume=may_control and status is RunStatus.PAUSED,
         can_retry=may_control and (status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.incident is not None),
         can_start_again=may_start and run.workflow_id is not None,
@@ -165,6 +169,10 @@ def _acts(run: Run, step: Step, definition: dict[str, Any], may_start: bool) -> 
     if under_way and status is NodeStatus.RETRYING:
         acts.add("retry-now")
     return frozenset(acts)
+
+
+def _undoes(definition: dict[str, Any]) -> bool:
+    return any(node.get("compensate_with") for node in definition["nodes"])
 
 
 def _outputs(run: Run) -> list[Output]:

@@ -80,6 +80,8 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
         reasons.append(Reason("incident", facts.incident.get("message", "It is in quarantine."), until=None))
     if facts.status == "paused":
         reasons.append(Reason("paused", "It is paused. Steps under way finish; no new one starts until it is resumed."))
+    if facts.status == "compensating":
+        reasons.append(Reason("undoing", "What it has done is being undone, the latest step first; then it ends."))
     overdue = facts.due_at is not None and facts.due_at <= now and not facts.lease_alive
     if overdue and not facts.engine_alive and not facts.incident:
         reasons.append(Reason("engine", "No engine is alive to drive it. It goes on by itself as soon as one is."))

@@ -127,7 +127,8 @@ class Context:
     """When the run began: what is looked up by name is looked up as of then."""
     deadline: datetime | None
     idempotency_key: str
-    """`run/node/iteration`, the same over all attempts: pass it on with every outside call."""
+    """`run/node/iteration`, the same over all attempts: pass it on with every outside call. What is done again after it
+    was undone is another call, and has another key."""
     emit: Callable[[str], None] = field(repr=False, default=lambda text: None)
     """Show a piece of streamed text live; it is not stored."""
     wait_data: JSON = None

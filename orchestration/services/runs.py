@@ -32,7 +32,7 @@ JSON = Any
 _OPEN = frozenset(status for status in RunStatus if not status.ended)
 _LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
     SignalKind.CANCEL: _OPEN,
-    SignalKind.PAUSE: _OPEN - {RunStatus.PAUSED, RunStatus.COMPENSATING},
+    SignalKind.PAUSE: _OPEN - {RunStatus.PAUSED},
     SignalKind.RESUME: frozenset({RunStatus.PAUSED}),
     SignalKind.RETRY: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
@@ -159,11 +159,17 @@ def drafted(
         priority=priority,
         trigger=trigger,
         inputs=made.kept,
-        nodes_total=sum(1 for node in definition.body["nodes"] if not node.get("parent")),
+        nodes_total=_nodes_total(definition.body),
         budget=(definition.body.get("settings") or {}).get("budget"),
         due_at=Now(),
     )
     return Draft(run, made.values)
+
+
+def _nodes_total(body: dict[str, JSON]) -> int:
+    """Nodes of the normal flow, loops counted once: they add their iterations as they open."""
+    undoers = {node.get("compensate_with") for node in body["nodes"]}
+    return sum(1 for node in body["nodes"] if not node.get("parent") and node["id"] not in undoers)
 
 
 def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JSON]:
@@ -221,15 +227,18 @@ def by_key(wanted: Run) -> Run | None:
     return known
 
 
-def cancel_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
+def cancel_run(*, run: Run, actor: Actor, reason: str = "", undo: bool = False) -> Run:
     """End the run as soon as its work has been told to stop.
 
-    One that no engine would end (none is alive, or it is in quarantine) has ended when this returns.
+    One that no engine would end (none is alive, or it is in quarantine) has ended when this returns. undo: first undo
+    what has succeeded and can be undone (`compensate_with`), which takes an engine: one in quarantine is released for
+    it. Without it, a run that is undoing stops that.
     """
     from orchestration.services import ending  # it needs the whole engine, which starting a run does not
 
-    _control(run, actor, SignalKind.CANCEL, reason)
-    ending.end_if_unattended(run.pk)
+    _control(run, actor, SignalKind.CANCEL, reason, {"undo": True} if undo else None)
+    if not undo:
+        ending.end_if_unattended(run.pk)
     return Run.objects.select_related("organisation", "workflow", "version").get(pk=run.pk)
 
 
@@ -262,7 +271,7 @@ def retry_run(*, run: Run, actor: Actor, reason: str = "") -> Run:
 
 
 @transaction.atomic
-def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
+def _control(run: Run, actor: Actor, kind: SignalKind, reason: str, wish: JSON = None) -> Run:
     """Idempotent: while the same wish is still waiting to be carried out, asking again changes nothing."""
     locked = locked_run(run.pk)
     if RunStatus(locked.status) not in _LEGAL[kind]:
@@ -275,9 +284,10 @@ def _control(run: Run, actor: Actor, kind: SignalKind, reason: str) -> Run:
         verb=f"orchestration.run.{kind}_requested",
         target=locked,
         before={"status": locked.status},
-        data={"reason": reason},
+        data={"reason": reason, **(wish or {})},
     )
-    post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason)
+    released: dict[str, Any] = {"claims": 0, "incident": None} if wish else {}
+    post_signal(run_id=locked.pk, kind=kind, by=actor.label, reason=reason, data=wish, **released)
     return locked_run(run.pk)
 
 

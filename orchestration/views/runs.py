@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -123,6 +124,9 @@ def value(request: HtmxRequest, org: str, run_id: UUID, digest: str) -> HttpResp
 @require_POST
 @member(Permission.RUNS_CONTROL)
 def cancel(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    if request.POST.get("undo"):
+        ask = partial(service.cancel_run, undo=True)
+        return _control(request, run_id, ask, "Cancelling. What is under way is stopped, then what was done is undone.")
     return _control(request, run_id, service.cancel_run, "Cancelling. What is under way is being stopped.")
 
 

@@ -208,7 +208,12 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("invalid_schema", definition(variables={"v": {"type": "number", "default": "x"}}), None, "variables.v", "default"),
     ("invalid_name", definition(outputs={"the proposal": 1}), None, "outputs.the proposal", "no name for an output"),
     ("not_in_effect", definition(settings={"budget": {"usd": 5}}), None, "settings.budget", "nothing is stopped"),
-    ("not_in_effect", definition(A, node("b", compensate_with="a")), "b", "nodes[1].compensate_with", "not run yet"),
+    ("compensation_misused", definition(A, node("b", compensate_with="a")), "b", "nodes[1].compensate_with", "remove its edges"),
+    ("compensation_misused", definition(A, node("b", compensate_with="b")), "b", "nodes[1].compensate_with", "cannot undo itself"),
+    ("compensation_misused", definition(node("a", compensate_with="u"), node("b", compensate_with="u"), node("u"), edges=[edge("a", "b")]), "b", "nodes[1].compensate_with", "undoes a already"),
+    ("compensation_misused", definition(loop(), node("inner", parent="each", compensate_with="u"), node("u"), edges=[]), "inner", "nodes[1].compensate_with", "same body"),
+    ("not_upstream", definition(delay("a", "{{ undone.outputs.seconds }}"), B), "a", "nodes[0].settings.seconds", "compensate_with"),
+    ("unknown_field", definition(node("a", compensate_with="u"), B, delay("u", "{{ undone.outputs.minutes }}"), edges=[edge("a", "b")]), "u", "nodes[2].settings.seconds", "no minutes"),
     ("too_large", definition(description=[[]]) | {"inputs": __import__("functools").reduce(lambda v, _: [v], range(80), [])}, None, "", "nested deeper"),
 ]  # fmt: skip
 

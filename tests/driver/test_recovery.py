@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +11,21 @@ import pytest
 
 from agents import services
 from orchestration.models import NodeRun, Run, RunEvent
+from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.agents import factories
 from tests.driver.scripted import CALLS
 from tests.driver.test_runs import scripted
-from tests.engine_host import EngineHost, event_types, make_definition, start
+from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
+from tests.host_apart import host_apart
 from tests.provider import Provider
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of pydantic, about litellm's own code
+    # clients that litellm drops by itself when it has met an error
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 QUICK = {"max_attempts": 2, "backoff": "fixed", "initial_seconds": 0.02, "jitter": False}
@@ -124,3 +128,108 @@ def test_an_attempt_is_cut_off_when_the_time_of_all_is_up(engine: EngineHost, or
     run = engine.wait_for(start(organisation, make_definition([node])), "failed", seconds=5)
     assert (run.error["code"], CALLS[f"{run.pk}/a"]) == ("node_timeout", 1)
     assert event_types(run)[-3:] == ["AttemptFailed a", "NodeFailed a", "RunFailed a"]
+
+
+# Undoing
+
+
+def booking(**last: Any) -> Any:
+    """a and b can be undone; c fails."""
+    said = {"said": "{{ undone.inputs.outputs.ticket }}/{{ undone.outputs.ticket }}/{{ inputs.who }}"}
+    return make_definition(
+        [
+            {**scripted("a", outputs={"ticket": "A"}), "compensate_with": "undo_a"},
+            {**scripted("b", outputs={"ticket": "B"}), "compensate_with": "undo_b"},
+            scripted("c", **{"fail_times": 99, "retryable": False, **last}),
+            scripted("undo_a", outputs=said),
+            scripted("undo_b", outputs=said),
+        ],
+        ["a -> b", "b -> c"],
+    )
+
+
+def test_a_run_that_fails_undoes_what_it_has_done(engine: EngineHost, organisation: Organisation) -> None:
+    run = engine.wait_for(start(organisation, booking(), {"who": "ann"}), "failed")
+    assert event_types(run)[-8:] == [
+        "NodeFailed c",
+        "CompensationStarted c",
+        "NodeStarted undo_b",
+        "NodeSucceeded undo_b",
+        "NodeStarted undo_a",
+        "NodeSucceeded undo_a",
+        "CompensationEnded",
+        "RunFailed c",
+    ]
+    assert NodeRun.objects.get(run=run, node="undo_b").outputs == {"said": "B/B/ann"}
+    assert run.error["code"] == "scripted" and run.error["message"] == "As scripted."
+    assert [told["node"] for told in run.error["compensation"]["undone"]] == ["b", "a"]
+    assert run.nodes_ended == run.nodes_total == 3
+
+
+def test_iterations_that_have_ended_are_undone_with_their_items(engine: EngineHost, organisation: Organisation) -> None:
+    inside = {"parent": "each", "compensate_with": "undo"}
+    definition = make_definition(
+        [
+            {"id": "each", "type": "loop", "settings": {"items": "inputs.names"}},
+            {**scripted("book", outputs={"for": "{{ loop.item }}"}), **inside},
+            {
+                **scripted("undo", outputs={"gone": "{{ loop.item }} {{ undone.outputs.for }} {{ loop.index }}"}),
+                "parent": "each",
+            },
+            scripted("c", fail_times=9, retryable=False),
+        ],
+        ["each -> c"],
+    )
+    run = engine.wait_for(start(organisation, definition, {"names": ["x", "y"]}), "failed")
+    undone = NodeRun.objects.filter(run=run, node="undo").order_by("started_at")
+    assert [row.outputs["gone"] for row in undone] == ["y y 1", "x x 0"]
+
+
+def test_a_cancel_undoes_if_asked(engine: EngineHost, organisation: Organisation) -> None:
+    for undo, calls in ((False, 0), (True, 1)):
+        run = start(organisation, booking(seconds=60), {"who": "ann"})
+        engine.wait_for_node(run, "c", "running")
+        runs.cancel_run(run=run, actor=Actor.command(), undo=undo)
+        engine.wait_for(run, "cancelled")
+        assert CALLS[f"{run.pk}/undo_a"] == CALLS[f"{run.pk}/undo_b"] == calls
+
+
+def test_what_was_undone_is_done_again_under_another_key(engine: EngineHost, organisation: Organisation) -> None:
+    run = engine.wait_for(start(organisation, booking(fail_times=1), {"who": "ann"}), "failed")
+    runs.retry_run(run=run, actor=Actor.command())
+    wait_until(lambda: RunEvent.objects.filter(run=run, type="RunRetried").exists(), 10, "the retry")
+    engine.wait_for(run, "failed")
+    assert CALLS[f"{run.pk}/a"] == CALLS[f"{run.pk}/a/again-1"] == 1
+    assert CALLS[f"{run.pk}/undo_a"] == CALLS[f"{run.pk}/undo_a/again-1"] == 1
+    assert run.nodes_ended == run.nodes_total == 3
+
+
+def test_a_host_that_dies_in_the_middle_of_undoing_is_followed_by_one_that_goes_on(
+    start_engine: Callable[..., EngineHost], organisation: Organisation
+) -> None:
+    """The first host, a process of its own, is killed while undo_b is at work."""
+    definition = make_definition(
+        [
+            {"id": name, "type": "agent", "settings": {"agent": agent, "inputs": inputs}, **more}
+            for name, agent, inputs, more in (
+                ("a", "echo", {"n": 1}, {"compensate_with": "undo_a"}),
+                ("b", "echo", {"n": 2}, {"compensate_with": "undo_b"}),
+                ("c", "flaky", {"fail_times": 99, "retryable": False}, {}),
+                ("undo_a", "echo", {"n": "{{ undone.outputs.n }}"}, {}),
+                ("undo_b", "sleep", {"seconds": 1.5}, {}),
+            )
+        ],
+        ["a -> b", "b -> c"],
+    )
+    for name in ("echo", "flaky", "sleep"):
+        factories.agent(organisation, name, factories.python_draft(name))
+    with host_apart() as host:
+        run = start(organisation, definition)
+        wait_until(lambda: run.node_runs.filter(node="undo_b", status="running").exists(), 20, "the undoing of b")
+        host.kill()
+        run = start_engine().wait_for(run, "failed")
+    types = event_types(run)
+    assert types.count("CompensationStarted c") == 1 and "AttemptAbandoned undo_b" in types
+    assert types.count("NodeSucceeded undo_b") == types.count("NodeSucceeded undo_a") == 1
+    assert NodeRun.objects.get(run=run, node="undo_a").outputs == {"n": 1}
+    assert [told["node"] for told in run.error["compensation"]["undone"]] == ["b", "a"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from orchestration.engine import events
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.graph import Edge, Graph, Key, NodeId, Path
+from tests.engine.undo_account import UndoAccount
 
 OPEN, LIVE, DEAD, FAILED = "open", "live", "dead", "failed"
 TAKING = ("first_success", "n_of_m", "all_settled")
@@ -44,7 +45,11 @@ class Ledger:
     cancel_requested: bool = False
     ended: str = ""
 
+    def __post_init__(self) -> None:
+        self.undo = UndoAccount(self.graph)
+
     def enter(self, event: Event) -> None:
+        self.undo.enter(event)
         match event:
             case NodeEvent():
                 assert not self.ended, f"{event} after the run has {self.ended}"
@@ -54,10 +59,13 @@ class Ledger:
             case events.RunResumed():
                 self.paused = False
             case events.RunCancelRequested():
-                self.cancel_requested = True
+                self.cancel_requested = not self.undo.going
+            case events.CompensationStarted():
+                assert not self.active(), "undoing with something under way"
+                self.cancel_requested = False
             case events.RunCompleted():
                 self.ended = "completed"
-                assert all(self._has_ended((node, ())) for node in self.graph.bodies[None])
+                assert all(self._has_ended((node, ())) for node in self.graph.flow[None])
                 assert not self.active(), "completed with something under way"
             case events.RunFailed():
                 self.ended = "failed"
@@ -235,7 +243,7 @@ class Ledger:
 
     def _check_iteration_end(self, event: events.IterationEnded) -> None:
         path = (*event.path, event.index)
-        body = self.graph.bodies.get(event.node, ())
+        body = self.graph.flow.get(event.node, ())
         assert not self.active_inside(event.node, path), "an iteration ended with something under way"
         if event.error is None:
             assert all(self._has_ended((node, path)) for node in body), "an iteration ended before its nodes"
@@ -257,8 +265,9 @@ class Ledger:
                 found = {(edge.source, path) for edge in self.graph.incoming[node]} & self.fell - opened
                 opened |= found
                 ways += found
+        self._forget_undone()
         for key in sorted(opened, key=lambda key: len(key[1])):
-            if not self._is_open_around(key):
+            if key not in self.status or not self._is_open_around(key):
                 continue
             self.live_port.pop(key, None)
             self.fell.discard(key)
@@ -270,6 +279,15 @@ class Ledger:
                 self.status[key] = "loop"
                 if self.told_to_end.get(key) == "error":
                     del self.told_to_end[key]
+
+    def _forget_undone(self) -> None:
+        again = self.undo.begin_again()
+        kept = [self.status, self.live_port, self.iterations, self.limits, self.begun_iterations, self.told_to_end]
+        sets = [self.begun, self.succeeded, self.skipped_as_dead, self.fell, self.failed_edges]
+        for account in (*kept, *sets):
+            for key in list(account):
+                if key[0] in self.graph.compensators or self.undo.outermost(key[0]) in again:
+                    account.pop(key) if isinstance(account, dict) else account.discard(key)
 
     def _is_open_around(self, key: Key) -> bool:
         node, path = key

@@ -35,6 +35,7 @@ def definitions(draw: Draw) -> Definition:
     """
     size, *inner_sizes = draw(st.lists(st.integers(1, MOST_NODES), min_size=1, max_size=5))
     garden = Garden(Random(draw(st.integers(0, 2**32))), inner_sizes)
+    garden.undo_rate = garden.random.choice([0, 0, 0.3])
     garden.grow(None, 0, size)
     choice = garden.random.choice
     return {
@@ -53,6 +54,7 @@ class Garden:
     random: Random
     inner_sizes: list[int]
     """How many nodes the loops have inside, each used once."""
+    undo_rate: float = 0.0
     nodes: list[dict[str, Any]] = field(default_factory=list)
     edges: list[dict[str, Any]] = field(default_factory=list)
 
@@ -71,6 +73,14 @@ class Garden:
                 self.grow(raw["id"], depth + 1, self.inner_sizes.pop())
         if is_braid:
             self._braid(body)
+        for raw in body:
+            if self.random.random() < self.undo_rate:
+                self._undo(raw)
+
+    def _undo(self, raw: dict[str, Any]) -> None:
+        undo = _node(self.random, f"n{len(self.nodes)}", raw["parent"], loop=False) | {"type": "work", "join": None}
+        raw["compensate_with"] = undo["id"]
+        self.nodes.append(undo)
 
     def _braid(self, body: list[dict[str, Any]]) -> None:
         """Strands of one or more nodes that all lead to the last: what joins are for."""

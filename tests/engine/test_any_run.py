@@ -165,6 +165,8 @@ def _send_any_signal(simulation: Simulation, chance: Chance) -> None:
 
 def _data(kind: SignalKind, random: Random) -> Any:
     match kind:
+        case SignalKind.CANCEL:
+            return random.choice([None, {"undo": True}])
         case SignalKind.OVERRIDE:
             return {"outputs": {"by": "hand"}, "port": random.choice(["out", "true", "no", "error"])}
         case SignalKind.VARIABLES:
@@ -199,7 +201,8 @@ def _check_nothing_is_left_over(simulation: Simulation) -> None:
         for index in node_run.loop.open
     }
     assert set(state.scopes) == {TOP, *opened}
-    assert {state.scope_of(key) for key in state.nodes} <= set(state.scopes)
+    undoers = state.graph.compensators
+    assert {state.scope_of(key) for key in state.nodes if key[0] not in undoers} <= set(state.scopes)
 
 
 def _check_at_rest(simulation: Simulation) -> None:
@@ -211,6 +214,8 @@ def _check_at_rest(simulation: Simulation) -> None:
         return
     if state.paused:
         assert state.status is RunStatus.PAUSED
+    elif state.compensation is not None:
+        assert state.status is RunStatus.COMPENSATING
     else:
         assert state.status is (RunStatus.RUNNING if simulation.at_work else RunStatus.WAITING)
     due = next_due(state)

@@ -66,6 +66,8 @@ RUN_EVENTS: list[Event] = [
     events.RunCompleted(at=BEGINNING),
     events.RunFailed(at=BEGINNING, error=error("broken")),
     events.RunCancelled(at=BEGINNING),
+    events.CompensationStarted(at=BEGINNING, error=error("broken")),
+    events.CompensationEnded(at=BEGINNING),
 ]
 
 
@@ -89,6 +91,7 @@ def state_of_run(status: RunStatus) -> RunState:
         RunStatus.COMPLETED: events.RunCompleted(at=BEGINNING),
         RunStatus.FAILED: events.RunFailed(at=BEGINNING, error=error("broken")),
         RunStatus.CANCELLED: events.RunCancelled(at=BEGINNING),
+        RunStatus.COMPENSATING: events.CompensationStarted(at=BEGINNING, error=error("broken")),
     }
     if status in ends:
         story.record(ends[status])
@@ -110,7 +113,7 @@ def test_a_node_run_makes_the_moves_of_the_table_and_no_other(status: NodeStatus
         assert state == before
 
 
-@pytest.mark.parametrize("status", [status for status in RunStatus if status is not RunStatus.COMPENSATING])
+@pytest.mark.parametrize("status", RunStatus)
 @pytest.mark.parametrize("event", RUN_EVENTS, ids=lambda event: type(event).__name__)
 def test_a_run_makes_the_moves_of_the_table_and_no_other(status: RunStatus, event: Event) -> None:
     state = state_of_run(status)

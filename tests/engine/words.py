@@ -91,6 +91,7 @@ class Story:
             "paused": events.RunPaused(at=self.now),
             "resumed": events.RunResumed(at=self.now),
             "cancel requested": events.RunCancelRequested(at=self.now),
+            "cancel with undo requested": events.RunCancelRequested(at=self.now, undo=True),
             "retried": events.RunRetried(at=self.now),
         }
         if sentence in simple:
@@ -104,7 +105,8 @@ class Story:
 
     def _lead_up_to(self, key: Key, verb: str) -> None:
         node, path = key
-        if path and self.state.scope_of(key) not in self.state.scopes:
+        undoes = node in self.state.graph.compensators
+        if path and self.state.scope_of(key) not in self.state.scopes and not undoes:
             parent = self.state.graph.nodes[node].parent
             assert parent
             self.record(events.IterationStarted(at=self.now, node=parent, path=path[:-1], index=path[-1]))
@@ -211,6 +213,10 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} is broken in {index} by {source}"
         case events.RunFailed(error=error, node=node, path=path):
             return f"the run fails ({error['code']}" + (f" at {_key(node, path)})" if node else ")")
+        case events.CompensationStarted(error=error):
+            return f"undoing begins ({error['code'] if error else 'cancelled'})"
+        case events.CompensationEnded(undone=undone, failed=failed, left=left):
+            return f"undoing ends ({len(undone)} undone, {len(failed)} failed, {len(left)} left)"
         case events.RunCancelled():
             return "the run is cancelled"
     raise AssertionError(f"no words for {event}")

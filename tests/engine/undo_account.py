@@ -1,0 +1,78 @@
+"""An account of what can be undone and what was, kept from the events alone: reverse order, once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orchestration.engine import events
+from orchestration.engine.events import Event
+from orchestration.engine.graph import Graph, Key, NodeId
+
+UNCLEAR = ("outcome_unknown", "timeout", "node_timeout")
+
+
+@dataclass
+class UndoAccount:
+    graph: Graph
+    done: list[Key] = field(default_factory=list)
+    """Successes that can be undone, in the order of completion."""
+    going: bool = False
+    left: list[Key] = field(default_factory=list)
+    undone: list[Key] = field(default_factory=list)
+    did_nothing: set[Key] = field(default_factory=set)
+    """Node runs whose failure is clear and which a person let count as done: nothing to undo."""
+    clear: dict[Key, bool] = field(default_factory=dict)
+
+    def enter(self, event: Event) -> None:
+        match event:
+            case events.NodeEscalated():
+                self.clear[event.key] = event.error["code"] not in UNCLEAR
+            case events.EscalationAnswered(action="skip") if self.clear[event.key]:
+                self.did_nothing.add(event.key)
+            case events.NodeStarted():
+                self.did_nothing.discard(event.key)
+                self._check_start(event)
+            case events.NodeSucceeded() if event.node in self.graph.compensators:
+                self.undone.append(self._undone_by(event.key))
+            case events.NodeSucceeded() if self.graph.nodes[event.node].compensate_with:
+                if event.key not in self.did_nothing:
+                    self.done = [key for key in self.done if key != event.key] + [event.key]
+            case events.CompensationStarted():
+                assert self.done and not self.going
+                self.going, self.left, self.undone = True, list(self.done), []
+            case events.CompensationEnded():
+                named = [(told["node"], events.path_of(told["path"])) for told in event.undone]
+                assert named == self.undone
+                assert sorted(named) == sorted(set(named)), "undone twice"
+            case events.RunCompleted():
+                assert not self.going, "a run that was being undone has completed"
+
+    def _check_start(self, event: events.NodeStarted) -> None:
+        if event.node not in self.graph.compensators:
+            assert not self.going, f"{event.key} started while the run was being undone"
+            return
+        assert self.going, f"{event.key} undoes something though nothing is to be undone"
+        undone = self._undone_by(event.key)
+        if event.attempt == 1:
+            assert self.left and self.left.pop() == undone, f"{event.key} is not next"
+
+    def _undone_by(self, key: Key) -> Key:
+        return (self.graph.compensators[key[0]], key[1])
+
+    def begin_again(self) -> set[NodeId]:
+        """After a retry of the run: the nodes at the top that begin from nothing, with all inside of them."""
+        if not self.going:
+            return set()
+        self.going = False
+        self.done = [key for key in self.done if key not in self.undone]
+        again = {self.outermost(node) for node, _ in self.undone}
+        behind = list(again)
+        while behind:
+            targets = {edge.target for edge in self.graph.outgoing[behind.pop()]} - again
+            again |= targets
+            behind += targets
+        return again
+
+    def outermost(self, node: NodeId) -> NodeId:
+        parent = self.graph.nodes[node].parent
+        return node if parent is None else self.outermost(parent)
