@@ -178,12 +178,17 @@ def _reach(view: View, ports: Mapping[str, tuple[str, ...] | None], on_cycle: se
                     reached.add(edge.target)
                     stack.append(edge.target)
         connected = {end for edge in view.links for end in (edge.source, edge.target)}
-        alone = [node for node in body if node.id not in connected and node.id not in view.undoes]
+        alone = [node for node in body if node.id not in connected and not _stands_aside(view, node)]
         unreachable |= {node.id for node in body if node.id not in reached}
-        if len(alone) < sum(node.id not in view.undoes for node in body):
+        if len(alone) < sum(not _stands_aside(view, node) for node in body):
             yield from map(_unconnected, alone)
     for name in sorted(unreachable - on_cycle, key=lambda name: view.nodes[name].index):
         yield _unreachable(view, view.nodes[name], unreachable)
+
+
+def _stands_aside(view: View, node: NodeView) -> bool:
+    """No part of the normal flow, and not meant to be."""
+    return node.id in view.undoes or node.type == "error_handler"
 
 
 def _unconnected(node: NodeView) -> Problem:

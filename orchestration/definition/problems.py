@@ -73,6 +73,7 @@ class Code(StrEnum):
     INVALID_SCHEMA = "invalid_schema"
     INVALID_NAME = "invalid_name"
     UNKNOWN_SHARED_KEY = "unknown_shared_key"
+    HANDLER_MISUSED = "handler_misused"
     COMPENSATION_MISUSED = "compensation_misused"
     NOT_IN_EFFECT = "not_in_effect"
 

@@ -10,6 +10,7 @@ from orchestration.nodes.base import NodeType
 
 
 def check(view: View, types: Mapping[str, NodeType]) -> Iterator[Problem]:
+    yield from _handlers(view)
     for node in view.nodes.values():
         if isinstance(node.raw.get("escalate"), Mapping):
             yield from _escalation(view, node, types)
@@ -57,3 +58,23 @@ def _misuse(view: View, node: NodeView, undo: NodeView, types: Mapping[str, Node
     others = [other.id for other in view.nodes.values() if other.raw.get("compensate_with") == undo.id]
     if others[0] != node.id:
         yield f"{undo.id} undoes {others[0]} already: a node undoes one other."
+
+
+def _handlers(view: View) -> Iterator[Problem]:
+    for parent, body in view.bodies.items():
+        where = f"the loop {parent}" if parent else "the workflow"
+        handlers = [node for node in body if node.type == "error_handler"]
+        if not handlers:
+            continue
+        first = handlers[0]
+        for other in handlers[1:]:
+            message = f"{where.capitalize()} has two error handlers: {first.id} and {other.id}. Keep one."
+            yield Problem(Code.HANDLER_MISUSED, message, other.id, other.place)
+        path = view.handling[parent]
+        if len(path) == sum(node.id not in view.undoes for node in body):
+            message = f"Nothing in {where} could fail before {first.id}: there is nothing besides its path."
+            yield Problem(Code.HANDLER_MISUSED, message, first.id, first.place)
+        for edge in view.edges:
+            if edge.target in path and (edge.source not in path or edge.target == first.id):
+                message = f"{edge.source} leads to {edge.target}, which only the error handler {first.id} may start."
+                yield Problem(Code.HANDLER_MISUSED, message, edge.target, edge.place)

@@ -119,7 +119,7 @@ class _Checker:
         outputs = self.view.raw.get("outputs")
         if isinstance(outputs, Mapping):
             top = frozenset(node.id for node in self.view.bodies[None])
-            seen = Seen(top, loop=False, error=False)
+            seen = Seen(top, loop=False, error=None in self.view.handling)
             for path, value in _strings(outputs):
                 yield from self.text(Text(path, value, Reading.TEMPLATE), seen, ("outputs", *path))
 
@@ -137,6 +137,12 @@ class _Checker:
             for name in (inner.id, *self.view.ancestors[inner.id])
             for edge in self.view.incoming[name]
         )
+        for inner in (node, *around):
+            body = inner.parent if inner.parent in self.view.nodes else None
+            path = self.view.handling.get(body, frozenset())
+            if inner.id in path:  # whatever the flow has done by then may be read
+                error = True
+                nodes |= {other.id for other in self.view.bodies[body]} - path - self.view.undoes.keys()
         branches = frozenset(edge.source for edge in self.view.incoming[node.id])
         return Seen(frozenset(nodes), loop=bool(around), error=error, branches=branches, at=node)
 

@@ -96,6 +96,22 @@ class View:
         )
 
     @cached_property
+    def handling(self) -> Mapping[str | None, frozenset[str]]:
+        """By body, its first error handler and all that this leads to."""
+        found: dict[str | None, frozenset[str]] = {}
+        for parent, body in self.bodies.items():
+            handler = next((node for node in body if node.type == "error_handler"), None)
+            if handler is not None:
+                reached, stack = {handler.id}, [handler.id]
+                while stack:
+                    for edge in self.outgoing[stack.pop()]:
+                        if edge.target not in reached:
+                            reached.add(edge.target)
+                            stack.append(edge.target)
+                found[parent] = frozenset(reached)
+        return found
+
+    @cached_property
     def undoes(self) -> Mapping[str, NodeView]:
         """By the id of a node that undoes another: which. The first that names it."""
         found: dict[str, NodeView] = {}

@@ -23,6 +23,7 @@ from typing import Any
 from orchestration.driving.branches import branches
 from orchestration.engine.events import path_text
 from orchestration.engine.graph import Key, NodeId, Path
+from orchestration.engine.handlers import handled_error
 from orchestration.engine.sharing import visible
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey, Undoable
 from orchestration.nodes.base import RunFacts
@@ -111,9 +112,25 @@ class Scope(Mapping[str, JSON]):
         }
 
     def _error(self) -> JSON:
-        """Of the nearest node upstream, in the same body, whose failure led on through its `error` port."""
-        graph, path = self._state.graph, self._scope_key[1]
-        frontier, seen = [self._node] if self._node else [], set[NodeId]()
+        """Of the nearest node upstream whose failure led on through its `error` port, or what the error handler was
+        handed on whose path this is; in the same body, else in the one around it.
+        """
+        scope_key, node = self._scope_key, self._node
+        while (found := self._error_in(scope_key, node)) is None and scope_key[0] is not None:
+            node = scope_key[0]
+            scope_key = (self._state.graph.nodes[node].parent, scope_key[1][:-1])
+        return found
+
+    def _error_in(self, scope_key: ScopeKey, node: NodeId | None) -> JSON:
+        if node is None or node in self._state.graph.handling.get(scope_key[0], ()):
+            handled = handled_error(self._state, scope_key)
+            if handled is not None:
+                return self._nearest_error(scope_key, node) or handled
+        return self._nearest_error(scope_key, node)
+
+    def _nearest_error(self, scope_key: ScopeKey, node: NodeId | None) -> JSON:
+        graph, path = self._state.graph, scope_key[1]
+        frontier, seen = [node] if node else [], set[NodeId]()
         while frontier:
             sources = [edge for node in frontier for edge in graph.incoming[node] if edge.source not in seen]
             for edge in sources:

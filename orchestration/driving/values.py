@@ -269,6 +269,7 @@ def _data_of(state: RunState) -> Iterator[JSON]:
         yield node_run.wait_data
         yield node_run.signal
         yield node_run.edited
+        yield node_run.handles
         if node_run.loop is not None:
             yield node_run.loop.items
             yield list(node_run.loop.results.values())

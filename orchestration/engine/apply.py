@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from orchestration.engine import errors, events, loops, moving, reuse, saga, sharing
+from orchestration.engine import errors, events, handlers, loops, moving, reuse, saga, sharing
 from orchestration.engine.events import Event, NodeEvent
 from orchestration.engine.frontier import enter, leave
 from orchestration.engine.graph import Graph, Key
@@ -101,6 +101,8 @@ def _legal_node_move(state: RunState, event: NodeEvent) -> NodeStatus:
         raise IllegalEvent(f"{_words(event)}: it undoes another node, and is no part of the normal flow.")
     if node not in state.graph.nodes or state.scope_of(event.key) not in state.scopes:
         raise IllegalEvent(f"{_words(event)}: there is no such node in the run, or its iteration is not open.")
+    if isinstance(event, events.ErrorHandled) and handlers.free(state, state.scope_of(event.key)) != event.key:
+        raise IllegalEvent(f"{_words(event)}: it is no error handler, or has begun.")
     parent = state.graph.nodes[node].parent
     if parent is not None and state.nodes[(parent, path[:-1])].status is not NodeStatus.RUNNING:
         raise IllegalEvent(f"{_words(event)}: the loop around it has ended.")
@@ -220,6 +222,11 @@ def _escalation_answered(state: RunState, node_run: NodeRunState, event: events.
         node_run.tries_since, node_run.until = None, event.at
 
 
+def _error_handled(state: RunState, node_run: NodeRunState, event: events.ErrorHandled) -> None:
+    node_run.handles = event.error
+    handlers.begin(state, event.key)
+
+
 def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:
     did_nothing = node_run.answer == "skip" and not errors.is_unclear(node_run.error)
     node_run.outputs, node_run.port, node_run.error = event.outputs, event.port, None
@@ -337,6 +344,7 @@ _NODE_CHANGES: dict[type[NodeEvent], Callable[[RunState, NodeRunState, Any], Non
     events.AlternativeChosen: _alternative_chosen,
     events.NodeEscalated: _node_escalated,
     events.EscalationAnswered: _escalation_answered,
+    events.ErrorHandled: _error_handled,
     events.NodeSucceeded: _node_succeeded,
     events.NodeFailed: _node_failed,
     events.NodeSkipped: _node_skipped,

@@ -225,6 +225,16 @@ class EscalationAnswered(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorHandled(NodeEvent):
+    """A failure that nothing else handles is handed to this error handler of the body: its path begins now.
+
+    `error` tells besides the `node` and the `path` it came from.
+    """
+
+    error: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSucceeded(NodeEvent):
     outputs: JSON = None
     port: str = "out"
@@ -334,7 +344,7 @@ TYPES: dict[str, type[Event]] = {
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
         VariablesChanged, RunMoved, CompensationStarted, CompensationEnded,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
-        AlternativeChosen, NodeEscalated, EscalationAnswered,
+        AlternativeChosen, NodeEscalated, EscalationAnswered, ErrorHandled,
         NodeSucceeded, NodeFailed, NodeSkipped, NodeOverridden, NodeCancelled,
         LoopOpened, IterationStarted, IterationEnded, LoopBroken, LoopClosed, SignalIgnored,
     )

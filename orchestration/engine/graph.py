@@ -20,6 +20,7 @@ from orchestration.engine.shape import losing_branches, remaining_lengths
 
 NodeId = str
 BREAK = "break"
+HANDLER = "error_handler"
 """The type of the nodes that end the loop around them."""
 Path = tuple[int, ...]
 """Iteration indexes of the loops around a node, outermost first. `()` outside of any loop."""
@@ -145,6 +146,8 @@ class Graph:
     """Which join takes a node's failure upon itself: of those that do and to which all its paths lead the nearest."""
     compensators: Mapping[NodeId, NodeId] = field(default_factory=dict)
     """Nodes that undo another, and which."""
+    handling: Mapping[NodeId | None, tuple[NodeId, ...]] = field(default_factory=dict)
+    """By body, its error handler and all that this leads to, in topological order; bodies without one are left out."""
     flow: Mapping[NodeId | None, tuple[NodeId, ...]] = field(default_factory=dict)
     """Bodies without what is not part of their normal flow."""
 
@@ -174,6 +177,8 @@ class Graph:
             if node.join.rule != "all"
         }
         undoers = {node.compensate_with: node.id for node in nodes.values() if node.compensate_with in nodes}
+        handling = _handling(nodes, bodies, targets)
+        aside = {*undoers, *(node for path in handling.values() for node in path)}
         return cls(
             nodes=nodes,
             incoming={node: tuple(found) for node, found in incoming.items()},
@@ -195,7 +200,8 @@ class Graph:
             losers=losers,
             takers=_takers(nodes, bodies, losers),
             compensators={by: node for by, node in undoers.items() if by is not None},
-            flow={parent: tuple(node for node in body if node not in undoers) for parent, body in bodies.items()},
+            handling=handling,
+            flow={parent: tuple(node for node in body if node not in aside) for parent, body in bodies.items()},
         )
 
     def successors(self, node: NodeId, port: str) -> tuple[NodeId, ...]:
@@ -229,6 +235,24 @@ def _node(raw: Mapping[str, Any], inline: AbstractSet[str], containers: Abstract
 def _alternatives(raw: Mapping[str, Any]) -> tuple[str, ...]:
     named = (raw.get("settings") or {}).get("alternatives")
     return tuple(map(str, named)) if isinstance(named, list | tuple) else ()
+
+
+def _handling(
+    nodes: Mapping[NodeId, Node],
+    bodies: Mapping[NodeId | None, tuple[NodeId, ...]],
+    targets: Mapping[NodeId, tuple[NodeId, ...]],
+) -> dict[NodeId | None, tuple[NodeId, ...]]:
+    found: dict[NodeId | None, tuple[NodeId, ...]] = {}
+    for parent, body in bodies.items():
+        handler = next((node for node in body if nodes[node].type == HANDLER), None)
+        if handler is None:
+            continue
+        reached = {handler}
+        for node in body:
+            if node in reached:
+                reached.update(targets[node])
+        found[parent] = tuple(node for node in body if node in reached)
+    return found
 
 
 def _takers(

@@ -31,6 +31,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from orchestration.engine import handlers
 from orchestration.engine.frontier import make_ready
 from orchestration.engine.graph import Edge, Key, NodeId, Path
 from orchestration.engine.rules import EARLY, RULES, Edges, Verdict
@@ -72,8 +73,8 @@ def _token(source: NodeRunState, port: str) -> Token:
 
 def open_scope(state: RunState, scope_key: ScopeKey) -> None:
     """Begin a body: the nodes that no edge leads to may start."""
-    parent, path = scope_key
-    body = state.graph.flow.get(parent, ())
+    path = scope_key[1]
+    body = handlers.body_of(state, scope_key)
     state.scopes[scope_key] = Scope(unended=len(body))
     for node in body:
         if not state.graph.incoming[node] and _is_pending(state, (node, path)):

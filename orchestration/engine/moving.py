@@ -81,6 +81,9 @@ def _obstacles(state: RunState, graph: Graph) -> Iterator[Obstacle]:
         yield Obstacle("not_under_way", f"Only a run under way can be moved, and this one is {state.status}.")
     for key, node_run in state.nodes.items():
         yield from _of_node_run(state, graph, key, node_run)
+    for (node, _), node_run in state.nodes.items():
+        if node_run.handles is not None:
+            yield Obstacle("handling", "An error handler is at work: let it end first.", node)
     for key in state.undoable:
         if not carries(state.graph, graph, key[0]) or graph.nodes[key[0]].compensate_with is None:
             name = _name(state, key[0])

@@ -23,7 +23,7 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from orchestration.engine import errors, loops, saga
+from orchestration.engine import errors, handlers, loops, saga
 from orchestration.engine.commands import Command, CompleteRun, EndIteration, Record, ResumeNode, StartNode, StopNode
 from orchestration.engine.events import (
     AttemptAbandoned,
@@ -101,7 +101,7 @@ def _end_early(state: RunState, now: datetime) -> list[Command]:
     if state.cancel_requested:
         return _stop_inside(state, TOP, "cancelled") or [saga.end(state, now)]
     if TOP in state.frontier.failing:
-        return _stop_inside(state, TOP, "run_failed") or [_run_failed(state, now)]
+        return _stop_inside(state, TOP, handlers.why_stopped(state, TOP)) or [_run_failed(state, now)]
     if state.deadline and state.deadline <= now and not state.paused:
         error = errors.run_timeout(state.graph.timeout_seconds or 0)
         return _stop_inside(state, TOP, "timeout") or [saga.end(state, now, error)]
@@ -109,8 +109,14 @@ def _end_early(state: RunState, now: datetime) -> list[Command]:
 
 
 def _run_failed(state: RunState, now: datetime) -> Record:
-    """The error names the node it came from, which may be deep inside of loops."""
+    """An error handler first, then the end. The error names the node it came from, maybe deep inside of loops."""
     error = _located_error(state, TOP)
+    if handled := handlers.hand_over(state, TOP, error, now):
+        return handled
+    return _ended_with(state, error, now)
+
+
+def _ended_with(state: RunState, error: JSON, now: datetime) -> Record:
     return saga.end(state, now, error, error["node"], path_of(error["path"]))
 
 
@@ -147,9 +153,12 @@ def _fail_iteration(state: RunState, now: datetime) -> list[Command]:
         loop, path = scope_key
         if loop is None:
             continue
-        if stops := _stop_inside(state, scope_key, "iteration_failed"):
+        reason = "iteration_failed" if handlers.free(state, scope_key) is None else "error_handled"
+        if stops := _stop_inside(state, scope_key, reason):
             return stops
         error = _located_error(state, scope_key)
+        if handled := handlers.hand_over(state, scope_key, error, now):
+            return [handled]
         return [Record(IterationEnded(at=now, node=loop, path=path[:-1], index=path[-1], error=error))]
     return []
 
@@ -174,7 +183,9 @@ def _located_error(state: RunState, scope_key: ScopeKey) -> JSON:
     failure = state.scopes[scope_key].failure
     if failure is None:
         raise AssertionError("Only scopes in which something failed are failing.")
-    return {"node": failure.node, "path": path_text(failure.path), **failure.error}
+    located = {"node": failure.node, "path": path_text(failure.path), **failure.error}
+    handled = handlers.handled_error(state, scope_key)
+    return {**located, "handling": handled} if handled is not None else located
 
 
 # What is decided without doing anything
@@ -251,10 +262,24 @@ def _close_scopes(state: RunState, now: datetime) -> list[Command]:
     if leftovers:
         return _stop(state, dict.fromkeys(leftovers, "lost_join"), now)
     return [
-        CompleteRun() if loop is None else EndIteration(node=loop, path=path[:-1], index=path[-1])
-        for loop, path in state.frontier.closing
-        if state.scopes[loop, path].failure is None
+        _ended_after_handling(state, scope_key, error, now) if (error := handlers.fails_with(state, scope_key)) else end
+        for scope_key in state.frontier.closing
+        if state.scopes[scope_key].failure is None
+        for end in [_ended_well(scope_key)]
     ]
+
+
+def _ended_well(scope_key: ScopeKey) -> Command:
+    loop, path = scope_key
+    return CompleteRun() if loop is None else EndIteration(node=loop, path=path[:-1], index=path[-1])
+
+
+def _ended_after_handling(state: RunState, scope_key: ScopeKey, error: JSON, now: datetime) -> Record:
+    """The handler's path has ended, and was for cleaning up: the failure stands."""
+    loop, path = scope_key
+    if loop is None:
+        return _ended_with(state, error, now)
+    return Record(IterationEnded(at=now, node=loop, path=path[:-1], index=path[-1], error=error))
 
 
 # What begins

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orchestration.engine import events, loops
+from orchestration.engine import events, handlers, loops
 from orchestration.engine.frontier import enter
 from orchestration.engine.graph import Key
 from orchestration.engine.joins import open_scope, settle
@@ -32,7 +32,7 @@ def reopened_by_retry(state: RunState) -> list[Key]:
     found = {key for key, node_run in state.nodes.items() if _opens_again(node_run)}
     for key in list(found):
         found.update(behind_failed_join(state, key))
-    again = begin_again(state)
+    again = begin_again(state) | handlers.paths_begun(state)
     return [key for key in state.nodes if key in again or (key in found and _is_around_open(state, key, found))]
 
 
@@ -84,7 +84,8 @@ def _is_around_open(state: RunState, key: Key, opened: set[Key]) -> bool:
 
 
 def reopen(state: RunState, event: events.RunRetried) -> None:
-    opened, again = reopened_by_retry(state), begin_again(state)
+    opened, handled = reopened_by_retry(state), handlers.paths_begun(state)
+    again = begin_again(state) | handled
     forget_undone(state, again)
     for key in opened:
         if key in again:

@@ -187,9 +187,8 @@ def forget_undone(state: RunState, again: set[Key]) -> None:
         del state.undoable[key]
     for key in again:
         del state.nodes[key]
-    tops = {outermost(state, node) for node, _ in again if node not in state.graph.compensators}
     for loop, path in list(state.scopes):
-        if loop is not None and outermost(state, loop) in tops:
+        if loop is not None and (loop, path[:-1]) not in state.nodes:
             del state.scopes[loop, path]
     state.compensation, state.cancel_undo = None, False
 

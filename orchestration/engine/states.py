@@ -55,6 +55,8 @@ class NodeStatus(StrEnum):
 NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
     NodeStatus.PENDING: {
         events.NodeStarted: NodeStatus.RUNNING,
+        # of an error handler: something has failed, and it may begin
+        events.ErrorHandled: NodeStatus.PENDING,
         events.NodeSkipped: NodeStatus.SKIPPED,
         # only of joins, when their rule can no longer be met
         events.NodeFailed: NodeStatus.FAILED,
@@ -225,6 +227,8 @@ class NodeRunState:
     """The last attempt was cut off and nothing has been decided about it yet."""
     acted: str = ""
     """Whether outside calls of the last attempt, failed or cut off, took effect: "" none did, "maybe", "yes"."""
+    handles: Any = None
+    """Of an error handler whose path has begun: the error it was handed, with the node it came from."""
     inputs: Any = None
     """Settings of the last attempt as they were resolved; kept only of nodes that can be undone."""
     port: str = ""

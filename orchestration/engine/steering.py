@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration.engine import loops
+from orchestration.engine import handlers, loops
 from orchestration.engine.events import (
     Event,
     NodeCancelled,
@@ -48,6 +48,8 @@ def refusal_of_outcome(state: RunState, signal: Signal) -> str:
         return f"The run has no step {signal.node!r}."
     if signal.node in state.graph.compensators:
         return "The step undoes another, and is no part of the normal flow."
+    if handlers.is_aside(state, key):
+        return "An error handler decides whether the step runs: it has not taken over, or has and the flow has ended."
     node_run = state.node(key)
     if state.status in _MAY_GO_ON:
         if key in state.nodes and key in reopened_by_retry(state):

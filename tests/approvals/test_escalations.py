@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from django.test import Client
 from approvals import queries
 from approvals.models import ApprovalRequest, Decision
 from approvals.services import decisions
-from orchestration.models import NodeRun, Run, RunEvent
+from orchestration.definition.validation import validate
+from orchestration.models import Definition, NodeRun, Run, RunEvent
 from orchestration.monitoring.queries import reasons
+from orchestration.queries.contracts import contracts
 from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, User
@@ -210,3 +213,23 @@ def test_the_api_decides_with_the_right_to_control_runs(engine: EngineHost, cast
     assert answer.status_code == 200 and answer.json()["decision"]["values"] == {"outputs": {"n": 1}}
     assert client.post(address, body, "application/json", headers=token).status_code == 409
     engine.wait_for(run)
+
+
+def test_the_example_of_the_guide_is_right_and_runs(engine: EngineHost, cast: Cast) -> None:
+    """docs/guides/recovery.md"""
+    body = json.loads((Path(__file__).parents[2] / "docs" / "guides" / "recovery.json").read_text("utf-8"))
+    organisation = cast.organisation
+    for slug, does in (("quote", "flaky"), ("quote-backup", "echo"), ("seats", "echo"), ("card", "flaky")):
+        config = {"config": {"callable": does}}
+        factories.agent(organisation, slug, factories.python_draft(does, **config))
+    assert [problem for problem in validate(body, agents=contracts(organisation, body)) if problem.is_error] == []
+    definition = Definition.objects.create(digest="0" * 64, body=body)
+    asked = asked_by(run := start(organisation, definition, {"guest": "ann", "declined": 9}))
+    assert asked.node == "charge" and "could not be charged" in asked.message
+    decide(asked, cast.by_role["operator"], "fail")
+    engine.wait_for(run, "failed")
+    types = event_types(run)
+    order = ["NodeEscalated charge", "ErrorHandled whatever", "NodeSucceeded report", "CompensationStarted charge"]
+    assert [types.index(name) for name in order] == sorted(types.index(name) for name in order)
+    outputs = dict(NodeRun.objects.filter(run=run).values_list("node", "outputs"))
+    assert outputs["report"]["wrong"].startswith("charge: ") and outputs["release"] == {"released": "ann"}

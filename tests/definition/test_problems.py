@@ -54,6 +54,10 @@ def approval(name: str = "legal") -> dict[str, Any]:
     return node(name, "approval", settings={})
 
 
+def handler(name: str = "h") -> dict[str, Any]:
+    return node(name, "error_handler", settings={})
+
+
 def delay(name: str, seconds: Any, **more: Any) -> dict[str, Any]:
     return node(name, settings={"seconds": seconds}, **more)
 
@@ -208,6 +212,9 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("invalid_schema", definition(variables={"v": {"type": "number", "default": "x"}}), None, "variables.v", "default"),
     ("invalid_name", definition(outputs={"the proposal": 1}), None, "outputs.the proposal", "no name for an output"),
     ("not_in_effect", definition(settings={"budget": {"usd": 5}}), None, "settings.budget", "nothing is stopped"),
+    ("handler_misused", definition(A, handler(), B, edges=[edge("a", "h")]), "h", "edges[0]", "only the error handler h"),
+    ("handler_misused", definition(A, handler(), handler("i"), edges=[]), "i", "nodes[2]", "two error handlers: h and i"),
+    ("handler_misused", definition(handler(), A, edges=[edge("h", "a")]), "h", "nodes[0]", "nothing besides its path"),
     ("compensation_misused", definition(A, node("b", compensate_with="a")), "b", "nodes[1].compensate_with", "remove its edges"),
     ("compensation_misused", definition(A, node("b", compensate_with="b")), "b", "nodes[1].compensate_with", "cannot undo itself"),
     ("compensation_misused", definition(node("a", compensate_with="u"), node("b", compensate_with="u"), node("u"), edges=[edge("a", "b")]), "b", "nodes[1].compensate_with", "undoes a already"),

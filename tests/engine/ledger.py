@@ -38,6 +38,8 @@ class Ledger:
     begun_iterations: dict[Key, int] = field(default_factory=dict)
     told_to_end: dict[Key, str] = field(default_factory=dict)
     """Loops that begin no iteration any more, and why."""
+    handled: set[tuple[NodeId | None, Path]] = field(default_factory=set)
+    """Bodies in which an error handler has taken over."""
     outcome_unknown: set[Key] = field(default_factory=set)
     """At-most-once node runs that were cut off."""
     escalated: set[Key] = field(default_factory=set)
@@ -65,7 +67,7 @@ class Ledger:
                 self.cancel_requested = False
             case events.RunCompleted():
                 self.ended = "completed"
-                assert all(self._has_ended((node, ())) for node in self.graph.flow[None])
+                assert self._all_have_ended(None, ())
                 assert not self.active(), "completed with something under way"
             case events.RunFailed():
                 self.ended = "failed"
@@ -81,6 +83,12 @@ class Ledger:
     def _enter_node_event(self, event: NodeEvent) -> None:
         key = event.key
         match event:
+            case events.ErrorHandled():
+                scope = self._scope(key)
+                assert scope not in self.handled, f"{scope} is handled twice"
+                inside = [other for other in self.active() if self._is_in(other, scope)]
+                assert not inside, f"{inside} under way when the error handler takes over"
+                self.handled.add(scope)
             case events.NodeStarted():
                 self._check_start(key, event.attempt)
                 self.status[key] = "running"
@@ -187,6 +195,9 @@ class Ledger:
         assert not self.cancel_requested, f"{key} started after the run was to be cancelled"
         if self.status.get(key) == "retrying":
             return
+        on_path = key[0] in self.graph.handling.get(self.graph.nodes[key[0]].parent, ())
+        undoes = key[0] in self.graph.compensators
+        assert undoes or on_path == (self._scope(key) in self.handled), f"{key} started: handling is {on_path}"
         assert key not in self.status, f"{key} started though it is {self.status[key]}"
         assert key not in self.begun, f"{key} has fired twice"
         assert attempt == 1
@@ -243,10 +254,29 @@ class Ledger:
 
     def _check_iteration_end(self, event: events.IterationEnded) -> None:
         path = (*event.path, event.index)
-        body = self.graph.flow.get(event.node, ())
         assert not self.active_inside(event.node, path), "an iteration ended with something under way"
         if event.error is None:
-            assert all(self._has_ended((node, path)) for node in body), "an iteration ended before its nodes"
+            assert self._all_have_ended(event.node, path), "an iteration ended before its nodes"
+
+    def _scope(self, key: Key) -> tuple[NodeId | None, Path]:
+        return (self.graph.nodes[key[0]].parent, key[1])
+
+    def _is_in(self, key: Key, scope: tuple[NodeId | None, Path]) -> bool:
+        loop, path = scope
+        return loop is None or (key[1][: len(path)] == path and self._is_in_body(key[0], loop))
+
+    def _all_have_ended(self, parent: NodeId | None, path: Path) -> bool:
+        """Of the body's flow, or of its error handler's path if that has taken over."""
+        body = self.graph.handling if (parent, path) in self.handled else self.graph.flow
+        return all(self._has_ended((node, path)) for node in body.get(parent, ()))
+
+    def _forget_handled(self) -> None:
+        """A retry goes on with the normal flow."""
+        for parent, path in self.handled:
+            for account in (self.status, self.live_port, self.begun, self.succeeded, self.fell, self.failed_edges):
+                for key in [key for key in account if key[1] == path and key[0] in self.graph.handling[parent]]:
+                    account.pop(key) if isinstance(account, dict) else account.discard(key)
+        self.handled.clear()
 
     def _has_ended(self, key: Key) -> bool:
         return key in self.live_port
@@ -266,6 +296,7 @@ class Ledger:
                 opened |= found
                 ways += found
         self._forget_undone()
+        self._forget_handled()
         for key in sorted(opened, key=lambda key: len(key[1])):
             if key not in self.status or not self._is_open_around(key):
                 continue

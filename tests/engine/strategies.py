@@ -73,9 +73,20 @@ class Garden:
                 self.grow(raw["id"], depth + 1, self.inner_sizes.pop())
         if is_braid:
             self._braid(body)
+        if self.random.random() < 0.2:
+            body += self._handler(parent)
         for raw in body:
             if self.random.random() < self.undo_rate:
                 self._undo(raw)
+
+    def _handler(self, parent: str | None) -> list[dict[str, Any]]:
+        """An error handler and a node behind it."""
+        handler = _node(self.random, f"n{len(self.nodes)}", parent, loop=False)
+        handler |= {"type": "error_handler", "settings": {"then": self.random.choice(["fail", "complete"])}}
+        behind = _node(self.random, f"n{len(self.nodes) + 1}", parent, loop=False) | {"join": None}
+        self.nodes += [handler, behind]
+        self.edges.append({"source": handler["id"], "port": "out", "target": behind["id"]})
+        return [handler, behind]
 
     def _undo(self, raw: dict[str, Any]) -> None:
         undo = _node(self.random, f"n{len(self.nodes)}", raw["parent"], loop=False) | {"type": "work", "join": None}

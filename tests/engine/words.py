@@ -196,6 +196,8 @@ def _fact(event: Event, now: datetime) -> str:
             return f"{_key(*event.key)} is tried again in {(due - now).total_seconds():g} s"
         case events.AlternativeChosen(agent=agent, error=error):
             return f"{_key(*event.key)} turns to {agent} ({error['code']})"
+        case events.ErrorHandled(error=error):
+            return f"{_key(*event.key)} takes over ({error['code']})"
         case events.NodeEscalated(error=error, assignee=assignee):
             return f"{_key(*event.key)} asks {assignee['user'] or assignee['role'] or 'anybody'} ({error['code']})"
         case events.NodeFailed(error=error, handled=handled, taken_by=taker):

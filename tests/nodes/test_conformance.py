@@ -28,6 +28,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "break": {"result": "{{ inputs.text }}"},
     "condition": {"condition": "size(inputs.text) > 1"},
     "delay": {"seconds": 1},
+    "error_handler": {"then": "complete"},
     "fail": {"message": "Not {{ inputs.text }}"},
     "http": {
         "url": "https://api.example.com/search",
