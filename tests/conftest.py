@@ -106,6 +106,17 @@ def ledger_can_be_flushed() -> None:
     DatabaseOperations.sql_flush = sql_flush
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_not_looked_for() -> None:
+    """Each test client makes its own chain of middleware, which reads the whole folder; pages are asked for, not files.
+
+    Tests with a server of its own (`portal_process`) have the files.
+    """
+    from django.conf import settings
+
+    settings.SERVESTATIC_USE_FINDERS = settings.SERVESTATIC_USE_STATIC_ROOT = False
+
+
 @pytest.fixture
 def cast(db: None) -> Any:
     """The people of `tests.cast`."""
