@@ -16,6 +16,8 @@ from portal.core.models import AuditPending, SignIn, User
 from portal.core.services import audit, seeding
 from tests.factories import make_organisation, make_user
 
+SCHEDULED = ("clear_sessions", "forget_read_notifications", "link_audit_entries", "send_due_mail")
+
 
 @pytest.mark.django_db(transaction=True)
 def test_entries_left_behind_by_a_crash_are_chained():
@@ -41,11 +43,11 @@ def test_sessions_that_have_run_out_go_with_their_rows():
 
 
 @pytest.mark.django_db
-def test_both_are_scheduled_once_however_often_one_migrates():
+def test_each_is_scheduled_once_however_often_one_migrates():
     tasks.ensure_schedules()
     tasks.ensure_schedules()
     functions = Schedule.objects.filter(func__startswith="portal.core").values_list("func", flat=True)
-    assert sorted(functions) == ["portal.core.tasks.clear_sessions", "portal.core.tasks.link_audit_entries"]
+    assert sorted(functions) == sorted(f"portal.core.tasks.{name}" for name in SCHEDULED)
 
 
 @pytest.mark.django_db

@@ -98,6 +98,7 @@ class Chance:
 @settings(
     max_examples=max(1, EXAMPLES // PARTS),
     deadline=None,
+    derandomize="ENGINE_EXAMPLES" not in os.environ,  # the same everywhere; asked for by number, they are new each time
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
