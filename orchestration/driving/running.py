@@ -75,9 +75,9 @@ class Running:
             return  # stopped
         del self._tasks[key]
         self.ended(key)
-        if task.cancelled():
-            return
-        if task.exception() is None:
+        if task.cancelled():  # by nobody known here: without its word the run would wait for ever
+            self._bug = RuntimeError(f"The attempt of {key[0]} was cancelled from outside of the engine.")
+        elif task.exception() is None:
             self._ended.append(task.result())
         else:  # what nodes do wrong is an event; this is the engine's own, and the driver's to raise
             self._bug = task.exception()
