@@ -250,7 +250,7 @@ class Steps:
 
     async def _attempt(self, kind: NodeType, spec: Node, context: Context, recorded: Recorded) -> NodeEvent:
         """What has effects outside of the run begins when its beginning is on the disk; the rest need not wait."""
-        if spec.delivery == "at_most_once" or not await kind.is_pure(context):
+        if spec.delivery == "at_most_once" or not await _is_pure(kind, context):
             await recorded.wait()
         return await self._outcome(kind, spec, context, partial(kind.execute, context), recorded)
 
@@ -416,6 +416,13 @@ class Steps:
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=_error_json(found, "The outputs of the workflow: "))
         return RunCompleted(at=now, outputs=outputs)
+
+
+async def _is_pure(kind: NodeType, context: Context) -> bool:
+    try:
+        return await kind.is_pure(context)
+    except AWAY:  # then it waits for its commit, which waits for the database
+        return False
 
 
 def _failure_of(error: ExpressionError, what: str = "") -> NodeFailure:

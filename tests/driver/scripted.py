@@ -42,6 +42,8 @@ class Scripted(NodeType):
     Settings = ScriptedSettings
 
     async def is_pure(self, ctx: Context) -> bool:
+        if ctx.settings.odd == "database away":
+            raise OperationalError("the connection is lost")
         return bool(ctx.settings.pure)
 
     async def execute(self, ctx: Context) -> Result:

@@ -44,6 +44,11 @@ def test_pure_steps_go_on_while_a_commit_is_under_way(engine: EngineHost, organi
     ]
 
 
+def test_a_database_that_is_away_when_it_is_asked_costs_nothing(engine: EngineHost, organisation: Organisation) -> None:
+    run = engine.wait_for(start(organisation, make_definition([step("a", odd="database away")])))
+    assert event_types(run) == ["RunStarted", "NodeStarted a", "NodeSucceeded a", "RunCompleted"]
+
+
 def test_at_most_once_is_never_early(engine: EngineHost, organisation: Organisation) -> None:
     once = {**step("a", pure=True), "delivery": "at_most_once"}
     with stalled_commits():
