@@ -29,7 +29,7 @@ class ErrorHandler(NodeType):
     `error` is known on its path: {"code", "message", "detail", "node", "path"}. Outputs: {}.
     """
 
-    kind, label, icon, category = "error_handler", "Error handler", "shield-exclamation", "errors"
+    kind, label, icon, category = "error_handler", "Error handler", "shield", "errors"
     description = "Its path runs when something has failed that nothing else handles."
     Settings = ErrorHandlerSettings
     inline = True
