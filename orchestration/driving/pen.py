@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from orchestration.store import Checkpoint, Writer, Written
 
@@ -20,7 +21,6 @@ Recorded = asyncio.Event
 @dataclass(frozen=True, slots=True)
 class _Writing:
     checkpoint: Checkpoint
-    recorded: Recorded
     answer: asyncio.Future[Written]
 
 
@@ -42,8 +42,8 @@ class Pen:
     def write(self, checkpoint: Checkpoint, recorded: Recorded) -> None:
         """Hand it in. Only when the pen is free."""
         answer = self._writer.hand_in(checkpoint)
-        self._writing = _Writing(checkpoint, recorded, answer)
-        answer.add_done_callback(self._done)
+        self._writing = _Writing(checkpoint, answer)
+        answer.add_done_callback(partial(self._done, recorded))
 
     async def wait(self) -> None:
         """Until the commit under way has ended."""
@@ -57,7 +57,8 @@ class Pen:
         answer, self._writing = self._writing.answer, None
         return answer.result()
 
-    def _done(self, answer: asyncio.Future[Written]) -> None:
-        if self._writing is not None and not answer.cancelled() and answer.exception() is None:
-            self._writing.recorded.set()
+    def _done(self, recorded: Recorded, answer: asyncio.Future[Written]) -> None:
+        """Perhaps after `take`: the driver may have been woken by something else in the same moment."""
+        if not answer.cancelled() and answer.exception() is None:
+            recorded.set()
         self._wake()
