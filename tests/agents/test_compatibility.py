@@ -193,7 +193,7 @@ def known_to(schema_, data):
     return found
 
 
-@settings(max_examples=400, derandomize=True, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=400, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.data())
 def test_what_is_called_compatible_is(data):
     old = data.draw(schemas())

@@ -16,6 +16,7 @@ import asyncio
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,11 +39,11 @@ def sources(place: int, width: int) -> list[int]:
     return sorted({(place + shift) % width for shift in (0, 1, 2)})
 
 
-class Peer:
+class Peer(ABC):
     """`start(work, run, args)` runs one run to its end; `began(run)` says when its first step did."""
 
-    async def start(self, work: str, run: str, args: dict[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def start(self, work: str, run: str, args: dict[str, Any]) -> None: ...
 
     async def began(self, run: str) -> float:
         return BEGAN[run]
