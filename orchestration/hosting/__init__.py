@@ -32,6 +32,6 @@ def _task_begins(task: dict[str, Any], **_: Any) -> None:
 
 def _preload() -> None:
     """Import litellm (seconds, much memory) before workers are forked, so that a worker born later begins warm."""
-    from agents.llm import gateway
+    from agents.llm import library
 
-    gateway.preload()
+    library.load()

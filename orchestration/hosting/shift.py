@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import connections
 
-from agents.llm import gateway
+from agents.llm import library
 from orchestration import tasks
 from orchestration.host import Plan, work_on
 from orchestration.hosting import cluster
@@ -60,7 +60,7 @@ async def _work(around: cluster.Cluster | None) -> int:
         return await work_on(plan)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
-        await gateway.close()
+        await library.close()
 
 
 def _asked_to_stop(asked: asyncio.Event, around: cluster.Cluster | None) -> Callable[[], bool]:

@@ -29,10 +29,10 @@ def provider(settings):
 @pytest.fixture
 async def connections():
     """Closes what the test's event loop has opened."""
-    from agents.llm import gateway, router
+    from agents.llm import library, router
 
     yield
-    await gateway.close()
+    await library.close()
     router.forget()
 
 

@@ -34,13 +34,13 @@ QUICK = {"max_attempts": 2, "backoff": "fixed", "initial_seconds": 0.02, "jitter
 @pytest.fixture
 def provider(settings: Any, engine: EngineHost) -> Iterator[Provider]:
     """What the host's loop has opened is closed in it."""
-    from agents.llm import gateway, router
+    from agents.llm import library, router
 
     settings.OUTGOING_ALLOW = ["127.0.0.1"]
     with Provider() as running:
         yield running
         assert engine._loop
-        asyncio.run_coroutine_threadsafe(gateway.close(), engine._loop).result(10)
+        asyncio.run_coroutine_threadsafe(library.close(), engine._loop).result(10)
         router.forget()
 
 

@@ -21,7 +21,7 @@ _VARIABLES = ("MODEL_API_BASE", "MODEL_API_KEY", "MODEL_NAME", "MODEL_PROVIDERS"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from agents.llm import gateway, router
+    from agents.llm import requests, router
     from agents.llm.providers import PROVIDERS
 
     for provider in PROVIDERS:
@@ -31,7 +31,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")  # nothing listens there
     router.forget()
-    gateway._no_format.clear()
+    requests.no_format.clear()
     yield
     router.forget()
 
@@ -39,11 +39,11 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def loaded() -> None:
     """The import takes seconds; no test should time it."""
-    from agents.llm import gateway
+    from agents.llm import library
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        gateway.preload()
+        library.load()
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,10 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture
 async def connections() -> AsyncIterator[None]:
     """Closes what the test's event loop has opened."""
-    from agents.llm import gateway
+    from agents.llm import library
 
     yield
-    await gateway.close()
+    await library.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("agents", "approvals", "orchestration", "portal")
 
 
-def test_only_the_gateway_imports_it() -> None:
+def test_one_module_imports_it() -> None:
     guilty = []
     for path in (file for app in APPS for file in (ROOT / app).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -25,7 +25,7 @@ def test_only_the_gateway_imports_it() -> None:
                 names = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
             if any(str(name).split(".")[0] == "litellm" for name in names):
                 guilty.append(path.relative_to(ROOT).as_posix())
-    assert set(guilty) == {"agents/llm/gateway.py"}
+    assert set(guilty) == {"agents/llm/library.py"}
 
 
 @pytest.mark.parametrize("process", ["web", "jobs"])
@@ -35,9 +35,9 @@ import sys, django
 django.setup()
 import portal.urls, portal.asgi
 assert not [name for name in sys.modules if name.split(".")[0] in ("litellm", "openai")], "loaded"
-from agents.llm import gateway
+from agents.llm import library
 try:
-    gateway.preload()
+    library.load()
 except RuntimeError as error:
     print(error)
 """
@@ -51,9 +51,9 @@ except RuntimeError as error:
 
 def test_it_is_set_up_to_stay_quiet() -> None:
     """No look at the network for prices, no `.env` of the working directory, no telemetry, no downloads."""
-    from agents.llm import gateway
+    from agents.llm import library
 
-    litellm = gateway._load()
+    litellm = library.load()
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
     assert os.environ["LITELLM_MODE"] == "PRODUCTION"
     assert litellm.telemetry is False

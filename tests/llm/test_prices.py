@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from agents.llm import gateway, prices
+from agents.llm import library, prices
 from agents.llm.providers import PROVIDERS, PURPOSES, Provider
 from agents.llm.types import Target
 
 
 @pytest.fixture(scope="module")
 def litellm() -> Any:
-    return gateway._load()
+    return library.load()
 
 
 def target(model: str, **values: Any) -> Target:
