@@ -84,7 +84,17 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "portal.core.context.shell",
             ],
-            "builtins": ["portal.core.templatetags.ui"],
+            "builtins": [
+                "portal.core.templatetags.ui.buttons",
+                "portal.core.templatetags.ui.figures",
+                "portal.core.templatetags.ui.forms",
+                "portal.core.templatetags.ui.lookups",
+                "portal.core.templatetags.ui.marks",
+                "portal.core.templatetags.ui.navigation",
+                "portal.core.templatetags.ui.page",
+                "portal.core.templatetags.ui.panels",
+                "portal.core.templatetags.ui.texts",
+            ],
         },
     }
 ]

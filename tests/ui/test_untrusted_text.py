@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from portal.core.templatetags import ui
+from portal.core.templatetags.ui import texts
 from portal.core.ui import json_tree, markdown
 
 PAYLOADS = [
@@ -64,7 +64,7 @@ def test_headings_go_one_down_and_alignment_needs_no_style_attribute() -> None:
 
 
 def test_htmx_is_off_inside() -> None:
-    assert ui.model_markdown("text").startswith('<div class="model-output prose" hx-disable')
+    assert texts.model_markdown("text").startswith('<div class="model-output prose" hx-disable')
 
 
 def test_very_long_text_is_cut_and_says_so() -> None:
@@ -72,7 +72,9 @@ def test_very_long_text_is_cut_and_says_so() -> None:
 
 
 def test_json_is_escaped_everywhere() -> None:
-    html = ui.json_view({"<b>key": "<img src=x onerror=alert(1)>", "list": ["</script>", None, True, 1.5]}, "<i>label")
+    html = texts.json_view(
+        {"<b>key": "<img src=x onerror=alert(1)>", "list": ["</script>", None, True, 1.5]}, "<i>label"
+    )
     assert "<img" not in html
     assert "<b>" not in html
     assert "<i>" not in html
@@ -87,7 +89,7 @@ def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
 
 
 def test_a_huge_value_is_cut_in_all() -> None:
-    html = ui.json_view([[{"a": number} for number in range(100)] for _ in range(100)])
+    html = texts.json_view([[{"a": number} for number in range(100)] for _ in range(100)])
     assert html.count("<li>") <= json_tree.MAX_ALL
     assert "more; copy to see them" in html
 
@@ -96,4 +98,4 @@ def test_a_hostile_depth_does_not_break_the_page() -> None:
     value: object = "end"
     for _ in range(500):
         value = [value]
-    assert "json-tree" in ui.json_view(value)
+    assert "json-tree" in texts.json_view(value)
