@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from orchestration.expressions import functions
 from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.functions import library
 from orchestration.expressions.syntax import Call, Comprehension, Const, Expr, Ident, MapExpr, Parsed, Select, children
 
 TYPE_NAMES = frozenset({"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"})
@@ -156,12 +156,12 @@ def check_functions(parsed: Parsed, source: str) -> None:
 
 def _check_call(node: Call, parsed: Parsed, source: str) -> None:
     name, position = node.function, parsed.positions.get(node.id)
-    if name in functions.MACROS:
+    if name in library.MACROS:
         message = f"{name}() takes a name for each element, then an expression: list.{name}(item, …)."
     elif name == "has":
         message = "has() takes a path, such as has(inputs.customer)."
-    elif name not in functions.NAMES:
-        message = f"There is no function {name}().{suggestion(name, functions.NAMES)}"
+    elif name not in library.NAMES:
+        message = f"There is no function {name}().{suggestion(name, library.NAMES)}"
     else:
         return
     raise ExpressionError(message, code="unknown_function", source=source, position=position)

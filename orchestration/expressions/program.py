@@ -16,8 +16,9 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
 
-from orchestration.expressions import functions, names, rewrite, syntax
+from orchestration.expressions import names, rewrite, syntax
 from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.functions.declarations import declarations
 from orchestration.expressions.meter import metered
 from orchestration.expressions.names import Reference, path_text, suggestion
 from orchestration.expressions.values import error_text, kind_of, sanitised, to_json
@@ -30,7 +31,7 @@ MAX_DEPTH = 32
 
 @cache
 def _environment() -> cel.Env:
-    environment = cel.NewEnv(extensions=[ext_optional.ExtOptional()], functions=functions.declarations())
+    environment = cel.NewEnv(extensions=[ext_optional.ExtOptional()], functions=declarations())
     environment.compile("true").eval()  # a fault in the declarations shows only now, and must not look like an author's
     return environment
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestration.expressions.errors import ExpressionError
-from orchestration.expressions.functions import REPLACED
+from orchestration.expressions.functions.library import REPLACED
 from orchestration.expressions.syntax import Call, Comprehension, Const, Expr, Ident, ListExpr, MapExpr, Select
 
 MAX_GROWTH = 4096.0

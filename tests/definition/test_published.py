@@ -8,7 +8,7 @@ from orchestration.definition.ids import ROOTS
 from orchestration.definition.problems import Code
 from orchestration.definition.published import json_schema, text_of
 from orchestration.definition.schema import Edge, Node, WorkflowDefinition
-from orchestration.expressions.functions import LIBRARY, MACROS, STANDARD
+from orchestration.expressions.functions.library import LIBRARY, MACROS, STANDARD
 from orchestration.nodes.base import node_types
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

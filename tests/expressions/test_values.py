@@ -6,7 +6,7 @@ import re
 import pytest
 
 from orchestration.expressions import ExpressionError, compile, evaluate, evaluate_late, resolve
-from orchestration.expressions.functions import LIBRARY
+from orchestration.expressions.functions.library import LIBRARY
 
 SCOPE = {
     "inputs": {

@@ -13,6 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestration.expressions.errors import ExpressionError
+from orchestration.expressions.functions.function import function, method
 
 _DIRECTIVES = re.compile(r"%(.?)", re.DOTALL)
 _ALLOWED = frozenset("YmdHMSfjyIpaAbBzGVu%")
@@ -104,3 +105,14 @@ def _moment(found: datetime) -> datetime:
 
 def _too_far() -> ExpressionError:
     return ExpressionError("The date lies outside of the years 1 to 9999.", code="arithmetic")
+
+
+FUNCTIONS = (
+    function("parse_date", "s>t ss>t sss>t", parse_date, "parse_date('2026-03-01 09:00', 'Europe/Berlin') = \"2026-03-01T08:00:00Z\"", "A moment; also by a format and a zone."),
+    method("format_date", "ts tss", format_date, "timestamp('2026-03-01T08:00:00Z').format_date('%d.%m.%Y %H:%M', 'Europe/Berlin') = \"01.03.2026 09:00\"", "A moment as text."),
+    method("add_days", "ti>t tis>t", add_days, "timestamp('2026-03-28T08:00:00Z').add_days(1, 'Europe/Berlin') = \"2026-03-29T07:00:00Z\"", "The same time some days later."),
+    method("add_months", "ti>t tis>t", add_months, "timestamp('2026-01-31T08:00:00Z').add_months(1) = \"2026-02-28T08:00:00Z\"", "The same day some months later."),
+    method("start_of_day", "t>t ts>t", start_of_day, "timestamp('2026-03-01T08:30:00Z').start_of_day() = \"2026-03-01T00:00:00Z\"", "Midnight before it."),
+    method("weekday", "t ts", weekday, "timestamp('2026-03-01T08:00:00Z').weekday() = 7", "1 is Monday, 7 Sunday."),
+    function("days_between", "tt tts", days_between, "days_between(timestamp('2026-03-01T23:00:00Z'), timestamp('2026-03-02T01:00:00Z')) = 1", "Midnights between two moments."),
+)  # fmt: skip
