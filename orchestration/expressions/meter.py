@@ -24,7 +24,7 @@ MAX_UNITS = 128 * 1024 * 1024
 @dataclass(slots=True)
 class Meter:
     deadline: float
-    """By this thread's clock, which counts its time on the processor: a busy machine refuses nothing it would else do."""
+    """By this thread's clock of time on the processor: a busy machine refuses nothing it would else do."""
     units: int = MAX_UNITS
     error: ExpressionError | None = None
     """The first failure of one of our functions, with its code; the runtime only hands on its text."""

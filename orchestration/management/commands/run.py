@@ -7,28 +7,19 @@ the outputs as JSON to stdout. Exit status: 0 completed, 1 failed or cancelled, 
 from __future__ import annotations
 
 import json
-import sys
-import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from orchestration.models import Run, RunEvent, Workflow
-from orchestration.services import runs, starting, values, workflows
+from orchestration import cli
+from orchestration.cli import BadInput
+from orchestration.models import Run, Workflow
+from orchestration.services import runs, starting, workflows
 from portal.core.actors import Actor
 from portal.core.errors import UserError
-from portal.core.models import Organisation, User
-
-POLL_SECONDS = 0.2
-
-
-class BadInput(CommandError):
-    """What was given cannot be run; exit status 2."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=2)
+from portal.core.models import Organisation
 
 
 class Command(BaseCommand):
@@ -49,34 +40,24 @@ class Command(BaseCommand):
         parser.add_argument("--follow", action="store_true", help="Wait for the end and print the outputs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        organisation = _organisation(options["org"])
-        actor = Actor.command(_user(options["user"], organisation) if options["user"] else None)
+        organisation = cli.organisation(options["org"])
+        actor = Actor.command(cli.member(options["user"], organisation) if options["user"] else None)
         try:
             run = self._start(organisation, actor, options)
         except UserError as error:
-            raise BadInput(_with_problems(error)) from error
+            raise BadInput(cli.with_problems(error)) from error
         self.stderr.write(f"Run {run.id} of {run.name}")
         if not options["follow"]:
             self.stdout.write(json.dumps({"id": str(run.id), "status": run.status}))
             return
-        try:
-            run = self._follow(run)
-        except KeyboardInterrupt:
-            self.stderr.write("No longer following; the run goes on.")
-            sys.exit(3)
-        if run.status != "completed":
-            reason = (run.error or {}).get("message", "no further reason given")
-            self.stderr.write(f"The run is {run.status}: {reason}")
-            sys.exit(1)
-        outputs = values.whole_of(run.organisation_id, run.outputs, most_bytes=None)
-        self.stdout.write(json.dumps(outputs, indent=2, ensure_ascii=False))
+        cli.finish(cli.follow(run, self.stderr.write), self.stdout.write, self.stderr.write)
 
     def _start(self, organisation: Organisation, actor: Actor, options: dict[str, Any]) -> Run:
         inputs = _inputs(options)
         wanted = options["workflow"]
         common = {"inputs": inputs, "actor": actor, "source": "cli", "priority": options["priority"]}
         if wanted.endswith(".json") or Path(wanted).is_file():
-            body = workflows.checked(organisation=organisation, definition=_json(_read(wanted), wanted))
+            body = workflows.checked(organisation=organisation, definition=cli.json_of(cli.read(wanted), wanted))
             return runs.start_run(
                 organisation=organisation,
                 definition=workflows.kept(body),
@@ -92,118 +73,17 @@ class Command(BaseCommand):
         )
         return run
 
-    def _follow(self, run: Run) -> Run:
-        """Print each step as it happens; return the run once it has ended."""
-        names = {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
-        seq = 0
-        while True:
-            run.refresh_from_db()
-            for event in RunEvent.objects.filter(run=run, seq__gt=seq).order_by("seq"):
-                seq = event.seq
-                line = _line(event, names)
-                if line:
-                    self.stderr.write(line)
-            if run.ended and seq >= run.last_seq:
-                return run
-            time.sleep(POLL_SECONDS)
-
-
-_SAID = {
-    "NodeStarted": "started",
-    "NodeSucceeded": "done",
-    "NodeFailed": "failed",
-    "NodeSkipped": "skipped",
-    "NodeCancelled": "cancelled",
-    "AttemptFailed": "attempt failed",
-    "AlternativeChosen": "asks the next agent, because the former one failed",
-    "NodeEscalated": "has failed, and waits for a person to say how it goes on",
-    "EscalationAnswered": "a person has answered",
-    "AttemptAbandoned": "was cut off, begins again",
-}
-
-
-def _line(event: RunEvent, names: dict[str, str]) -> str:
-    at = event.at.strftime("%H:%M:%S")
-    name = names.get(event.node, event.node) + (f" [{event.path}]" if event.path else "")
-    if event.type == "NodeWaiting":
-        return f"{at}  {name}: waits for {_awaited(event.data)}"
-    if event.type in _SAID:
-        error = (event.data.get("error") or {}).get("message", "")
-        return f"{at}  {name}: {_SAID[event.type]}{': ' + error if error else ''}"
-    if not event.node:
-        return f"{at}  {event.type.removeprefix('Run').lower()}" if event.type.startswith("Run") else ""
-    return ""
-
-
-def _awaited(data: dict[str, Any]) -> str:
-    assignee = (data.get("data") or {}).get("assignee") or {}
-    whom = assignee.get("user") or (f"role {assignee['role']}" if assignee.get("role") else "")
-    reason = {"approval": "a decision", "human_input": "an answer", "timer": "its time"}.get(
-        data["reason"], data["reason"]
-    )
-    return f"{reason} ({whom})" if whom else str(reason)
-
-
-def _organisation(slug: str) -> Organisation:
-    found = Organisation.objects.filter(slug=slug).first()
-    if found is None:
-        known = ", ".join(Organisation.objects.values_list("slug", flat=True)[:20])
-        raise BadInput(f"There is no organisation {slug!r}. There are: {known or 'none yet'}.")
-    return found
-
-
-def _user(name: str, organisation: Organisation) -> User:
-    found = User.objects.filter(username=name, memberships__organisation=organisation).first()
-    if found is None:
-        raise BadInput(f"No member of {organisation.slug} is called {name!r}.")
-    return found
-
 
 def _inputs(options: dict[str, Any]) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     if options["inputs"]:
-        whole = _json(_read(options["inputs"]), options["inputs"])
+        whole = cli.json_of(cli.read(options["inputs"]), options["inputs"])
         if not isinstance(whole, dict):
             raise BadInput(f"--inputs {options['inputs']} must hold one JSON object.")
         inputs |= whole
-    for pair in options["input"]:
-        key, value = _pair("--input", pair)
-        inputs[key] = _json_or_text(value)
+    inputs |= cli.pairs("--input", options["input"])
     for pair in options["input_file"]:
-        key, path = _pair("--input-file", pair)
-        text = _read(path)
-        inputs[key] = _json(text, path) if path.endswith(".json") else text
+        key, path = cli.pair("--input-file", pair)
+        text = cli.read(path)
+        inputs[key] = cli.json_of(text, path) if path.endswith(".json") else text
     return inputs
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise BadInput(f"{option} wants KEY=VALUE, not {text!r}.")
-    return key, value
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
-
-
-def _json(text: str, path: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path} is not JSON: {error}") from error
-
-
-def _read(path: str) -> str:
-    try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from error
-
-
-def _with_problems(error: UserError) -> str:
-    problems: list[dict[str, Any]] = getattr(error, "problems", [])
-    return "\n".join([error.message, *(f"  {problem['path']}: {problem['message']}" for problem in problems)])
