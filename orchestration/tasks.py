@@ -6,15 +6,24 @@ one makes a host or waits as a spare. A host takes its own ring out of the queue
 there are spares, and a ring is never delivered twice because its shift was long. Each host keeps a spare in its
 cluster, for two reasons: the successor of a killed worker begins at once, and no worker ever waits for work (killing
 one that does can freeze its cluster for good, django-q2/django-q2#23).
+
+A cluster keeps its rings in a queue of its own, `engine@machine:process`: from a common one whoever looks first would
+take them all as its spares, and a second machine would never begin. In the common queue `engine` are the rings of those
+who find that no host is alive, for whichever cluster hears them.
 """
 
 from __future__ import annotations
+
+import os
+import socket
 
 import structlog
 from django.conf import settings
 from django.db import connection
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
+
+from portal.core import queue
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +34,10 @@ _END_CANCELLED = "End cancelled runs that no engine will end"
 _COLLECTION = "Remove large values that no run names any more"
 _CLEARING = "Clear away old events of the bus"
 
+_CLEAR = """
+    DELETE FROM django_q_ormq WHERE key IN (%(common)s, %(own)s)
+       OR (key LIKE %(common)s || '@%%' AND lock < clock_timestamp() - interval '10 minutes')
+"""
 _LISTENED = """
     SELECT EXISTS (SELECT 1 FROM orchestration_enginehost
                    WHERE ended_at IS NULL AND NOT draining
@@ -40,8 +53,14 @@ def ring(count: int = 1) -> None:
 
 
 def ring_anew() -> None:
-    """For `up`, before it starts the cluster: one ring a worker and a spare, whatever an earlier life left behind."""
-    OrmQ.objects.filter(key=QUEUE).delete()
+    """For the main process of a cluster, before it forks: a queue of its own, with one ring a worker and a spare.
+
+    Whatever earlier lives left behind goes: in the common queue, and in the queues of clusters that take nothing.
+    """
+    own = f"{QUEUE}@{socket.gethostname()[:60]}:{os.getpid()}"
+    queue.keep_apart(QUEUE, own)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLEAR, {"common": QUEUE, "own": own})
     ring(settings.ENGINE_WORKERS + 1)
 
 

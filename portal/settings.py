@@ -211,6 +211,7 @@ JOBS_WORKERS = env.integer("JOBS_WORKERS", 1)
 Q_CLUSTER = {
     "name": "jobs",
     "orm": "default",
+    "broker_class": "portal.core.queue.Broker",
     "workers": JOBS_WORKERS,
     "queue_limit": JOBS_WORKERS,
     "bulk": 1,
@@ -226,7 +227,7 @@ Q_CLUSTER = {
         "engine": {
             "workers": ENGINE_WORKERS,
             # Never full: the pusher could not be stopped while it waits for room. It holds a few spare rings at most,
-            # and a host takes its ring out of the queue as it begins (orchestration/tasks.py).
+            # those of its own queue, and a host takes its ring out of it as it begins (orchestration/tasks.py).
             "queue_limit": 100,
             "bulk": 1,
             "timeout": ENGINE_SHIFT_LIMIT_SECONDS,

@@ -129,11 +129,11 @@ def effect(id: str, seconds: float = 0.2, **more: Any) -> dict[str, Any]:
     return {"id": id, "type": "agent", "settings": {"agent": AGENT, "inputs": inputs}, **more}
 
 
-def chain(steps: int, seconds: float = 0.1) -> dict[str, Any]:
+def chain(steps: int, seconds: float = 0.1, **more: Any) -> dict[str, Any]:
     names = [f"s{number}" for number in range(steps)]
     return _definition(
         "Chain of effects",
-        [effect(name, seconds) for name in names],
+        [effect(name, seconds, **more) for name in names],
         [{"source": a, "port": "out", "target": b} for a, b in pairwise(names)],
         {"last": "{{ " + names[-1] + ".outputs.was }}"},
     )

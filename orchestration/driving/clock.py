@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from portal.core import clock
+
 _JUMP = timedelta(seconds=0.5)
 
 
@@ -30,3 +32,7 @@ class DatabaseClock:
 
     def seconds_until(self, moment: datetime) -> float:
         return (moment - self.now()).total_seconds()
+
+    def by_own(self, moment: datetime) -> datetime:
+        """The same moment by this machine's clock, which may be minutes off: for who compares it with that one."""
+        return clock.now() + timedelta(seconds=self.seconds_until(moment))

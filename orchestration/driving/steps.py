@@ -230,6 +230,7 @@ class Steps:
         node_run = self.state.node(key)
         where = f"/{path_text(path)}" if path else ""
         again = round_of(self.state, key)
+        limit = deadline(spec, node_run)
         return Context(
             run=self.facts,
             node=node,
@@ -240,7 +241,7 @@ class Steps:
             settings=settings,
             started_at=begun_at,
             run_started_at=self.state.started_at,
-            deadline=deadline(spec, node_run),
+            deadline=self.clock.by_own(limit) if limit else None,
             idempotency_key=f"{self.facts.id}/{node}{where}" + (f"/again-{again}" if again else ""),
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,

@@ -126,6 +126,7 @@ class Context:
     run_started_at: datetime | None = None
     """When the run began: what is looked up by name is looked up as of then."""
     deadline: datetime | None
+    """When the attempt's time is up, by this machine's own clock (`portal.core.clock`)."""
     idempotency_key: str
     """`run/node/iteration`, the same over all attempts: pass it on with every outside call. What is done again after it
     was undone is another call, and has another key."""

@@ -43,7 +43,7 @@ INSERT INTO core_mail (id, organisation_id, key, address, subject, text, state, 
 VALUES (%s, %s, %s, %s, %s, %s, 'pending', 0, '')
 ON CONFLICT (address, key) DO NOTHING
 """
-_QUEUE = "INSERT INTO django_q_ormq (key, payload, lock) VALUES (%s, %s, %s)"
+_QUEUE = "INSERT INTO django_q_ormq (key, payload, lock) VALUES (%s, %s, clock_timestamp())"
 
 
 def tell(connection: psycopg.Connection[Any], notice: Notice, user_ids: Sequence[int]) -> None:
@@ -71,4 +71,4 @@ def enqueue(connection: psycopg.Connection[Any], function: str, *ids: str) -> No
     """A task for the jobs cluster, in the caller's transaction; as django-q2's own `async_task` writes it."""
     name = uuid.uuid4().hex
     task = {"id": name, "name": function, "func": function, "args": ids, "kwargs": {}, "started": timezone.now()}
-    connection.execute(_QUEUE, (JOBS, SignedPackage.dumps({**task, "ack_failure": True}), timezone.now()))
+    connection.execute(_QUEUE, (JOBS, SignedPackage.dumps({**task, "ack_failure": True})))

@@ -51,7 +51,8 @@ def ask(statement: str, *arguments: Any) -> list[Any]:
 
 def work(seconds: float) -> list[dict[str, Any]]:
     """Definitions of the runs, in turns: a long chain, one with everything, and one with at-most-once steps."""
-    return [effects.chain(12, seconds), effects.branches_loop_and_approval(seconds), effects.guarded(4, seconds)]
+    timed = effects.chain(12, seconds, timeout_seconds=120)  # a limit that a clock which is off must not use up
+    return [timed, effects.branches_loop_and_approval(seconds), effects.guarded(4, seconds)]
 
 
 class Scene:

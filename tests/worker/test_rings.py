@@ -1,15 +1,43 @@
 """Rings: what starts hosts, and what keeps workers busy."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Schedule
 
 from orchestration import tasks
 from orchestration.hosting import cluster
 from orchestration.models import EngineHost
+from portal.core import queue
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Queues of this process' own, as the main process of a cluster has."""
+    names: dict[str, str] = {}
+    monkeypatch.setattr(queue, "_apart", names)
+    monkeypatch.setattr(queue, "sleep", lambda seconds: None)
+    return names
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+    """Of this machine; the database's is right."""
+
+    def now() -> datetime:
+        return real() + off
+
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", now)
+
+
+def taken() -> list[int]:
+    return [row for row, _ in get_broker(tasks.QUEUE).dequeue()]
 
 
 def rings() -> int:
@@ -23,7 +51,53 @@ def a_host(**fields: object) -> EngineHost:
 def test_a_cluster_begins_with_a_ring_for_each_worker_and_a_spare() -> None:
     tasks.ring(7)
     tasks.ring_anew()
-    assert rings() == settings.ENGINE_WORKERS + 1
+    assert rings() == 0 and OrmQ.objects.count() == settings.ENGINE_WORKERS + 1
+    assert all(taken() for _ in range(settings.ENGINE_WORKERS + 1)) and not taken()
+
+
+def test_no_cluster_takes_the_rings_of_another(apart: dict[str, str]) -> None:
+    tasks.ring_anew()
+    apart.clear()  # as on another machine
+    assert not taken(), "its pusher would keep them all as spares"
+    tasks.ring()
+    assert len(taken()) == 1, "what rings for whoever hears it is heard"
+
+
+def test_rings_of_clusters_that_are_gone_go(apart: dict[str, str]) -> None:
+    for key, minutes in (("engine@gone:1", -20), ("engine@fresh:1", -1), ("engine@taken:1", 20), ("jobs", -20)):
+        OrmQ.objects.create(key=key, payload="", lock=timezone.now() + timedelta(minutes=minutes))
+    tasks.ring_anew()
+    left = set(OrmQ.objects.values_list("key", flat=True)) - set(apart.values())
+    assert left == {"engine@fresh:1", "engine@taken:1", "jobs"}
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-10), timedelta(minutes=10)], ids=["slow", "fast"])
+def test_a_machine_whose_clock_is_off_hears_and_is_heard(monkeypatch: pytest.MonkeyPatch, off: timedelta) -> None:
+    tasks.ring()
+    with monkeypatch.context() as there:
+        set_clock(there, off)
+        assert len(taken()) == 1 and not taken(), "what it has taken is not free for it again"
+        tasks.ring()
+    assert len(taken()) == 1 and not taken()
+
+
+def test_a_machine_whose_clock_is_fast_takes_nothing_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks.ring()
+    assert len(taken()) == 1
+    set_clock(monkeypatch, timedelta(days=1))
+    assert not taken()
+
+
+def test_a_pusher_outlives_the_database_being_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: object) -> None:
+        raise OperationalError("the server is starting up")
+
+    tasks.ring()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(queue.Broker, "_take", away)
+        meanwhile.setattr(queue.Broker, "_forget_connection", lambda self: None)
+        assert not taken()
+    assert len(taken()) == 1
 
 
 def test_a_ring_names_a_task_that_exists_and_lasts_a_shift() -> None:
