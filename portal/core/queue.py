@@ -1,4 +1,4 @@
-"""The queue of django-q2's clusters: its ORM broker, by the database's clock, with a queue apart for a cluster that asks.
+"""The queue of django-q2: its ORM broker, by the database's clock, with a queue apart for a cluster that asks.
 
 django-q2 (1.11) notes and compares the time of whichever machine asks. One whose clock is ten minutes slow would see a
 task that others queue only ten minutes later, and one whose clock is fast would take for free what others have taken.
