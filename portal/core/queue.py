@@ -35,7 +35,7 @@ def keep_apart(name: str, own: str) -> None:
     _apart[name] = own
 
 
-class Broker(ORM):  # type: ignore[misc]  # django-q2 has no types
+class Broker(ORM):
     """`lock`: since when a task waits, or until when a taken one belongs to its taker."""
 
     @property
