@@ -100,7 +100,9 @@ class StepOut(Schema):
     type: str
     edited: bool
     before: str = Field(description="Its status in the origin.")
-    why: str = Field(description="chosen, depends, unfinished, new, asked_again, inside; empty for what is reused.")
+    why: str = Field(
+        description="chosen, depends, unfinished, undone, new, asked_again, inside; empty for what is reused."
+    )
     first_time: bool
     effect: str = Field(description="What it does to the outside world; empty if nothing.")
     at_most_once: bool

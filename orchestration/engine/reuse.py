@@ -7,6 +7,8 @@ the results they had, and the run goes on behind them.
 A node outside of loops is taken over when it has ended well in the origin (succeeded, skipped, failed with its `error`
 port taken, or needless because a join did without it), everything its edges come from is taken over too, and it is not
 chosen to be done again. A loop is one step here: it is taken over with its results, or its whole body runs again.
+What the origin has undone is done again. Nodes that undo others and the path of an error handler are no part of the
+normal flow: nothing of them is taken over, and one does not begin with them.
 
 Decisions of people are not stretched: a decision is never edited, and it is asked for again when what it was made on
 has been edited (the run's inputs, its variables, or outputs of a node before it) or when the request itself reads
@@ -23,6 +25,7 @@ from typing import Any
 
 from orchestration.engine.events import Event, NodeSucceeded, RunStarted, VariablesChanged
 from orchestration.engine.graph import Graph, NodeId
+from orchestration.engine.saga import undone
 from orchestration.engine.sharing import written_by
 from orchestration.engine.states import NodeRunState, NodeStatus, RunState, SharedEntry
 
@@ -107,6 +110,8 @@ class Why(StrEnum):
     """It lies behind something that happens again."""
     UNFINISHED = "unfinished"
     """The origin has no result of it."""
+    UNDONE = "undone"
+    """What it had done, or something inside of it, was undone when the origin ended."""
     NEW = "new"
     """The origin's version does not know it, or knows it as another type."""
     ASKED_AGAIN = "asked_again"
@@ -176,9 +181,14 @@ def rerun_plan(
         for node in chosen
         if node not in graph.nodes
     ]
+    obstacles.extend(
+        Obstacle("aside", f"“{graph.nodes[node].name}” is no part of the normal flow: begin with a step that is.", node)
+        for node in chosen
+        if node in graph.nodes and is_aside(graph, node)
+    )
     roots = {root_of(graph, node) for node in chosen if node in graph.nodes}
     reasons = _reasons(state, graph, roots, _people(graph, asks), edits)
-    reused = tuple(_taken(state, node, edits) for node in graph.bodies[None] if node not in reasons)
+    reused = tuple(_taken(state, node, edits) for node in graph.flow[None] if node not in reasons)
     known = {taken.node: taken for taken in reused}
     for node in edits.outputs:
         obstacles.extend(_faults_of_edit(node, known, graph, asks))
@@ -186,7 +196,7 @@ def rerun_plan(
         reused=reused,
         again=tuple(_again(state, graph, reasons)),
         left_out=tuple(
-            node for node in state.graph.bodies[None] if node not in graph.nodes and state.node((node, ())).status.ended
+            node for node in state.graph.flow[None] if node not in graph.nodes and state.node((node, ())).status.ended
         ),
         variables={
             name: value
@@ -195,6 +205,11 @@ def rerun_plan(
         },
         obstacles=tuple(obstacles),
     )
+
+
+def is_aside(graph: Graph, node: NodeId) -> bool:
+    """Whether it, or its outermost loop, is no part of the normal flow."""
+    return node not in graph.flow[graph.nodes[node].parent] or root_of(graph, node) not in graph.flow[None]
 
 
 def root_of(graph: Graph, node: NodeId) -> NodeId:
@@ -215,13 +230,16 @@ def _reasons(
     """Why each node that is not taken over happens again. Repeated until nothing more follows."""
     touched = _behind(graph, edits.outputs)
     everything = edits.inputs or bool(edits.variables)
+    gone = {root_of(state.graph, node) for node, _ in undone(state)}
     reasons: dict[NodeId, Why] = {}
     while True:
         before = len(reasons)
-        for node in graph.bodies[None]:
+        for node in graph.flow[None]:
             if node not in reasons:
                 asked_on_other_data = node in people and (everything or node in touched or _differs(state, graph, node))
                 why = _reason(state, graph, node, node in roots, asked_on_other_data, reasons)
+                if why is None and node in gone:
+                    why = Why.UNDONE
                 if why is not None:
                     reasons[node] = why
         if len(reasons) == before:
@@ -263,13 +281,14 @@ def _ended_well(node_run: NodeRunState) -> bool:
 
 
 def _again(state: RunState, graph: Graph, reasons: Mapping[NodeId, Why]) -> Iterable[Again]:
-    for node in graph.bodies[None]:
+    for node in graph.flow[None]:
         if node not in reasons:
             continue
         before = state.node((node, ())) if node in state.graph.nodes else NodeRunState()
         yield Again(node, reasons[node], before.status, before.attempt)
         for inner in inside_of(graph, node):
-            yield Again(inner, Why.INSIDE, before.status)
+            if not is_aside(graph, inner):
+                yield Again(inner, Why.INSIDE, before.status)
 
 
 def _taken(state: RunState, node: NodeId, edits: Edits) -> Taken:

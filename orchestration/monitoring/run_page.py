@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from orchestration import graph_svg, live
 from orchestration.engine.moving import ASKS_A_PERSON
+from orchestration.engine.reuse import is_aside
 from orchestration.engine.states import NodeStatus, RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import large, queries, sharing
@@ -153,11 +154,14 @@ def _newer_version(run: Run) -> int | None:
 
 def _acts(run: Run, step: Step, definition: dict[str, Any], may_start: bool) -> frozenset[str]:
     """From the rows alone; the page of each act asks the run's own state."""
-    acts = {"rerun"} if may_start else set()
-    row = step.node_run
+    flow = graph(run.definition_id)
+    aside, row = is_aside(flow, step.node), step.node_run
+    if step.node in flow.compensators or (aside and row is None):
+        return frozenset()
+    acts = {"rerun"} if may_start and not aside else set()
     status = NodeStatus(row.status) if row else NodeStatus.PENDING
     inside_a_loop = bool(step.raw.get("parent"))
-    if step.iterations or (row is None and inside_a_loop) or asked_inside(graph(run.definition_id), step.node):
+    if step.iterations or (row is None and inside_a_loop) or asked_inside(flow, step.node):
         return frozenset(acts)
     under_way = RunStatus(run.status) in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
     waits_for = (row.waiting or {}).get("reason", "") if row else ""

@@ -260,6 +260,7 @@ WHY_WORDS = {
     Why.CHOSEN: "you chose it",
     Why.DEPENDS: "it lies behind something that happens again",
     Why.UNFINISHED: "the run has no result of it",
+    Why.UNDONE: "what it did was undone",
     Why.NEW: "it is new in this version",
     Why.ASKED_AGAIN: "the decision was made on other data",
     Why.INSIDE: "it is inside of a loop that runs again",

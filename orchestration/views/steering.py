@@ -16,6 +16,7 @@ from agents.contracts import data_faults
 from orchestration import access
 from orchestration.engine.events import path_of
 from orchestration.engine.moving import people_left_out
+from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.state import asks_a_person, folded, graph
@@ -192,10 +193,11 @@ def rerun_from(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         error, prepared = changed, changed.prepared
     except UserError as refusal:
         error = refusal
+    flow = graph(run.definition_id)
     context = {
         "run": run,
         "run_url": _run_url(run),
-        "nodes": list(run.definition.body["nodes"]),
+        "nodes": [raw for raw in run.definition.body["nodes"] if not is_aside(flow, raw["id"])],
         "chosen": list(wish.nodes),
         "newest": _newest(run),
         "version": given.get("version", ""),

@@ -152,3 +152,56 @@ def test_a_step_of_another_type_or_behind_a_new_one_is_done_again() -> None:
 def test_every_result_survives_being_written_down(outputs: Any) -> None:
     taken = Taken(node="a", port="out", outputs=outputs, edited=True, started_at=BEGINNING, ended_at=BEGINNING)
     assert Taken.from_json(taken.as_json()) == taken
+
+
+def failing(*names: str) -> Any:
+    return lambda s, key, signal: s.failed(key) if key[0] in names else s.done(key)
+
+
+UNDONE = define(
+    node("a"),
+    node("b", compensate_with="undo_b"),
+    node("undo_b"),
+    node("side"),
+    "a > b",
+    "b > c",
+    "c > d",
+    "side > d",
+)
+
+
+def test_what_was_undone_is_done_again_and_what_undid_it_is_no_step_of_the_flow() -> None:
+    origin = ran(UNDONE, outcome=failing("c"))
+    assert origin.state.node(("undo_b", ())).status is NodeStatus.SUCCEEDED
+    found = planned(origin, "d")
+    assert [taken.node for taken in found.reused] == ["a", "side"]
+    assert why(found) == {"b": "undone", "c": "unfinished", "d": "chosen"}
+    assert begun(origin, found) == ["start b"]
+
+
+def test_a_loop_with_something_undone_inside_is_done_again() -> None:
+    each = node("each", "loop", settings={"items": "{{ [1, 2] }}"})
+    inner = [node("book", parent="each", compensate_with="release"), node("release", parent="each")]
+    origin = ran(define(each, *inner, "each > pay"), outcome=failing_at_pay)
+    found = planned(origin, "pay")
+    assert why(found) == {"each": "undone", "book": "inside", "pay": "chosen"}
+
+
+def failing_at_pay(simulation: Simulation, key: Any, signal: Any) -> events.Event:
+    if key[0] == "each":
+        return events.LoopOpened(at=simulation.now, node=key[0], path=key[1], items=[1, 2], limit=1)
+    return simulation.failed(key) if key[0] == "pay" else simulation.done(key)
+
+
+def test_the_path_of_an_error_handler_is_not_taken_over() -> None:
+    origin = ran(define(node("a"), node("h", "error_handler"), "a > b", "h > tidy"), outcome=failing("b"))
+    assert origin.state.node(("tidy", ())).status is NodeStatus.SUCCEEDED
+    found = planned(origin, "b")
+    assert [taken.node for taken in found.reused] == ["a"]
+    assert why(found) == {"b": "chosen"}
+    assert begun(origin, found) == ["start b"]
+
+
+def test_one_does_not_begin_with_what_is_no_part_of_the_flow() -> None:
+    origin = ran(UNDONE, outcome=failing("c"))
+    assert [obstacle.code for obstacle in planned(origin, "undo_b").obstacles] == ["aside"]
