@@ -4,6 +4,7 @@ docs/reference/api.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from orchestration import access, exports
 from orchestration.definition.problems import Problem
 from orchestration.definition.published import json_schema
 from orchestration.models import Workflow, WorkflowVersion
-from orchestration.queries import estimates
+from orchestration.queries import dependants, estimates
 from orchestration.queries import workflows as queries
 from orchestration.services import workflows as service
 from portal.core.actors import Actor
@@ -39,12 +40,36 @@ class Validation(Schema):
     problems: list[ProblemOut]
 
 
+class ContractChange(Schema):
+    side: str = Field(description="input or output")
+    kind: str
+    path: str
+    message: str
+    breaking: bool
+
+
+class DependantOut(Schema):
+    kind: str = Field(description="trigger, workflow (runs it) or program (starts it by API or command line)")
+    id: str
+    name: str
+    detail: str
+    certain: bool = Field(description="faults will go wrong for certain; otherwise it may break")
+    faults: list[str]
+
+
+class BreakingOut(Schema):
+    changes: list[ContractChange]
+    dependants: list[DependantOut]
+
+
 class VersionOut(Schema):
     number: int
     note: str
     published_at: datetime
     published_by: str | None
     digest: str
+    contract: str = Field(description="major.minor of what it promises; the major counts what broke.")
+    breaking: list[ContractChange] = Field(description="What of the version before it no longer promises.")
 
     @staticmethod
     def resolve_published_by(version: WorkflowVersion) -> str | None:
@@ -53,6 +78,16 @@ class VersionOut(Schema):
     @staticmethod
     def resolve_digest(version: WorkflowVersion) -> str:
         return version.definition_id
+
+
+def _versions_out(workflow: Workflow, rows: Iterable[WorkflowVersion]) -> list[WorkflowVersion]:
+    """With what each promises."""
+    promised, found = dependants.promised(workflow), list(rows)
+    for row in found:
+        contract = promised[row.number]
+        row.contract = contract.contract  # type: ignore[attr-defined]
+        row.breaking = [change.as_json() for change in contract.breaking]  # type: ignore[attr-defined]
+    return found
 
 
 class WorkflowSummary(Schema):
@@ -79,6 +114,10 @@ class WorkflowOut(WorkflowSummary):
     draft: dict[str, Any]
     definition: dict[str, Any] | None = Field(description="The published one.")
     problems: list[ProblemOut] = Field(description="Of the draft.")
+    breaking: BreakingOut | None = Field(
+        description="What publishing the draft would take back of the published version's contract, and who relies on "
+        "it. null: nothing."
+    )
     expected_seconds: float | None = Field(
         description="How long a run may take (the published one, else the draft): by what its agents took in the last "
         "30 days, delays and timeouts; each loop once round, without waiting for people. null: nothing is known yet."
@@ -89,6 +128,14 @@ class WorkflowOut(WorkflowSummary):
         published = queries.newest(workflow)
         found = estimates.expected(workflow.organisation_id, published.body if published else workflow.draft)
         return found.seconds if found else None
+
+    @staticmethod
+    def resolve_breaking(workflow: Workflow) -> JSON:
+        found = dependants.breaking(workflow, workflow.draft, queries.newest(workflow))
+        return found and {
+            "changes": [change.as_json() for change in found.changes],
+            "dependants": [row.as_json() for row in found.dependants],
+        }
 
     @staticmethod
     def resolve_revision(workflow: Workflow) -> int:
@@ -107,6 +154,9 @@ class WorkflowOut(WorkflowSummary):
 class PublishIn(Schema):
     note: str = Field("", max_length=300)
     revision: int | None = Field(None, description="Publish only if the draft is still this one.")
+    confirm_breaking: bool = Field(
+        False, description="Publish although it takes back what the published version promises; else 409."
+    )
 
 
 class ListQuery(Schema):
@@ -176,16 +226,25 @@ def save_draft(
 
 @router.post("/{slug:slug}/publish", response={201: VersionOut}, summary="Publish the draft as the next version")
 def publish(request: HttpRequest, slug: str, body: PublishIn | None = None) -> JSON:
-    """422 with every problem if it has errors, 409 if it is what the published version already says."""
+    """422 with every problem if it has errors, 409 if it is what the published version already says, or breaks what
+    that promises (`breaking_change`: `problems` are the changes, `dependants` who relies on it).
+    """
     workflow = _workflow(request, slug, Permission.WORKFLOWS_PUBLISH)
-    note, revision = (body.note, body.revision) if body else ("", None)
-    version = service.publish(workflow=workflow, actor=Actor.of(request), note=note, revision=revision)
-    return Status(201, version)
+    body = body or PublishIn(note="", revision=None, confirm_breaking=False)
+    version = service.publish(
+        workflow=workflow,
+        actor=Actor.of(request),
+        note=body.note,
+        revision=body.revision,
+        confirmed=body.confirm_breaking,
+    )
+    return Status(201, _versions_out(workflow, [version])[0])
 
 
 @router.get("/{slug:slug}/versions", response=list[VersionOut], summary="Published versions, newest first")
 def versions(request: HttpRequest, slug: str) -> JSON:
-    return queries.versions(_workflow(request, slug, Permission.WORKFLOWS_VIEW))
+    workflow = _workflow(request, slug, Permission.WORKFLOWS_VIEW)
+    return _versions_out(workflow, queries.versions(workflow))
 
 
 @router.get("/{slug:slug}/export", response={200: dict[str, Any]}, summary="The definition as a file")

@@ -22,8 +22,10 @@ from orchestration.definition.schema import FORMAT
 from orchestration.definition.shape import MAX_DEPTH, too_deep
 from orchestration.definition.validation import errors, validate
 from orchestration.models import Definition, Workflow, WorkflowVersion
+from orchestration.queries import dependants
 from orchestration.queries.contracts import contracts
 from orchestration.queries.interfaces import interfaces
+from orchestration.services.promises import BreaksContract
 from portal.core import clock, live
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
@@ -165,11 +167,13 @@ def save_draft(*, workflow: Workflow, definition: JSON, revision: int, actor: Ac
 
 
 @transaction.atomic
-def publish(*, workflow: Workflow, actor: Actor, note: str = "", revision: int | None = None) -> WorkflowVersion:
+def publish(
+    *, workflow: Workflow, actor: Actor, note: str = "", revision: int | None = None, confirmed: bool = True
+) -> WorkflowVersion:
     """Make the draft the next version, which never changes; new runs take it. One lock (the workflow).
 
     Raises InvalidDefinition with every problem, NothingToPublish, Archived, and DraftConflict if `revision` is an old
-    one.
+    one. Unless `confirmed`, a draft that takes back what the published version promises raises BreaksContract.
     """
     workflow = _locked(workflow)
     if revision is not None and workflow.draft_revision != revision:
@@ -179,6 +183,9 @@ def publish(*, workflow: Workflow, actor: Actor, note: str = "", revision: int |
     current = workflow.published
     if current is not None and current.definition_id == definition.digest:
         raise NothingToPublish(current)
+    breaking = dependants.breaking(workflow, workflow.draft, current)
+    if breaking is not None and not confirmed:
+        raise BreaksContract(workflow, breaking)
     last = workflow.versions.aggregate(last=Max("number"))["last"] or 0
     version = WorkflowVersion.objects.create(
         workflow=workflow,
@@ -197,10 +204,18 @@ def publish(*, workflow: Workflow, actor: Actor, note: str = "", revision: int |
         target=workflow,
         before={"version": current.number if current else None},
         after={"version": version.number, "digest": definition.digest},
-        data={"note": version.note},
+        data={"note": version.note, **_broken(breaking)},
     )
     _tell(workflow)
     return version
+
+
+def _broken(breaking: dependants.Breaking | None) -> dict[str, JSON]:
+    """For the audit: what was taken back, knowingly, and from whom."""
+    if breaking is None:
+        return {}
+    relying = [f"{row.kind} {row.name}" for row in breaking.dependants]
+    return {"breaking": [str(change) for change in breaking.changes], "dependants": relying}
 
 
 @transaction.atomic

@@ -20,6 +20,7 @@ from orchestration.definition.problems import Problem
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
 from orchestration.services import workflows as service
+from orchestration.services.promises import BreaksContract
 from portal.core import htmx
 from portal.core.access import can, member, require
 from portal.core.actors import Actor
@@ -126,8 +127,11 @@ def _save(request: HtmxRequest, workflow: Workflow, text: str, revision: int, *,
         return _edit_page(request, workflow, text, revision, found, status=error.status)
     if not publishing:
         return htmx.say_and_go(request, _editor(saved), "The draft has been saved.")
+    note = request.POST.get("note", "")
     try:
-        version = service.publish(workflow=saved, actor=actor, note=request.POST.get("note", ""))
+        version = service.publish(workflow=saved, actor=actor, note=note, confirmed=False)
+    except BreaksContract as error:
+        return _breaking_page(request, saved, error, note)
     except service.InvalidDefinition as error:
         found = _findings_of(error.found, source)
         notice = "The draft has been saved, but with these errors it cannot be published."
@@ -158,11 +162,21 @@ def _published(version: WorkflowVersion) -> str:
 @require_POST
 @member(Permission.WORKFLOWS_PUBLISH)
 def publish(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
-    """Publish the draft as it is saved."""
+    """Publish the draft as it is saved; `revision` names the one that was seen. What breaks its contract is asked
+    about first, unless that was seen too (`confirm_breaking`).
+    """
     workflow = access.workflow_for(request.organisation, slug)
-    note = request.POST.get("note", "")
+    note, seen = request.POST.get("note", ""), request.POST.get("revision", "")
     try:
-        version = service.publish(workflow=workflow, actor=Actor.of(request), note=note)
+        version = service.publish(
+            workflow=workflow,
+            actor=Actor.of(request),
+            note=note,
+            revision=int(seen) if seen.isdecimal() else None,
+            confirmed=bool(request.POST.get("confirm_breaking")),
+        )
+    except BreaksContract as error:
+        return _breaking_page(request, workflow, error, note)
     except service.InvalidDefinition as error:
         if not _may_edit(request):
             return htmx.say_and_go(request, _page(workflow), error.message, "error")
@@ -288,6 +302,11 @@ def _conflict_page(request: HtmxRequest, error: service.DraftConflict, mine: str
         "difference": "\n".join(list(difference)[:2000]),
     }
     return render(request, "workflows/conflict.html", context, status=409)
+
+
+def _breaking_page(request: HtmxRequest, workflow: Workflow, error: BreaksContract, note: str) -> HttpResponse:
+    context = {"workflow": workflow, "breaking": error.breaking, "note": note}
+    return render(request, "workflows/breaking.html", context, status=409)
 
 
 def _may_edit(request: HtmxRequest) -> bool:

@@ -13,11 +13,11 @@ from orchestration.definition.canonical import pretty
 from orchestration.definition.drawable import drawable
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
-from orchestration.queries import estimates
+from orchestration.queries import dependants, estimates
 from orchestration.queries import triggers as trigger_queries
 from orchestration.queries import workflows as queries
 from portal.core import htmx
-from portal.core.access import member
+from portal.core.access import can, member
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
 
@@ -53,11 +53,14 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     shown = _shown(workflow, published, request.GET.get("version", ""))
     definition = shown.body if shown else workflow.draft
     tab = request.GET.get("tab", "overview")
+    ahead = queries.ahead(workflow, published)
+    may_publish = ahead and can(request.user, request.organisation, Permission.WORKFLOWS_PUBLISH)
     context = {
         "workflow": workflow,
         "published": published,
         "shown": shown,
-        "ahead": queries.ahead(workflow, published),
+        "ahead": ahead,
+        "breaking": dependants.breaking(workflow, workflow.draft, published) if may_publish else None,
         "definition": definition,
         "tab": tab if tab in TABS else "overview",
         "on_other_versions": run_queries.under_way_with_other_versions(workflow, published),
@@ -66,6 +69,9 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     match context["tab"]:
         case "versions":
             context["versions"] = Paginator(queries.versions(workflow), PAGE_SIZE).get_page(request.GET.get("page"))
+            promised = dependants.promised(workflow)
+            for version in context["versions"].object_list:
+                version.promised = promised[version.number]
         case "runs":
             chosen = run_queries.RunFilter(workflow=workflow.slug)
             found = run_queries.runs(request.organisation, chosen)

@@ -5,13 +5,17 @@ UserError                 what was asked cannot be done; the message says why an
 └── NotAllowed            a rule of the product forbids it, whatever the role; 403 in the API
 """
 
+from typing import Any
+
 
 class UserError(Exception):
-    """`message` is one sentence for people, `code` a stable word for programs (`last_admin`), `facts` more for them."""
+    """`message` is one sentence for people, `code` a stable word for programs (`last_admin`), `facts` more for them, as
+    JSON.
+    """
 
     status = 400
 
-    def __init__(self, message: str, code: str = "invalid", **facts: str) -> None:
+    def __init__(self, message: str, code: str = "invalid", **facts: Any) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
