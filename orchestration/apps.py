@@ -13,7 +13,7 @@ class OrchestrationConfig(AppConfig):
     def ready(self) -> None:
         from agents import usage
         from orchestration import agent_usage, hosting, nodes, probes  # models: not before the apps are loaded
-        from orchestration.services import samples
+        from orchestration.services import mails, samples  # noqa: F401  mails: hears how they end
         from portal.core import health
         from portal.core.services import seeding
 

@@ -1,12 +1,14 @@
 """Tell people something.
 
 Notifications and mails are rows that appear in the commit of the node's success, once a person
-(`portal.core.notifying`); a mail is then sent by the jobs cluster. The webhook is called before, as an outside call of
-this attempt, and carries the node's idempotency key.
+(`portal.core.notifying`); a mail is then sent by the jobs cluster, and stands in the run's ledger from that commit on
+(`services.mails` closes its entry). The webhook is called before, as an outside call of this attempt, and carries the
+node's idempotency key.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from pydantic import Field, field_validator, model_validator
 from orchestration.definition.fields import NodeSettings
 from orchestration.engine.events import NodeSucceeded, path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, register
+from orchestration.store.effects import ORDER
 from portal.core import effects, outgoing, queries
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation
@@ -87,6 +90,7 @@ class Notify(NodeType):
 
     kind, label, icon, category = "notify", "Notify", "bell", "people"
     description = "Tells people something: in the portal, by mail, or by a webhook."
+    calls_are_recorded = True
     Settings = NotifySettings
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -143,7 +147,20 @@ def _write(connection: psycopg.Connection[Any], run: RunFacts, event: NodeSuccee
         tell(connection, notice, [row[0] for row in rows])
     addresses = [one["to"] for one in told["sent"] if one["channel"] == "email" and one.get("state") != "no address"]
     text = "\n\n".join(filter(None, (body, _absolute(link))))
-    mail(connection, notice, addresses, text)
+    summary = json.dumps({"subject": title[:100], **effects.fingerprint(text)})
+    for _, address in mail(connection, notice, addresses, text):
+        connection.execute(
+            ORDER,
+            {
+                "run": run.id,
+                "node": event.node,
+                "path": path_text(event.path),
+                "kind": str(effects.Kind.MAIL),
+                "target": address,
+                "key": key,
+                "request": summary,
+            },
+        )
 
 
 def _absolute(link: str) -> str:
@@ -166,11 +183,20 @@ async def _post(ctx: Context, settings: NotifySettings, link: str) -> None:
         async with effects.outside(
             kind="http", target=f"POST {host}", request=effects.fingerprint(body), idempotency_key=ctx.idempotency_key
         ) as effect:
-            async with outgoing.client(Organisation(pk=ctx.run.organisation_id), timeout=20, max_bytes=65536) as client:
-                response = await client.post(
-                    settings.webhook_url, json=body, headers={"Idempotency-Key": ctx.idempotency_key}
-                )
+            try:
+                async with outgoing.client(
+                    Organisation(pk=ctx.run.organisation_id), timeout=20, max_bytes=65536
+                ) as client:
+                    response = await client.post(
+                        settings.webhook_url, json=body, headers={"Idempotency-Key": ctx.idempotency_key}
+                    )
+            except httpx.TransportError as error:
+                if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+                    effect.unsure()  # it was on its way
+                raise
             effect.outcome({"status": response.status_code})
+            if response.is_server_error:
+                effect.unsure()
             if not response.is_success:
                 status = response.status_code
                 raise NodeFailure(f"{host} answered {status}.", code="webhook_failed", retryable=status in _RETRYABLE)

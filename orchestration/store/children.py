@@ -19,6 +19,7 @@ from uuid import UUID
 from orchestration.engine.events import path_text
 from orchestration.engine.signals import SignalKind
 from orchestration.store.posting import ENDED, post, ring
+from portal.core.actors import Actor
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,9 +95,26 @@ def begin(
     }
     if not _insert(connection, row):
         return
+    _audit(connection, parent, data, node, path)
     ring(connection, data["run"])
     if status == "paused":
         post(connection, data["run"], SignalKind.PAUSE, reason="The run above it is paused.")
+
+
+def _audit(connection: psycopg.Connection[Any], parent: RunFacts, data: JSON, node: str, path: Path) -> None:
+    from portal.core.services import audit  # models: not before the apps are loaded
+
+    facts = {"workflow": data["workflow"], "source": "run", "kind": "workflow"}
+    audit.enter(
+        connection,
+        organisation_id=parent.organisation_id,
+        actor=Actor.engine(),
+        verb="orchestration.run.started",
+        target_type="orchestration.run",
+        target_id=data["run"],
+        target_label=data["name"],
+        data={**facts, "parent": str(parent.id), "node": node, "path": path_text(path)},
+    )
 
 
 def begin_again(connection: psycopg.Connection[Any], parent: RunFacts, *, node: str, path: Path, child: UUID) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from orchestration.store.desk import Lease
 
 JSON = Any
+LATER = 1_000_000_000
+"""Serials from here on are of calls that a step's commit orders and others make: mails, which the jobs cluster
+sends. They do not end with the attempt that ordered them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +97,33 @@ WHERE effect.run_id = e.run_id AND effect.lease_token = e.lease_token AND effect
 """  # noqa: S608
 """In the transaction of a checkpoint, for the runs that were still the host's."""
 
-CUT_OFF = """
+CUT_OFF = f"""
 UPDATE orchestration_effect AS effect SET outcome = 'unknown', ended_at = clock_timestamp()
 FROM jsonb_to_recordset(%(nodes)s::jsonb) AS n(node text, path text)
 WHERE effect.run_id = %(run)s AND effect.node = n.node AND effect.path = n.path AND effect.ended_at IS NULL
-"""
+  AND effect.serial < {LATER}
+"""  # noqa: S608
+
+ORDER = f"""
+INSERT INTO orchestration_effect (run_id, lease_token, serial, node, path, attempt, number, kind, target,
+                                  idempotency_key, request, began_at, outcome)
+SELECT run.id, run.lease_token, {LATER} + ordered.number, %(node)s::text, %(path)s::text,
+       coalesce((SELECT attempts FROM orchestration_noderun WHERE run_id = run.id AND node = %(node)s::text
+                                                              AND path = %(path)s::text), 1),
+       ordered.number, %(kind)s::text, %(target)s::text, %(key)s::text, %(request)s::jsonb, clock_timestamp(), ''
+FROM orchestration_run AS run, LATERAL (
+    SELECT count(*) + 1 AS number FROM orchestration_effect AS other
+    WHERE other.run_id = run.id AND other.lease_token = run.lease_token AND other.serial >= {LATER}
+) AS ordered
+WHERE run.id = %(run)s::uuid
+"""  # noqa: S608
+"""In the commit of a step whose run's row is locked: what is to be done outside because of it, by others."""
+
+SETTLE = f"""
+UPDATE orchestration_effect SET outcome = %(outcome)s, ended_at = clock_timestamp(), response = %(response)s
+WHERE run_id = %(run)s AND kind = %(kind)s AND target = %(target)s AND idempotency_key = %(key)s
+  AND serial >= {LATER} AND ended_at IS NULL
+"""  # noqa: S608
 
 BEGUN_IN = """
 SELECT DISTINCT effect.node, effect.path FROM orchestration_effect AS effect

@@ -60,11 +60,17 @@ def tell(connection: psycopg.Connection[Any], notice: Notice, user_ids: Sequence
     )
 
 
-def mail(connection: psycopg.Connection[Any], notice: Notice, addresses: Sequence[str], text: str) -> None:
+def mail(
+    connection: psycopg.Connection[Any], notice: Notice, addresses: Sequence[str], text: str
+) -> list[tuple[uuid.UUID, str]]:
+    """(id, address) of the mails that are new."""
+    new: list[tuple[uuid.UUID, str]] = []
     for address in addresses:
         row = (uuid.uuid4(), notice.organisation_id, notice.key, address, notice.title[:300], text)
         if connection.execute(_MAIL, row).rowcount:
             enqueue(connection, "portal.core.tasks.send_mail", str(row[0]))
+            new.append((row[0], address))
+    return new
 
 
 def enqueue(connection: psycopg.Connection[Any], function: str, *ids: str) -> None:

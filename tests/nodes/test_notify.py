@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import smtplib
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from orchestration.definition.validation import validate
 from orchestration.models import NodeRun
+from orchestration.queries import effects
+from portal.core import clock
 from portal.core.models import Mail, Notification
+from portal.core.services import mail
 from tests.agents.endpoint import serving
 from tests.engine_host import EngineHost, make_definition, start
 from tests.workflows.factories import definition, node
@@ -76,6 +81,53 @@ def test_without_a_mail_server_the_answer_says_that_it_is_held(engine: EngineHos
     found = notify(engine, people, addresses=["ada@example.org"], channels=["email"])
     assert found.outputs["sent"] == [{"channel": "email", "to": "ada@example.org", "state": "held"}]
     assert Mail.objects.count() == 1
+
+
+def test_each_mail_is_in_the_runs_ledger_before_it_is_sent_and_after(
+    engine: EngineHost, people: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MAIL_CONFIGURED = True
+    found = notify(
+        engine, people, addresses=["ada@example.org", "bob@example.org"], channels=["email"], message="The words."
+    )
+    before = effects.calls(found.run)
+    assert [(call.kind, call.target, call.outcome) for call in before] == [
+        ("mail", "ada@example.org", "open"),
+        ("mail", "bob@example.org", "open"),
+    ]
+    assert {call.idempotency_key for call in before} == {f"run/{found.run_id}/tell/"}
+    assert before[0].request["bytes"] > 0 and "words" not in str(before[0].request)
+
+    ada, bob = Mail.objects.get(address="ada@example.org"), Mail.objects.get(address="bob@example.org")
+    assert mail.send(ada.pk) == "sent"
+
+    def refuse(message: Any) -> None:
+        raise smtplib.SMTPRecipientsRefused({})
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuse)
+    mail.send(bob.pk)
+    assert [(call.outcome, call.ended_at is not None) for call in effects.calls(found.run)] == [
+        ("ok", True),
+        ("failed", True),
+    ]
+    assert effects.calls(found.run)[1].response["tries"] == 1
+
+
+def test_a_mail_that_was_cut_off_may_have_been_sent(engine: EngineHost, people: Any, settings: Any) -> None:
+    settings.MAIL_CONFIGURED = True
+    found = notify(engine, people, addresses=["ada@example.org"], channels=["email"])
+    Mail.objects.update(state=Mail.State.SENDING, due_at=clock.now() - timedelta(hours=1))
+    mail.send_due()
+    assert [call.outcome for call in effects.calls(found.run)] == ["unknown"]
+
+
+def test_a_webhook_without_a_clear_answer_may_have_taken_it(engine: EngineHost, people: Any, settings: Any) -> None:
+    settings.OUTGOING_ALLOW = ["127.0.0.1"]
+    with serving() as endpoint:
+        endpoint.answers = [(503, {}, None), (400, {}, None)]
+        retry = {"max_attempts": 2, "initial_seconds": 0}
+        found = notify(engine, people, channels=["webhook"], webhook_url=f"{endpoint.address}/hook", retry=retry)
+    assert [call.outcome for call in effects.calls(found.run)] == ["unknown", "failed"]
 
 
 def test_a_webhook_is_posted_to_with_the_nodes_key(engine: EngineHost, people: Any, settings: Any) -> None:

@@ -13,6 +13,8 @@ from orchestration.services import runs, values
 from orchestration.services.starting import start_workflow
 from orchestration.store.children import least_budget
 from portal.core.actors import Actor
+from portal.core.models import AuditEntry
+from portal.core.services import ledger
 from tests.driver.scripted import registered
 from tests.engine_host import EngineHost, event_types, wait_until
 from tests.workflows.factories import definition, edge, node, published
@@ -80,6 +82,17 @@ def test_a_workflow_runs_another_and_goes_on_with_its_outputs(engine: EngineHost
         "RunCompleted",
     ]
     assert RunSignal.objects.filter(run=run).count() == 1
+    entry = AuditEntry.objects.get(verb="orchestration.run.started", target_id=str(child.pk))
+    assert (entry.actor_label, entry.channel, entry.organisation_id) == ("engine", "engine", organisation.pk)
+    assert entry.data == {
+        "workflow": "child",
+        "source": "run",
+        "kind": "workflow",
+        "parent": str(run.pk),
+        "node": "sub",
+        "path": "",
+    }
+    assert ledger.verify(organisation.pk).fault is None
 
 
 def test_the_version_is_the_one_that_was_published_when_the_run_began(engine: EngineHost, organisation: Any) -> None:

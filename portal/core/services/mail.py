@@ -7,6 +7,7 @@ there is one.
 """
 
 import smtplib
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,6 +28,15 @@ CUT_OFF_AFTER = timedelta(minutes=10)
 HELD_FOR = timedelta(days=3)
 AT_ONCE = 200
 
+Hearer = Callable[[Mail], object]
+_hearers: list[Hearer] = []
+
+
+def on_end(hearer: Hearer) -> Hearer:
+    """Decorator: called with each mail that is sent, failed or unsure for good, in the transaction that says so."""
+    _hearers.append(hearer)
+    return hearer
+
 
 def is_configured() -> bool:
     return bool(settings.MAIL_CONFIGURED)
@@ -42,18 +52,18 @@ def send(mail_id: UUID) -> str:
     except (OSError, smtplib.SMTPException) as error:
         _failed(mail, error)
     else:
-        mail.state, mail.sent_at, mail.error = Mail.State.SENT, clock.now(), ""
-        mail.save(update_fields=["state", "sent_at", "error"])
+        mail.sent_at = clock.now()
+        _end(mail, Mail.State.SENT)
     return mail.state
 
 
 def send_due() -> int:
     """What is due and nobody was told of; what was cut off; what waited for a server. Says how many were sent."""
     now = clock.now()
-    Mail.objects.filter(state=Mail.State.SENDING, due_at__lt=now - CUT_OFF_AFTER).update(state=Mail.State.UNSURE)
+    _end_all(Q(state=Mail.State.SENDING, due_at__lt=now - CUT_OFF_AFTER), Mail.State.UNSURE)
     held = Q(state=Mail.State.HELD) if is_configured() else Q(pk=None)
-    too_old = Mail.objects.filter(held, created_at__lt=now - HELD_FOR)
-    too_old.update(state=Mail.State.FAILED, error="There was no mail server for three days.")
+    too_old = held & Q(created_at__lt=now - HELD_FOR)
+    _end_all(too_old, Mail.State.FAILED, "There was no mail server for three days.")
     due = Mail.objects.filter(Q(state=Mail.State.PENDING, due_at__lte=now) | held).order_by("due_at")
     return sum(send(mail_id) == Mail.State.SENT for mail_id in due.values_list("pk", flat=True)[:AT_ONCE])
 
@@ -75,12 +85,28 @@ def _claim(mail_id: UUID) -> Mail | None:
 
 
 def _failed(mail: Mail, error: Exception) -> None:
-    final = isinstance(error, smtplib.SMTPRecipientsRefused) or mail.attempts >= MOST_ATTEMPTS
-    mail.state = Mail.State.FAILED if final else Mail.State.PENDING
-    mail.error = f"{type(error).__name__}: {error}"[:500]
-    mail.due_at = clock.now() + min(timedelta(minutes=2 ** (mail.attempts - 1)), LONGEST_PAUSE)
-    mail.save(update_fields=["state", "error", "due_at"])
+    said = f"{type(error).__name__}: {error}"[:500]
+    if isinstance(error, smtplib.SMTPRecipientsRefused) or mail.attempts >= MOST_ATTEMPTS:
+        _end(mail, Mail.State.FAILED, said)
+    else:
+        mail.state, mail.error = Mail.State.PENDING, said
+        mail.due_at = clock.now() + min(timedelta(minutes=2 ** (mail.attempts - 1)), LONGEST_PAUSE)
+        mail.save(update_fields=["state", "error", "due_at"])
     log.warning("mail not sent", mail=str(mail.pk), state=mail.state, error=mail.error)
+
+
+@transaction.atomic
+def _end_all(which: Q, state: Mail.State, error: str = "") -> None:
+    for mail in Mail.objects.select_for_update(skip_locked=True).filter(which)[:AT_ONCE]:
+        _end(mail, state, error)
+
+
+@transaction.atomic
+def _end(mail: Mail, state: Mail.State, error: str = "") -> None:
+    mail.state, mail.error = state, error
+    mail.save(update_fields=["state", "error", "sent_at"])
+    for hearer in _hearers:
+        hearer(mail)
 
 
 def _message(mail: Mail) -> EmailMessage:
