@@ -11,8 +11,10 @@ a counting sink in a process apart, and people who answer. Prints one JSON line 
     at_most_once_doubled            the same of at-most-once steps: must be 0
     outcomes_twice                  node runs with two recorded outcomes: must be 0
     seconds_to_go_on                from the fault, or from the server's return, until work went on: p50, max
+    seconds_to_go_on_alone          the same where no other host was alive and one had to begin first
 
-Exit status 1 when a promise is broken. A fault that this machine does not permit says so in `skipped`.
+Exit status 1 when a promise is broken; `broken` says which, or what was waited for in vain: each wait has its limit,
+and each fault as a whole (--limit). A fault that this machine does not permit says so in `skipped`.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from tests.faults import processes, servers
 from tests.faults.report import Report
@@ -40,6 +45,7 @@ def faults(options: argparse.Namespace) -> dict[str, Fault]:
     quick = options.quick
     rounds = 1 if quick else 3
     return {
+        "takeover": partial(processes.takeover, rounds=3 if quick else 20),
         "workers": partial(processes.workers, count=4 if quick else 20, every=options.every),
         "kills": partial(processes.kills, count=10 if quick else options.kills, every=options.every),
         "zombie": processes.zombie,
@@ -67,30 +73,62 @@ def dose(made: Scene, load: Load, report: Report, chance: random.Random) -> None
 
 
 def inflict(name: str, fault: Fault, options: argparse.Namespace) -> Report:
-    """In this process, which Django belongs to from now on."""
+    """In this process, which Django belongs to from now on. What goes wrong on the way is a promise broken as well."""
     report = Report(name, seed=options.seed)
-    with ExitStack() as stack:
-        data = None
-        if name == "disk-full":
-            data = stack.enter_context(servers.small_disk())
-            if data is None:
-                report.skipped = "mounting a small disk is not permitted here"
-                return report
-        made = stack.enter_context(scene(workers=options.workers, data=data, log=options.log))
-        load = Load(made, width=options.width).start()
-        wait_for(lambda: made.at_work() >= 2, 60)
-        begun = time.monotonic()
-        try:
+    try:
+        with ExitStack() as stack:
+            data = None
+            if name == "disk-full":
+                data = stack.enter_context(servers.small_disk())
+                if data is None:
+                    report.skipped = "mounting a small disk is not permitted here"
+                    return report
+            _under_load(report, fault, options, stack.enter_context(scene(options.workers, data=data, log=options.log)))
+    except Exception as error:  # whatever it is: the line is printed, and says so
+        traceback.print_exc()
+        report.expect(False, f"the fault can be inflicted, and its outcome counted: {type(error).__name__}: {error}")
+    return report
+
+
+def _under_load(report: Report, fault: Fault, options: argparse.Namespace, made: Scene) -> None:
+    load = Load(made, width=options.width).start()
+    begun = time.monotonic()
+    try:
+        with bounded(options.limit):
+            if not wait_for(lambda: made.at_work() >= 2, 60):
+                raise AssertionError("no two steps were at work within 60 s of the start")
             fault(made, load, report, random.Random(options.seed))
             load.stop_starting()
-            wait_for(lambda: not load.unended(), options.patience)
-        finally:
-            load.stop()
-        report.seconds = time.monotonic() - begun
-        if not report.skipped:
-            report.count(made, load)
-            report.judge()
-    return report
+            wait_for(lambda: not load.unended(), options.patience)  # what has not ended by then is counted as lost
+    except AssertionError as error:
+        report.expect(False, str(error))
+    finally:
+        load.stop()
+    report.seconds = time.monotonic() - begun
+    if not report.skipped:
+        report.count(made, load)
+        report.judge()
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Raises AssertionError, with the place of the faults' code that was waited at, when it takes longer."""
+
+    def over(number: int, frame: FrameType | None) -> None:
+        places = []
+        while frame is not None:
+            if "/tests/" in frame.f_code.co_filename:
+                places.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")
+            frame = frame.f_back
+        raise AssertionError(f"not over after {seconds:g} s; it waits at " + " < ".join(places[:6]))
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -107,6 +145,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options.add_argument("--width", type=int, default=6, help="runs under way")
     options.add_argument("--workers", type=int, default=2, help="hosts of the engine")
     options.add_argument("--patience", type=float, default=180.0, help="seconds for the rest after the fault")
+    options.add_argument("--limit", type=float, default=1800.0, help="seconds a fault may take in all")
     options.add_argument("--log", type=Path, help="keep what the portal printed; with --only one fault")
     return options.parse_args(arguments)
 
@@ -125,11 +164,19 @@ def main(arguments: list[str]) -> int:
     # a process each: Django is set up for one portal's database
     given = _without_only(arguments)
     seed = [] if "--seed" in given else ["--seed", str(options.seed)]
-    statuses = [
-        subprocess.run([sys.executable, "-m", "tests.faults", "--only", name, *given, *seed], check=False).returncode
-        for name in wanted
-    ]
-    return max(statuses)
+    return max(_apart(name, [*given, *seed], options.limit) for name in wanted)
+
+
+def _apart(name: str, arguments: list[str], limit: float) -> int:
+    seconds = limit + 900  # for what is not the fault: starting the portal, the rest of the work, the account
+    try:
+        command = [sys.executable, "-m", "tests.faults", "--only", name, *arguments]
+        return subprocess.run(command, check=False, timeout=seconds).returncode
+    except subprocess.TimeoutExpired:
+        report = Report(name)
+        report.expect(False, f"the whole of it is over within {seconds:g} s")
+        print(json.dumps(report.as_json()), flush=True)
+        return 1
 
 
 def _without_only(arguments: list[str]) -> list[str]:

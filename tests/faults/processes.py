@@ -18,6 +18,9 @@ IN_HAND = """
     SELECT run.id, run.lease_token FROM orchestration_run AS run
     JOIN orchestration_enginehost AS host ON host.id = run.host_id WHERE host.pid = %s AND host.ended_at IS NULL
 """
+LAST_EVENTS = IN_HAND.replace("run.lease_token", "run.last_seq")
+GO_ON_WITHIN = 60.0
+"""Seconds: whatever is killed, by then somebody has its runs. A cluster that had to start again needs some of them."""
 TOKENS = "SELECT id, lease_token FROM orchestration_run WHERE id = ANY(%s)"
 
 
@@ -77,14 +80,46 @@ class Killer:
             self._measure(dict(in_hand), began)
 
     def _measure(self, runs: dict[object, int], began: float) -> None:
-        """Until all of its runs are in other hands; those of a cluster that must start again first are not counted."""
-        if len(self.scene.hosts()) and wait_for(lambda: taken_over(runs), 20):
-            self.report.go_on.append(time.monotonic() - began)
+        """Until all of its runs are in other hands: by whether another host was there, or one had to begin first."""
+        others = self.scene.hosts()
+        if not wait_for(lambda: taken_over(runs), GO_ON_WITHIN):
+            self.report.expect(False, f"the runs of a killed host are in other hands within {GO_ON_WITHIN:g} s")
+        (self.report.go_on if others else self.report.go_on_alone).append(time.monotonic() - began)
 
 
 def taken_over(runs: dict[object, int]) -> bool:
     """Whether each has been claimed since, or has ended."""
     return all(token > runs[run] for run, token in ask(TOKENS, list(runs)))
+
+
+def takeover(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 10) -> None:
+    """kill -9 of one of two hosts while nothing else happens: how long until each of its runs makes a step elsewhere."""
+    for _ in range(rounds):
+        scene.wait_for_hosts(2)
+        if not wait_for(lambda: _with_runs(scene), 60):
+            raise AssertionError("no host had a run in hand for 60 s")
+        victim = psutil.Process(chance.choice(_with_runs(scene)))
+        victim.suspend()
+        time.sleep(0.05)  # commits that were on their way
+        runs = {run: seq for run, seq in ask(LAST_EVENTS, victim.pid)}
+        report.in_flight += scene.at_work([victim.pid])
+        report.kills["worker"] += 1
+        began = time.monotonic()
+        victim.kill()
+        while runs and time.monotonic() - began < GO_ON_WITHIN:
+            for run, seq in ask("SELECT id, last_seq FROM orchestration_run WHERE id = ANY(%s)", list(runs)):
+                if seq > runs[run]:
+                    report.go_on.append(time.monotonic() - began)
+                    del runs[run]
+            time.sleep(0.005)
+        report.expect(not runs, f"the runs of a killed host go on elsewhere within {GO_ON_WITHIN:g} s")
+        time.sleep(chance.uniform(0.5, 1.5))
+    report.more["aim_seconds"] = 0.5
+    report.more["beyond_aim"] = sum(seconds > 0.5 for seconds in report.go_on)
+
+
+def _with_runs(scene: Scene) -> list[int]:
+    return [pid for pid in scene.hosts() if ask(IN_HAND, pid)]
 
 
 def kills(scene: Scene, load: Load, report: Report, chance: random.Random, *, count: int, every: float) -> None:

@@ -57,6 +57,8 @@ class Report:
     gaps: int = 0
     go_on: list[float] = field(default_factory=list)
     """Seconds from the fault (or its end, where nothing can be done before) until work went on."""
+    go_on_alone: list[float] = field(default_factory=list)
+    """The same where no other host was alive, and one had to begin first."""
     seconds: float = 0.0
     skipped: str = ""
     broken: list[str] = field(default_factory=list)
@@ -98,7 +100,6 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         if self.skipped:
             return {"fault": self.fault, "skipped": self.skipped}
-        go_on = sorted(round(value, 2) for value in self.go_on)
         return {
             "fault": self.fault,
             "well": not self.broken,
@@ -107,9 +108,15 @@ class Report:
             "effects_doubled": self.doubled,
             "at_most_once_doubled": self.doubled_once,
             "outcomes_twice": self.outcomes_twice,
-            "seconds_to_go_on": {"p50": statistics.median(go_on), "max": go_on[-1]} if go_on else None,
+            "seconds_to_go_on": _spread(self.go_on),
+            **({"seconds_to_go_on_alone": _spread(self.go_on_alone)} if self.go_on_alone else {}),
             **({"kills": dict(self.kills)} if self.kills else {}),
             **self.more,
             "seconds": round(self.seconds, 1),
             **({"broken": self.broken} if self.broken else {}),
         }
+
+
+def _spread(seconds: list[float]) -> dict[str, float] | None:
+    found = sorted(seconds)
+    return {"p50": round(statistics.median(found), 2), "max": round(found[-1], 2), "of": len(found)} if found else None

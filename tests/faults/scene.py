@@ -257,7 +257,7 @@ class Load:
 
 @contextmanager
 def scene(
-    *, workers: int = 2, step_seconds: float = 0.3, log: Path | None = None, data: Path | None = None
+    workers: int = 2, *, step_seconds: float = 0.3, log: Path | None = None, data: Path | None = None
 ) -> Iterator[Scene]:
     """A portal of its own, ready, with Django of this process set up on its database. One a process."""
     sink = effects.SinkProcess()
