@@ -93,7 +93,7 @@ def taken_over(runs: dict[object, int]) -> bool:
 
 
 def takeover(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 10) -> None:
-    """kill -9 of one of two hosts while nothing else happens: how long until each of its runs makes a step elsewhere."""
+    """kill -9 of one of two hosts, nothing else: how long until each of its runs makes a step elsewhere."""
     for _ in range(rounds):
         scene.wait_for_hosts(2)
         if not wait_for(lambda: _with_runs(scene), 60):
@@ -101,7 +101,7 @@ def takeover(scene: Scene, load: Load, report: Report, chance: random.Random, *,
         victim = psutil.Process(chance.choice(_with_runs(scene)))
         victim.suspend()
         time.sleep(0.05)  # commits that were on their way
-        runs = {run: seq for run, seq in ask(LAST_EVENTS, victim.pid)}
+        runs = dict(ask(LAST_EVENTS, victim.pid))
         report.in_flight += scene.at_work([victim.pid])
         report.kills["worker"] += 1
         began = time.monotonic()
