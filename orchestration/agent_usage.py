@@ -10,7 +10,7 @@ from django.db.models import Aggregate, Avg, Count, DurationField, ExpressionWra
 from django.db.models.functions import Cast, Extract
 
 from agents.usage import Figures, RecentRun, WorkflowUse
-from orchestration.engine.states import NodeStatus
+from orchestration.engine.statuses import NodeStatus
 from orchestration.models import NodeRun, Workflow
 from portal.core import clock
 

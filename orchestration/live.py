@@ -30,8 +30,8 @@ from orchestration.engine.events import (
     NodeResumed,
     NodeSucceeded,
     NodeWaiting,
-    path_text,
 )
+from orchestration.engine.ids import path_text
 from orchestration.store.checkpoints import Checkpoint
 from portal.core import live
 from portal.core.redaction import redact

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestration.definition.fields import Literal as LiteralText
 from orchestration.definition.fields import NodeSettings
-from orchestration.engine.events import AttemptFailed, NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting, path_text
+from orchestration.engine.events import AttemptFailed, NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting
+from orchestration.engine.ids import path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, Wait, register
 from portal.core.in_threads import in_database
 

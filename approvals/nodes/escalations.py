@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from approvals.escalations import OPTIONS, context_of, fields_of, message_of
-from orchestration.engine.events import NodeCancelled, NodeEscalated, path_text
+from orchestration.engine.events import NodeCancelled, NodeEscalated
+from orchestration.engine.ids import path_text
 from orchestration.nodes.base import RunFacts
 from orchestration.nodes.commit_hooks import in_commit_of
 

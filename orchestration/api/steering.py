@@ -11,8 +11,7 @@ from ninja import Field, Router, Schema, Status
 
 from orchestration import access
 from orchestration.api.runs import Reason, RunSummary
-from orchestration.engine.events import path_of, path_text
-from orchestration.engine.graph import Path
+from orchestration.engine.ids import Path, path_of, path_text
 from orchestration.models import Run, WorkflowVersion
 from orchestration.services import rerun, steering
 from orchestration.services.starting import NotPublished

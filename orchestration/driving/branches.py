@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestration.engine.graph import Edge, NodeId, Path
+from orchestration.engine.ids import NodeId, Path
 from orchestration.engine.joins import Token, branch_error, token
-from orchestration.engine.states import NodeStatus, RunState
+from orchestration.engine.nodes import Edge
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus
 
 JSON = Any
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.pen import Recorded
-from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, NodeOverridden, path_text
+from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, NodeOverridden
+from orchestration.engine.ids import path_text
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import Context, RunFacts, node_type
 from orchestration.nodes.commit_hooks import in_commit_of

@@ -20,8 +20,8 @@ from django.db import InterfaceError, OperationalError
 from agents import snapshots
 from orchestration.driving.running import Running
 from orchestration.engine.commands import StartNode
-from orchestration.engine.events import path_text
-from orchestration.engine.graph import Key, Node
+from orchestration.engine.ids import Key, path_text
+from orchestration.engine.nodes import Node
 from orchestration.engine.states import RunState
 from orchestration.store import Desk, Lease, places
 from orchestration.store.places import RUN, Scope

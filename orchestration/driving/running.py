@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orchestration.engine.events import NodeEvent
-from orchestration.engine.graph import Key
+from orchestration.engine.ids import Key
 
 
 class Running:

@@ -21,11 +21,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestration.driving.branches import branches
-from orchestration.engine.events import path_text
-from orchestration.engine.graph import Key, NodeId, Path
 from orchestration.engine.handlers import handled_error
+from orchestration.engine.ids import Key, NodeId, Path, path_text
+from orchestration.engine.scopes import ScopeKey
 from orchestration.engine.sharing import visible
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState, ScopeKey, Undoable
+from orchestration.engine.states import NodeRunState, RunState, Undoable
+from orchestration.engine.statuses import NodeStatus
 from orchestration.nodes.base import RunFacts
 
 JSON = Any

@@ -55,10 +55,10 @@ from orchestration.engine.events import (
     NodeWaiting,
     RunCompleted,
     RunFailed,
-    path_text,
 )
 from orchestration.engine.frontier import deadline, last_deadline
-from orchestration.engine.graph import Key, Node, Path
+from orchestration.engine.ids import Key, Path, path_text
+from orchestration.engine.nodes import Node
 from orchestration.engine.saga import round_of
 from orchestration.engine.sharing import visible
 from orchestration.expressions import ExpressionError, Reference, evaluate_late, resolve, resolve_settings

@@ -22,11 +22,11 @@ from orchestration.engine.events import (
     RunMoved,
     RunRetried,
     RunStarted,
-    path_text,
 )
-from orchestration.engine.graph import Key, NodeId
+from orchestration.engine.ids import Key, NodeId, path_text
 from orchestration.engine.reopening import reopened_by_retry
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus
 from orchestration.nodes.base import NodeType, RunFacts, node_type
 from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow

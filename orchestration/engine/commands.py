@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestration.engine.events import Event
-from orchestration.engine.graph import NodeId, Path
+from orchestration.engine.ids import NodeId, Path
 
 
 @dataclass(frozen=True, slots=True)

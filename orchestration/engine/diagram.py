@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from orchestration.engine.states import NODE_MOVES, RUN_MOVES, NodeStatus, RunStatus
+from orchestration.engine.moves import NODE_MOVES, RUN_MOVES
+from orchestration.engine.statuses import NodeStatus, RunStatus
 
 Status = TypeVar("Status", bound=StrEnum)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from orchestration.engine.graph import Graph, NodeId
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import NodeId
 from orchestration.engine.rules import EARLY
 
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 
-from orchestration.engine.graph import Graph, Key, Node
-from orchestration.engine.states import NodeRunState, NodeStatus, Rank, RunState
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key
+from orchestration.engine.nodes import Node
+from orchestration.engine.scopes import Rank
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus
 
 
 def rank(graph: Graph, key: Key) -> Rank:

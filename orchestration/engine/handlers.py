@@ -20,8 +20,9 @@ from typing import Any
 from orchestration.engine.commands import Record
 from orchestration.engine.events import ErrorHandled
 from orchestration.engine.frontier import forget_pending, make_ready
-from orchestration.engine.graph import Key, NodeId
-from orchestration.engine.states import RunState, ScopeKey
+from orchestration.engine.ids import Key, NodeId
+from orchestration.engine.scopes import ScopeKey
+from orchestration.engine.states import RunState
 
 JSON = Any
 

@@ -33,9 +33,12 @@ from typing import Any
 
 from orchestration.engine import handlers
 from orchestration.engine.frontier import make_ready
-from orchestration.engine.graph import Edge, Key, NodeId, Path
+from orchestration.engine.ids import Key, NodeId, Path
+from orchestration.engine.nodes import Edge
 from orchestration.engine.rules import EARLY, RULES, Edges, Verdict
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState, Scope, ScopeKey
+from orchestration.engine.scopes import Scope, ScopeKey
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus
 
 JSON = Any
 

@@ -31,8 +31,11 @@ from orchestration.engine import errors
 from orchestration.engine.commands import CheckCondition, Command, Record
 from orchestration.engine.events import IterationStarted, LoopClosed, NodeSucceeded
 from orchestration.engine.frontier import forget_pending
-from orchestration.engine.graph import Key, Node
-from orchestration.engine.states import LoopState, NodeStatus, RunState, ScopeKey
+from orchestration.engine.ids import Key
+from orchestration.engine.nodes import Node
+from orchestration.engine.scopes import ScopeKey
+from orchestration.engine.states import LoopState, RunState
+from orchestration.engine.statuses import NodeStatus
 
 JSON = Any
 

@@ -14,10 +14,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestration.engine.graph import Graph, Key, Node, NodeId
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, NodeId
 from orchestration.engine.loops import ACTIVE
+from orchestration.engine.nodes import Node
 from orchestration.engine.reuse import Obstacle, inside_of
-from orchestration.engine.states import UNDER_WAY, NodeRunState, NodeStatus, RunState, RunStatus
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import UNDER_WAY, NodeStatus, RunStatus
 
 ASKS_A_PERSON: frozenset[str] = frozenset({"approval", "human_input", "escalation"})
 """Reasons of waits that only a person's decision ends."""

@@ -33,14 +33,14 @@ from orchestration.engine.events import (
     LoopBroken,
     NodeCancelled,
     NodeSkipped,
-    path_of,
-    path_text,
 )
 from orchestration.engine.frontier import deadline, rank
-from orchestration.engine.graph import Key
+from orchestration.engine.ids import Key, path_of, path_text
 from orchestration.engine.joins import branch_error, edges_of, failed_branches
 from orchestration.engine.retry import decide, final_failure
-from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus, ScopeKey
+from orchestration.engine.scopes import TOP, ScopeKey
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 
 JSON = Any
 

@@ -17,10 +17,12 @@ from datetime import datetime, timedelta
 
 from orchestration.engine import events, handlers, loops
 from orchestration.engine.frontier import enter
-from orchestration.engine.graph import Key
+from orchestration.engine.ids import Key
 from orchestration.engine.joins import open_scope, settle
 from orchestration.engine.saga import begin_again, forget_undone
-from orchestration.engine.states import TOP, Frontier, NodeRunState, NodeStatus, RunState, ScopeKey
+from orchestration.engine.scopes import TOP, Frontier, ScopeKey
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus
 
 
 def reopened_by_retry(state: RunState) -> list[Key]:

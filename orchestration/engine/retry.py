@@ -39,10 +39,10 @@ from orchestration.engine.events import (
     NodeSkipped,
     NodeSucceeded,
     RetryScheduled,
-    path_text,
 )
 from orchestration.engine.frontier import last_deadline
-from orchestration.engine.graph import Escalation, Key, Node, RetryPolicy
+from orchestration.engine.ids import Key, path_text
+from orchestration.engine.nodes import Escalation, Node, RetryPolicy
 from orchestration.engine.states import NodeRunState, RunState
 
 JSON = Any

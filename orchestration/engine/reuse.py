@@ -19,87 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from orchestration.engine.events import Event, NodeSucceeded, RunStarted, VariablesChanged
-from orchestration.engine.graph import Graph, NodeId
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import NodeId
 from orchestration.engine.saga import undone
 from orchestration.engine.sharing import written_by
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState, SharedEntry
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus
+from orchestration.engine.taken import Taken
 
 JSON = Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """A result that is taken over. JSON: fields at their defaults are left out, times are ISO 8601."""
-
-    node: NodeId
-    status: NodeStatus = NodeStatus.SUCCEEDED
-    port: str = ""
-    outputs: JSON = None
-    error: JSON = None
-    skip_reason: str = ""
-    cancel_reason: str = ""
-    taken_by: NodeId = ""
-    edited: bool = False
-    """`outputs` are not what the node had said: somebody changed them for this run."""
-    wrote: Mapping[str, JSON] = field(default_factory=dict)
-    """Keys of the run's shared context: {key: {"value", "agent", "writes"}}."""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-
-    @classmethod
-    def of(cls, node: NodeId, node_run: NodeRunState) -> Taken:
-        return cls(
-            node=node,
-            status=node_run.status,
-            port=node_run.port,
-            outputs=node_run.outputs,
-            error=node_run.error,
-            skip_reason=node_run.skip_reason,
-            cancel_reason=node_run.cancel_reason,
-            taken_by=node_run.taken_by,
-            started_at=node_run.started_at,
-            ended_at=node_run.ended_at,
-        )
-
-    def as_json(self) -> dict[str, JSON]:
-        found: dict[str, JSON] = {"node": self.node, "status": str(self.status)}
-        for name in ("port", "skip_reason", "cancel_reason", "taken_by", "edited", "wrote"):
-            if value := getattr(self, name):
-                found[name] = value
-        for name in ("outputs", "error"):
-            if (value := getattr(self, name)) is not None:
-                found[name] = value
-        for name in ("started_at", "ended_at"):
-            if moment := getattr(self, name):
-                found[name] = moment.isoformat()
-        return found
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, JSON]) -> Taken:
-        times = {name: datetime.fromisoformat(raw[name]) for name in ("started_at", "ended_at") if raw.get(name)}
-        return cls(**{**raw, "status": NodeStatus(raw["status"]), **times})
-
-    def entries(self) -> dict[str, SharedEntry]:
-        return {name: SharedEntry(node=self.node, at=self.ended_at, **raw) for name, raw in self.wrote.items()}
-
-    def node_run(self) -> NodeRunState:
-        return NodeRunState(
-            status=self.status,
-            port=self.port,
-            outputs=self.outputs,
-            error=self.error,
-            handled=self.status is NodeStatus.FAILED and not self.taken_by,
-            skip_reason=self.skip_reason,
-            cancel_reason=self.cancel_reason,
-            taken_by=self.taken_by,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-        )
 
 
 class Why(StrEnum):

@@ -24,15 +24,10 @@ from datetime import datetime
 from typing import Any
 
 from orchestration.engine.commands import Command, Record, StartNode, StopNode
-from orchestration.engine.events import (
-    CompensationEnded,
-    CompensationStarted,
-    RunCancelled,
-    RunFailed,
-    path_text,
-)
-from orchestration.engine.graph import Key, NodeId, Path
-from orchestration.engine.states import Compensation, NodeRunState, NodeStatus, RunState, Undoable
+from orchestration.engine.events import CompensationEnded, CompensationStarted, RunCancelled, RunFailed
+from orchestration.engine.ids import Key, NodeId, Path, path_text
+from orchestration.engine.states import Compensation, NodeRunState, RunState, Undoable
+from orchestration.engine.statuses import NodeStatus
 
 JSON = Any
 

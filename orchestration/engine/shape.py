@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestration.engine.graph import Graph, NodeId
+    from orchestration.engine.graph import Graph
+    from orchestration.engine.ids import NodeId
 
     Bodies = Mapping[NodeId | None, Sequence[NodeId]]
     Targets = Mapping[NodeId, Sequence[NodeId]]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestration.engine.events import NodeSucceeded
-    from orchestration.engine.states import RunState, ScopeKey, SharedEntry
+    from orchestration.engine.scopes import ScopeKey
+    from orchestration.engine.states import RunState, SharedEntry
 
 
 def write(state: RunState, event: NodeSucceeded) -> None:

@@ -23,8 +23,10 @@ from orchestration.engine.events import (
     SignalIgnored,
     VariablesChanged,
 )
-from orchestration.engine.graph import Graph, NodeId, Path
-from orchestration.engine.states import NodeStatus, RunState, RunStatus
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import NodeId, Path
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 
 
 class SignalKind(StrEnum):

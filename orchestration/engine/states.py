@@ -1,167 +1,23 @@
-"""State of a run and of its node runs, and the tables of legal moves.
+"""State of a run and of its node runs.
 
-`apply` (apply.py) is the only thing that changes a state, and it changes it by events only. An event that the tables
-do not allow raises `IllegalEvent` and leaves the state as it was. Applying is in place (a fold over a long log must not
-copy the world at each step) and returns the same object.
+`apply` (apply.py) is the only thing that changes a state, and it changes it by events only, as the tables of legal
+moves allow (moves.py). Applying is in place (a fold over a long log must not copy the world at each step) and returns
+the same object.
 
 A run's `status` follows from its node runs except at its ends. Besides what has happened, the state keeps what follows
-from it for the planner (`Scope`, `Frontier`): they are part of the fold, so that planning a step costs what the step
-touches and not what the run holds.
+from it for the planner (scopes.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from orchestration.engine import events
-from orchestration.engine.graph import Graph, Key, NodeId, Order, Path
-
-
-class RunStatus(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    """Nothing works and nothing can begin before a signal comes or a time is reached (a wait's, or a retry's)."""
-    PAUSED = "paused"
-    COMPENSATING = "compensating"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        return self in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
-
-
-class NodeStatus(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    """An attempt has failed or was abandoned, and the retry policy has the word: again, when, or not at all."""
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
-
-    @property
-    def ended(self) -> bool:
-        return self in (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED)
-
-
-NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
-    NodeStatus.PENDING: {
-        events.NodeStarted: NodeStatus.RUNNING,
-        # of an error handler: something has failed, and it may begin
-        events.ErrorHandled: NodeStatus.PENDING,
-        events.NodeSkipped: NodeStatus.SKIPPED,
-        # only of joins, when their rule can no longer be met
-        events.NodeFailed: NodeStatus.FAILED,
-        events.NodeOverridden: NodeStatus.SUCCEEDED,
-        events.NodeCancelled: NodeStatus.CANCELLED,
-    },
-    NodeStatus.RUNNING: {
-        events.NodeSucceeded: NodeStatus.SUCCEEDED,
-        events.NodeWaiting: NodeStatus.WAITING,
-        events.AttemptFailed: NodeStatus.RETRYING,
-        events.AttemptAbandoned: NodeStatus.RETRYING,
-        events.LoopOpened: NodeStatus.RUNNING,
-        events.IterationStarted: NodeStatus.RUNNING,
-        events.IterationEnded: NodeStatus.RUNNING,
-        events.LoopBroken: NodeStatus.RUNNING,
-        events.LoopClosed: NodeStatus.RUNNING,
-        # only of loops, whose failure is that of their body and not of an attempt
-        events.NodeFailed: NodeStatus.FAILED,
-        # of loops likewise, and of any node that a person skips
-        events.NodeSkipped: NodeStatus.SKIPPED,
-        events.NodeOverridden: NodeStatus.SUCCEEDED,
-        events.NodeCancelled: NodeStatus.CANCELLED,
-    },
-    NodeStatus.WAITING: {
-        events.NodeResumed: NodeStatus.RUNNING,
-        events.AttemptFailed: NodeStatus.RETRYING,
-        events.NodeSkipped: NodeStatus.SKIPPED,
-        events.NodeOverridden: NodeStatus.SUCCEEDED,
-        events.EscalationAnswered: NodeStatus.RETRYING,
-        events.NodeCancelled: NodeStatus.CANCELLED,
-    },
-    NodeStatus.RETRYING: {
-        events.RetryScheduled: NodeStatus.RETRYING,
-        events.AlternativeChosen: NodeStatus.RETRYING,
-        events.NodeEscalated: NodeStatus.WAITING,
-        # a person lets it count as done
-        events.NodeSucceeded: NodeStatus.SUCCEEDED,
-        events.NodeStarted: NodeStatus.RUNNING,
-        # an abandoned attempt that had been resumed goes on from its signal
-        events.NodeResumed: NodeStatus.RUNNING,
-        events.NodeFailed: NodeStatus.FAILED,
-        events.NodeSkipped: NodeStatus.SKIPPED,
-        events.NodeOverridden: NodeStatus.SUCCEEDED,
-        events.NodeCancelled: NodeStatus.CANCELLED,
-    },
-    NodeStatus.SUCCEEDED: {},
-    NodeStatus.FAILED: {},
-    NodeStatus.SKIPPED: {},
-    NodeStatus.CANCELLED: {},
-}
-"""What may happen to a node run, and what it is then. `RunRetried` besides opens failed and cancelled ones again."""
-
-_UNDER_WAY: dict[type[events.Event], RunStatus] = {
-    events.RunCancelRequested: RunStatus.RUNNING,
-    events.RunCompleted: RunStatus.COMPLETED,
-    events.RunFailed: RunStatus.FAILED,
-    events.RunCancelled: RunStatus.CANCELLED,
-    events.CompensationStarted: RunStatus.COMPENSATING,
-}
-
-RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
-    RunStatus.QUEUED: {
-        events.RunStarted: RunStatus.RUNNING,
-        events.RunCancelRequested: RunStatus.QUEUED,
-        events.RunFailed: RunStatus.FAILED,
-        events.RunCancelled: RunStatus.CANCELLED,
-    },
-    RunStatus.RUNNING: {
-        events.RunPaused: RunStatus.PAUSED,
-        **_UNDER_WAY,
-        events.VariablesChanged: RunStatus.RUNNING,
-        events.RunMoved: RunStatus.RUNNING,
-    },
-    RunStatus.WAITING: {
-        events.RunPaused: RunStatus.PAUSED,
-        **_UNDER_WAY,
-        events.VariablesChanged: RunStatus.WAITING,
-        events.RunMoved: RunStatus.RUNNING,
-    },
-    RunStatus.PAUSED: {
-        events.RunResumed: RunStatus.RUNNING,
-        **_UNDER_WAY,
-        events.VariablesChanged: RunStatus.PAUSED,
-        events.RunMoved: RunStatus.PAUSED,
-        events.CompensationStarted: RunStatus.PAUSED,
-        events.CompensationEnded: RunStatus.PAUSED,
-    },
-    RunStatus.COMPENSATING: {
-        events.RunPaused: RunStatus.PAUSED,
-        events.RunCancelRequested: RunStatus.COMPENSATING,
-        events.CompensationEnded: RunStatus.COMPENSATING,
-        events.RunFailed: RunStatus.FAILED,
-        events.RunCancelled: RunStatus.CANCELLED,
-    },
-    RunStatus.COMPLETED: {},
-    RunStatus.FAILED: {events.RunRetried: RunStatus.RUNNING},
-    RunStatus.CANCELLED: {events.RunRetried: RunStatus.RUNNING},
-}
-"""What may happen to a run. `running` and `waiting` turn into each other by what its node runs do, without an event of
-their own, and a run that was paused while it was compensating goes on compensating; events of node runs are legal while
-it is running, waiting, paused or compensating (then only of nodes that undo others)."""
-
-UNDER_WAY: frozenset[RunStatus] = frozenset(
-    {RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED, RunStatus.COMPENSATING}
-)
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, NodeId, Path
+from orchestration.engine.scopes import Frontier, Scope, ScopeKey
+from orchestration.engine.statuses import NodeStatus, RunStatus
 
 
 @dataclass(slots=True)
@@ -260,89 +116,12 @@ class NodeRunState:
         """Something is done for it right now. A loop that is open only watches over its body."""
         return self.status is NodeStatus.RUNNING and self.loop is None
 
+    def forget_wait(self) -> None:
+        self.waiting_for, self.wait_data, self.until = "", None, None
+        self.forget_resumption()
 
-ScopeKey = tuple[NodeId | None, Path]
-"""One body being run: the loop it belongs to and the path its nodes have. `(None, ())` is the run itself."""
-TOP: ScopeKey = (None, ())
-
-
-@dataclass(slots=True)
-class Failure:
-    """A failure that nothing handled, on its way up."""
-
-    error: Any
-    node: NodeId
-    path: Path
-
-
-@dataclass(slots=True)
-class Scope:
-    """A body being run: how far its edges have been decided, and how much of it is still to end."""
-
-    unended: int
-    """Nodes that have to end before the scope can."""
-    live: dict[NodeId, int] = field(default_factory=dict)
-    """Per node, how many of its incoming edges are live. An edge whose source has not ended is open."""
-    decided: dict[NodeId, int] = field(default_factory=dict)
-    """Per node, how many of its incoming edges are no longer open."""
-    failed: dict[NodeId, int] = field(default_factory=dict)
-    """Per node, how many of its incoming edges are failed."""
-    met: set[NodeId] = field(default_factory=set)
-    """Joins whose rule was met before all their edges were decided: they fire once."""
-    ignored: set[NodeId] = field(default_factory=set)
-    """Losers of joins that ignore theirs: nobody waits for them, and their failures do not count."""
-    failure: Failure | None = None
-
-
-Rank = tuple[Order, Path, NodeId]
-
-
-@dataclass(slots=True)
-class Frontier:
-    """Where the run stands: everything a plan can begin from. Kept by `apply`, read by `plan`."""
-
-    ready: list[Rank] = field(default_factory=list)
-    """Pending node runs whose rule is met, best first."""
-    dead: dict[Key, None] = field(default_factory=dict)
-    """Pending node runs that no live edge can reach any more, or that a failed one keeps from starting."""
-    unmet: dict[Key, None] = field(default_factory=dict)
-    """Pending joins that fail because their rule can no longer be met."""
-    undecided: dict[Key, None] = field(default_factory=dict)
-    """Attempts that failed or were abandoned, before the retry policy has spoken."""
-    losers: dict[Key, str] = field(default_factory=dict)
-    """Node runs to be cancelled because a join does without them, with the reason."""
-    breaking: dict[ScopeKey, NodeId] = field(default_factory=dict)
-    """Iterations in which a `break` was reached, and which; the loop has not been told yet."""
-    loops: dict[Key, None] = field(default_factory=dict)
-    """Open loops that may begin an iteration, or must stop, or are through."""
-    failing: dict[ScopeKey, None] = field(default_factory=dict)
-    """Scopes in which something has failed that nothing handled."""
-    closing: dict[ScopeKey, None] = field(default_factory=dict)
-    """Scopes in which everything has ended."""
-    due: list[tuple[datetime, Key]] = field(default_factory=list)
-    """Waits, retries and timeouts of loops by their time."""
-    working: int = 0
-    """Node runs for which something is done right now."""
-    places: int = 0
-    """How many of these take a place of `max_parallel`."""
-    waiting: int = 0
-    """Node runs that wait for a signal or a time, or for the retry policy's word."""
-
-    @property
-    def moves(self) -> bool:
-        """Whether something could follow without a signal and without time going by."""
-        return bool(
-            self.working
-            or self.ready
-            or self.dead
-            or self.unmet
-            or self.undecided
-            or self.losers
-            or self.breaking
-            or self.loops
-            or self.failing
-            or self.closing
-        )
+    def forget_resumption(self) -> None:
+        self.resumed, self.signal = False, None
 
 
 @dataclass(slots=True)
@@ -422,7 +201,3 @@ class RunState:
     def scope_of(self, key: Key) -> ScopeKey:
         node, path = key
         return (self.graph.nodes[node].parent, path)
-
-
-class IllegalEvent(Exception):
-    """An event that the tables of legal moves do not allow in this state."""

@@ -25,10 +25,11 @@ from orchestration.engine.events import (
     RunRetried,
     VariablesChanged,
 )
-from orchestration.engine.graph import Key
+from orchestration.engine.ids import Key
 from orchestration.engine.moving import ASKS_A_PERSON, move_plan
 from orchestration.engine.reopening import behind_failed_join, reopened_by_retry
-from orchestration.engine.states import NodeRunState, NodeStatus, RunState, RunStatus
+from orchestration.engine.states import NodeRunState, RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 
 if TYPE_CHECKING:
     from orchestration.engine.signals import Signal

@@ -2,7 +2,6 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import orchestration.engine.states
 import pgtrigger.compiler
 import pgtrigger.migrations
 import portal.core.fields
@@ -49,7 +48,7 @@ class Migration(migrations.Migration):
                 ('path', models.CharField(blank=True, max_length=200)),
                 ('type', models.CharField(max_length=40)),
                 ('name', models.CharField(max_length=200)),
-                ('status', models.CharField(default=orchestration.engine.states.NodeStatus['PENDING'], max_length=20)),
+                ('status', models.CharField(default='pending', max_length=20)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('port', models.CharField(blank=True, max_length=64)),
                 ('inputs', models.JSONField(blank=True, null=True)),
@@ -75,7 +74,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(default='web', help_text='Where it was started: web, api, cli', max_length=20)),
                 ('idempotency_key', models.CharField(blank=True, max_length=200, null=True)),
                 ('priority', models.PositiveSmallIntegerField(default=5)),
-                ('status', models.CharField(default=orchestration.engine.states.RunStatus['QUEUED'], max_length=20)),
+                ('status', models.CharField(default='queued', max_length=20)),
                 ('inputs', models.JSONField(default=dict)),
                 ('outputs', models.JSONField(blank=True, null=True)),
                 ('error', models.JSONField(blank=True, null=True)),

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models.workflows import Definition, Workflow, WorkflowVersion
 from portal.core.models import Organisation
 

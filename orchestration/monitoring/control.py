@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import NodeStatus
+from orchestration.engine.statuses import NodeStatus
 from orchestration.models import NodeRun, Run, RunEvent, RunSignal
 
 MOST_NAMED = 50

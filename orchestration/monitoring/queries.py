@@ -12,7 +12,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from orchestration.engine.graph import Graph
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
 from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
 from portal.core import clock

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from orchestration import graph_svg, live
 from orchestration.engine.moving import ASKS_A_PERSON
 from orchestration.engine.reuse import is_aside
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import large, queries, sharing
 from orchestration.monitoring.control import Control, control, reused_nodes

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from orchestration.engine.events import NodeEvent
-    from orchestration.engine.graph import Path
+    from orchestration.engine.ids import Path
     from orchestration.engine.states import SharedEntry
 
 JSON = Any

@@ -19,7 +19,8 @@ from django.conf import settings as portal_settings
 from pydantic import Field, field_validator, model_validator
 
 from orchestration.definition.fields import NodeSettings
-from orchestration.engine.events import NodeSucceeded, path_text
+from orchestration.engine.events import NodeSucceeded
+from orchestration.engine.ids import path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, register
 from orchestration.store.effects import ORDER
 from portal.core import effects, outgoing, queries

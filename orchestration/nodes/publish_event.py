@@ -11,7 +11,8 @@ from pydantic import Field
 
 from orchestration.bus import rules
 from orchestration.definition.fields import NodeSettings
-from orchestration.engine.events import NodeSucceeded, path_text
+from orchestration.engine.events import NodeSucceeded
+from orchestration.engine.ids import path_text
 from orchestration.expressions.values import as_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, register
 from orchestration.values.splitting import whole

@@ -29,8 +29,8 @@ from orchestration.engine.events import (
     RunFailed,
     RunPaused,
     RunResumed,
-    path_text,
 )
+from orchestration.engine.ids import path_text
 from orchestration.engine.signals import SignalKind
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, Wait, register
 from orchestration.nodes.commit_hooks import in_commit_of

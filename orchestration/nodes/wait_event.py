@@ -10,7 +10,8 @@ from pydantic import Field, field_validator
 
 from orchestration.bus import rules
 from orchestration.definition.fields import Late, NodeSettings
-from orchestration.engine.events import NodeStarted, NodeWaiting, path_text
+from orchestration.engine.events import NodeStarted, NodeWaiting
+from orchestration.engine.ids import path_text
 from orchestration.expressions.values import as_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, Wait, register
 from orchestration.wakeups import BUS_CHANNEL

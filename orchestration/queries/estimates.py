@@ -9,7 +9,8 @@ from typing import Any
 from orchestration.agent_usage import NodeRunUsage
 from orchestration.definition.drawable import drawable
 from orchestration.engine.estimate import estimate
-from orchestration.engine.graph import Graph, Node
+from orchestration.engine.graph import Graph
+from orchestration.engine.nodes import Node
 from orchestration.nodes.base import node_types
 
 JSON = Any

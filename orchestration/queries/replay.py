@@ -16,9 +16,11 @@ from django.db import connection, transaction
 
 from orchestration.driving.turn import Rows
 from orchestration.engine.apply import begin
-from orchestration.engine.events import Event, Row, UnknownEvent, from_row
+from orchestration.engine.events import Event
+from orchestration.engine.events.rows import Row, UnknownEvent, from_row
+from orchestration.engine.moves import IllegalEvent
 from orchestration.engine.planner import plan
-from orchestration.engine.states import IllegalEvent, RunState
+from orchestration.engine.states import RunState
 from orchestration.models import NodeRun, Run, RunSnapshot
 from orchestration.monitoring import history
 from orchestration.queries import children

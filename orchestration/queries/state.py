@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from orchestration.engine.apply import apply_all, begin
-from orchestration.engine.events import Event, Row, RunMoved, from_row
+from orchestration.engine.events import Event, RunMoved
+from orchestration.engine.events.rows import Row, from_row
 from orchestration.engine.graph import Graph
 from orchestration.engine.moving import first_definition
 from orchestration.engine.reuse import inside_of

@@ -13,7 +13,7 @@ from django.template.defaultfilters import filesizeformat
 
 from agents.models import Agent
 from orchestration import live
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import large
 from orchestration.services.trials import KIND, NODE

@@ -9,7 +9,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
 from orchestration.definition.canonical import canonical
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.models import Run, Workflow, WorkflowVersion
 from portal.core.models import Organisation
 

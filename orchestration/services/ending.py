@@ -24,10 +24,11 @@ from django.db.models.functions import Now
 from orchestration import wakeups
 from orchestration.driving.turn import Turn
 from orchestration.engine.commands import Record, StopNode
-from orchestration.engine.events import NodeCancelled, RunStarted, path_of
+from orchestration.engine.events import NodeCancelled, RunStarted
+from orchestration.engine.ids import path_of
 from orchestration.engine.planner import abandon, plan
 from orchestration.engine.signals import Signal, SignalKind, interpret
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Run, RunEvent, RunSignal
 from orchestration.queries.state import folded
 from orchestration.store.checkpoints import LetGo

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from agents.contracts import Fault, data_faults
 from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.models import Definition, Run, RunSignal, Trigger, Workflow, WorkflowVersion
 from orchestration.services import limits, values
 from orchestration.values.encoding import Value

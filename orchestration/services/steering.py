@@ -12,12 +12,13 @@ from typing import Any
 from django.db import transaction
 
 from agents.contracts import Fault, data_faults
-from orchestration.engine.events import path_text
-from orchestration.engine.graph import Graph, Path
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Path, path_text
 from orchestration.engine.moving import ASKS_A_PERSON, MovePlan, move_plan, people_left_out
 from orchestration.engine.reuse import inside_of
 from orchestration.engine.signals import Signal, SignalKind, refusal_of
-from orchestration.engine.states import NodeStatus, RunState, RunStatus
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.expressions.templates import references_in
 from orchestration.models import NodeRun, Run, RunSignal, WorkflowVersion
 from orchestration.nodes.base import node_type

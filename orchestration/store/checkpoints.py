@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from orchestration.engine.events import Event, to_row
+from orchestration.engine.events import Event
+from orchestration.engine.events.rows import to_row
 from orchestration.store.effects import EffectEnded
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from orchestration.engine.events import path_text
+from orchestration.engine.ids import path_text
 from orchestration.engine.signals import SignalKind
 from orchestration.store.posting import ENDED, post, ring
 from portal.core.actors import Actor
@@ -24,7 +24,7 @@ from portal.core.actors import Actor
 if TYPE_CHECKING:
     import psycopg
 
-    from orchestration.engine.graph import Path
+    from orchestration.engine.ids import Path
     from orchestration.nodes.base import RunFacts
 
 JSON = Any

@@ -20,8 +20,10 @@ import psycopg
 import structlog
 
 from orchestration.engine.apply import apply_all, begin
-from orchestration.engine.events import Event, Row, RunMoved, UnknownEvent, from_row, path_of, path_text
-from orchestration.engine.graph import Graph, Key, Path
+from orchestration.engine.events import Event, RunMoved
+from orchestration.engine.events.rows import Row, UnknownEvent, from_row
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, Path, path_of, path_text
 from orchestration.engine.moving import first_definition
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.wakeups import CHANNEL
 
 JSON = Any

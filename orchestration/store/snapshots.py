@@ -23,7 +23,8 @@ import structlog
 
 from orchestration import engine
 from orchestration.engine.graph import Graph
-from orchestration.engine.states import RunState, RunStatus
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import RunStatus
 from orchestration.nodes.base import node_types
 from orchestration.store.codec import Codec
 from orchestration.store.connecting import connect

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from orchestration import access
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.models import Run
 from orchestration.monitoring import downloads, large, queries, run_page
 from orchestration.queries import workflows

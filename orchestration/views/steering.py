@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from agents.contracts import data_faults
 from orchestration import access
-from orchestration.engine.events import path_of
+from orchestration.engine.ids import path_of
 from orchestration.engine.moving import people_left_out
 from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion

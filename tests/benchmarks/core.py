@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from orchestration.engine.apply import apply_all, begin
 from orchestration.engine.events import Event, IterationEnded
-from orchestration.engine.graph import Graph, Key
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key
 from orchestration.engine.loops import checked
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.simulator import Simulation, graph_of
 

@@ -45,7 +45,7 @@ def define_run(events: int, bytes_a_result: int) -> tuple[dict[str, Any], list[A
 
 def write_run(definition: dict[str, Any], events: list[Any]) -> Any:
     """The run with its events in the database, due."""
-    from orchestration.engine.events import to_row
+    from orchestration.engine.events.rows import to_row
     from orchestration.models import Run, RunEvent
     from portal.core.models import Organisation
     from tests.engine_host import make_definition, start
@@ -95,7 +95,7 @@ async def measure(run: Any, *, with_snapshot: bool) -> dict[str, Any]:
 
 async def _state_at(desk: Any, lease: Any, seq: int) -> Any:
     from orchestration.engine.apply import apply_all, begin
-    from orchestration.engine.events import Row, from_row
+    from orchestration.engine.events.rows import Row, from_row
     from orchestration.store import statements
 
     rows = await desk.execute(statements.EVENTS, [lease.run_id, 0])

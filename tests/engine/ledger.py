@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from orchestration.engine import events
 from orchestration.engine.events import Event, NodeEvent
-from orchestration.engine.graph import Edge, Graph, Key, NodeId, Path
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, NodeId, Path
+from orchestration.engine.nodes import Edge
 from tests.engine.undo_account import UndoAccount
 
 OPEN, LIVE, DEAD, FAILED = "open", "live", "dead", "failed"

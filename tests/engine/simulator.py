@@ -24,8 +24,10 @@ from orchestration.engine.commands import (
     StartNode,
     StopNode,
 )
-from orchestration.engine.events import Event, from_row, to_row
-from orchestration.engine.graph import Graph, Key
+from orchestration.engine.events import Event
+from orchestration.engine.events.rows import Row, from_row, to_row
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, path_text
 from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import Signal, SignalKind, interpret
 from orchestration.engine.states import RunState
@@ -60,7 +62,7 @@ class Simulation:
     seed: str = "run"
     now: datetime = BEGINNING
     inputs: Any = None
-    log: list[events.Row] = field(default_factory=list)
+    log: list[Row] = field(default_factory=list)
     at_work: dict[Key, Any] = field(default_factory=dict)
     """Node runs that this host executes, with the signal they were resumed with."""
     state: RunState = field(init=False)
@@ -152,7 +154,7 @@ class Simulation:
     def refolded(self) -> RunState:
         return apply_all(begin(self.graph, self.seed), map(self._read, self.log))
 
-    def _read(self, row: events.Row) -> Event:
+    def _read(self, row: Row) -> Event:
         event = from_row(row)
         return replace(event, graph=self.graph) if isinstance(event, events.RunMoved) else event
 
@@ -208,7 +210,7 @@ class Simulation:
     def statuses(self) -> dict[str, str]:
         """Node runs by `node` or `node[path]`."""
         return {
-            f"{node}[{events.path_text(path)}]" if path else node: str(node_run.status)
+            f"{node}[{path_text(path)}]" if path else node: str(node_run.status)
             for (node, path), node_run in self.state.nodes.items()
         }
 

@@ -22,11 +22,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestration.engine.events import Event, LoopClosed
-from orchestration.engine.graph import Graph, Key
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key
 from orchestration.engine.loops import checked
 from orchestration.engine.planner import next_due, plan
+from orchestration.engine.scopes import TOP
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import TOP, NodeStatus, RunState, RunStatus
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.store.codec import Codec
 from tests.engine.definitions import Definition
 from tests.engine.simulator import Crash, Simulation, graph_of

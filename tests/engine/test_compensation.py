@@ -8,9 +8,10 @@ import pytest
 
 from orchestration.engine import saga
 from orchestration.engine.events import NodeFailed, NodeStarted, NodeSucceeded
+from orchestration.engine.moves import IllegalEvent
 from orchestration.engine.planner import next_due
 from orchestration.engine.signals import Signal, SignalKind, interpret
-from orchestration.engine.states import IllegalEvent, NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.words import Story, error
 

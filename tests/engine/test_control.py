@@ -7,7 +7,7 @@ from datetime import timedelta
 from orchestration.engine import events
 from orchestration.engine.planner import next_due
 from orchestration.engine.reopening import reopened_by_retry
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING
 from tests.engine.words import Story

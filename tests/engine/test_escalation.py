@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.engine.planner import next_due
 from orchestration.engine.signals import Signal, SignalKind, interpret
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.words import Story
 

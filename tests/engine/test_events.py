@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.engine.events import TYPES, Event, Row, UnknownEvent, from_row, path_of, path_text, to_row
+from orchestration.engine.events import TYPES, Event
+from orchestration.engine.events.rows import Row, UnknownEvent, from_row, to_row
+from orchestration.engine.ids import path_of, path_text
 from tests.engine.simulator import BEGINNING
 
 VALUES: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestration.engine.events import NodeStarted
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.words import Story, error
 

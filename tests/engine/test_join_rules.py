@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.rules import RULES, Edges
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import graph_of
 from tests.engine.words import Story

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestration.engine.graph import Edge
 from orchestration.engine.joins import Token, token
+from orchestration.engine.nodes import Edge
 from tests.engine.definitions import define, node
 from tests.engine.words import Story
 

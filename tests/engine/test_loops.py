@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.words import Story
 

@@ -8,10 +8,10 @@ import pytest
 
 from orchestration.engine.apply import apply
 from orchestration.engine.events import AttemptAbandoned, AttemptFailed
-from orchestration.engine.graph import RetryPolicy
+from orchestration.engine.nodes import RetryPolicy
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.retry import MOST_ABANDONMENTS, chance, delay_seconds
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING
 from tests.engine.words import Story, command_words, error

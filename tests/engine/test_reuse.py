@@ -8,10 +8,12 @@ import pytest
 
 from orchestration.engine import events
 from orchestration.engine.apply import apply_all, begin
+from orchestration.engine.events.rows import from_row, to_row
 from orchestration.engine.graph import Graph
 from orchestration.engine.planner import plan
-from orchestration.engine.reuse import Edits, RerunPlan, Taken, rerun_plan
-from orchestration.engine.states import NodeStatus
+from orchestration.engine.reuse import Edits, RerunPlan, rerun_plan
+from orchestration.engine.statuses import NodeStatus
+from orchestration.engine.taken import Taken
 from tests.engine.definitions import Definition, define, node
 from tests.engine.simulator import BEGINNING, Simulation, graph_of
 from tests.engine.words import command_words
@@ -24,7 +26,7 @@ def ran(definition: Definition, **more: Any) -> Simulation:
 
 
 def planned(origin: Simulation, *chosen: str, graph: Graph | None = None, **more: Any) -> RerunPlan:
-    log = [events.from_row(row) for row in origin.log]
+    log = [from_row(row) for row in origin.log]
     asks = {node for node, spec in (graph or origin.graph).nodes.items() if spec.type == "ask"}
     return rerun_plan(origin.state, log, graph or origin.graph, chosen, asks=asks, **more)
 
@@ -37,7 +39,7 @@ def begun(origin: Simulation, plan_: RerunPlan, graph: Graph | None = None) -> l
     """What a run that begins with the plan does first."""
     reused = [taken.as_json() for taken in plan_.reused]
     started = events.RunStarted(at=BEGINNING, inputs=None, reused=reused, variables=plan_.variables)
-    state = apply_all(begin(graph or origin.graph), [events.from_row(events.to_row(started))])
+    state = apply_all(begin(graph or origin.graph), [from_row(to_row(started))])
     return [command_words(command, BEGINNING) for command in plan(state, BEGINNING)]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.engine import events
 from orchestration.engine.apply import begin
-from orchestration.engine.graph import Path
+from orchestration.engine.ids import Path
 from orchestration.engine.signals import Signal, SignalKind, interpret
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING, graph_of

@@ -9,10 +9,11 @@ import pytest
 
 from orchestration.engine import events
 from orchestration.engine.events import Event
-from orchestration.engine.graph import Path
+from orchestration.engine.events.rows import to_row
+from orchestration.engine.ids import Path
 from orchestration.engine.moving import first_definition, move_plan
 from orchestration.engine.signals import Signal, SignalKind, interpret
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.simulator import BEGINNING, graph_of
 from tests.engine.words import Story
@@ -280,13 +281,13 @@ def test_a_moved_run_has_the_other_versions_timeout_and_new_variables() -> None:
 
 def test_the_log_names_the_definition_a_run_began_with() -> None:
     moves = [events.RunMoved(at=BEGINNING, definition=to, version=2, previous=before) for before, to in ("ab", "bc")]
-    rows = [(row.type, row.at, row.node, row.path, row.data) for row in map(events.to_row, moves)]
+    rows = [(row.type, row.at, row.node, row.path, row.data) for row in map(to_row, moves)]
     assert first_definition([], "now") == "now"
     assert first_definition(rows, "c") == "a"
 
 
 def test_an_event_to_a_definition_that_is_not_at_hand_is_illegal() -> None:
-    from orchestration.engine.states import IllegalEvent
+    from orchestration.engine.moves import IllegalEvent
 
     with pytest.raises(IllegalEvent, match="not at hand"):
         Story(WAY).record(events.RunMoved(at=BEGINNING, definition="nowhere", version=2, previous="first"))

@@ -11,7 +11,9 @@ from orchestration.engine import events
 from orchestration.engine.apply import apply, begin
 from orchestration.engine.diagram import node_diagram, run_diagram
 from orchestration.engine.events import Event, NodeEvent
-from orchestration.engine.states import NODE_MOVES, RUN_MOVES, IllegalEvent, NodeStatus, RunState, RunStatus
+from orchestration.engine.moves import NODE_MOVES, RUN_MOVES, IllegalEvent
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import define, node
 from tests.engine.simulator import BEGINNING, graph_of
 from tests.engine.words import Story, error

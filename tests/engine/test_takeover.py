@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from orchestration.engine import events
 from orchestration.engine.events import Event
-from orchestration.engine.graph import Key
+from orchestration.engine.ids import Key
 from orchestration.engine.planner import abandon
 from orchestration.engine.signals import SignalKind
-from orchestration.engine.states import NodeStatus, RunStatus
+from orchestration.engine.statuses import NodeStatus, RunStatus
 from tests.engine.definitions import Definition, define, node
 from tests.engine.simulator import Simulation, graph_of
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from orchestration.engine import events
 from orchestration.engine.events import Event
-from orchestration.engine.graph import Graph, Key, NodeId
+from orchestration.engine.graph import Graph
+from orchestration.engine.ids import Key, NodeId, path_of
 
 UNCLEAR = ("outcome_unknown", "timeout", "node_timeout")
 
@@ -41,7 +42,7 @@ class UndoAccount:
                 assert self.done and not self.going
                 self.going, self.left, self.undone = True, list(self.done), []
             case events.CompensationEnded():
-                named = [(told["node"], events.path_of(told["path"])) for told in event.undone]
+                named = [(told["node"], path_of(told["path"])) for told in event.undone]
                 assert named == self.undone
                 assert sorted(named) == sorted(set(named)), "undone twice"
             case events.RunCompleted():

@@ -29,10 +29,11 @@ from orchestration.engine.commands import (
     StartNode,
     StopNode,
 )
-from orchestration.engine.events import Event, path_text
-from orchestration.engine.graph import Key, Path
+from orchestration.engine.events import Event
+from orchestration.engine.ids import Key, Path, path_of, path_text
 from orchestration.engine.planner import plan
-from orchestration.engine.states import NodeStatus, RunState
+from orchestration.engine.states import RunState
+from orchestration.engine.statuses import NodeStatus
 from tests.engine.definitions import Definition
 from tests.engine.simulator import BEGINNING, graph_of
 
@@ -99,7 +100,7 @@ class Story:
             return
         match = NODE.match(sentence)
         assert match, f"not a sentence: {sentence}"
-        node, path, verb, rest = match[1], events.path_of(match[2] or ""), match[3], match[4] or ""
+        node, path, verb, rest = match[1], path_of(match[2] or ""), match[3], match[4] or ""
         self._lead_up_to((node, path), verb)
         self.record(self._node_event(node, path, verb, rest))
 

@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.engine.apply import apply, begin
-from orchestration.engine.events import Row, RunMoved, UnknownEvent, from_row, path_text
+from orchestration.engine.events import RunMoved
+from orchestration.engine.events.rows import Row, UnknownEvent, from_row
 from orchestration.engine.graph import Graph
-from orchestration.engine.states import IllegalEvent, RunState
+from orchestration.engine.ids import path_text
+from orchestration.engine.moves import IllegalEvent
+from orchestration.engine.states import RunState
 from orchestration.store.desk import graph_of
 
 JSON = Any

@@ -6,7 +6,7 @@ import pytest
 
 from orchestration.engine.events import TYPES
 from orchestration.engine.planner import plan
-from orchestration.engine.states import RunStatus
+from orchestration.engine.statuses import RunStatus
 from orchestration.nodes.base import node_types
 from tests.histories.stored import stored, summary
 

@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from orchestration import cli
 from orchestration.cli import BadInput
-from orchestration.engine.events import path_of, path_text
+from orchestration.engine.ids import path_of, path_text
 from orchestration.models import Run, WorkflowVersion
 from orchestration.monitoring import control, queries
 from orchestration.services import rerun, runs, starting, steering
