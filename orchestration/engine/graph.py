@@ -116,6 +116,10 @@ class Graph:
             node = parent
         return node
 
+    def inside(self, node: NodeId) -> list[NodeId]:
+        """Every node in the body of a loop, however deep; empty for any other node."""
+        return [found for inner in self.bodies.get(node, ()) for found in (inner, *self.inside(inner))]
+
 
 def _handling(
     nodes: Mapping[NodeId, Node],

@@ -18,7 +18,7 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.ids import Key, NodeId
 from orchestration.engine.loops import ACTIVE
 from orchestration.engine.nodes import Node
-from orchestration.engine.reuse import Obstacle, inside_of
+from orchestration.engine.reuse import Obstacle
 from orchestration.engine.states import NodeRunState, RunState
 from orchestration.engine.statuses import UNDER_WAY, NodeStatus, RunStatus
 
@@ -139,8 +139,8 @@ def _new_before(state: RunState, graph: Graph, key: Key) -> Iterator[Obstacle]:
 
 
 def _same_body(old: Graph, new: Graph, loop: NodeId) -> bool:
-    nodes = [loop, *inside_of(old, loop)]
-    if nodes != [loop, *inside_of(new, loop)]:
+    nodes = [loop, *old.inside(loop)]
+    if nodes != [loop, *new.inside(loop)]:
         return False
     return all(
         _unnamed(old.nodes[node]) == _unnamed(new.nodes[node])

@@ -118,7 +118,7 @@ def rerun_plan(
         for node in chosen
         if node in graph.nodes and is_aside(graph, node)
     )
-    roots = {root_of(graph, node) for node in chosen if node in graph.nodes}
+    roots = {graph.outermost(node) for node in chosen if node in graph.nodes}
     reasons = _reasons(state, graph, roots, _people(graph, asks), edits)
     reused = tuple(_taken(state, node, edits) for node in graph.flow[None] if node not in reasons)
     known = {taken.node: taken for taken in reused}
@@ -141,19 +141,7 @@ def rerun_plan(
 
 def is_aside(graph: Graph, node: NodeId) -> bool:
     """Whether it, or its outermost loop, is no part of the normal flow."""
-    return node not in graph.flow[graph.nodes[node].parent] or root_of(graph, node) not in graph.flow[None]
-
-
-def root_of(graph: Graph, node: NodeId) -> NodeId:
-    """The outermost loop around a node; the node itself outside of loops."""
-    while (parent := graph.nodes[node].parent) is not None:
-        node = parent
-    return node
-
-
-def inside_of(graph: Graph, node: NodeId) -> list[NodeId]:
-    """Every node in the body of a loop, however deep; empty for any other node."""
-    return [found for inner in graph.bodies.get(node, ()) for found in (inner, *inside_of(graph, inner))]
+    return node not in graph.flow[graph.nodes[node].parent] or graph.outermost(node) not in graph.flow[None]
 
 
 def _reasons(
@@ -162,7 +150,7 @@ def _reasons(
     """Why each node that is not taken over happens again. Repeated until nothing more follows."""
     touched = _behind(graph, edits.outputs)
     everything = edits.inputs or bool(edits.variables)
-    gone = {root_of(state.graph, node) for node, _ in undone(state)}
+    gone = {state.graph.outermost(node) for node, _ in undone(state)}
     reasons: dict[NodeId, Why] = {}
     while True:
         before = len(reasons)
@@ -218,7 +206,7 @@ def _again(state: RunState, graph: Graph, reasons: Mapping[NodeId, Why]) -> Iter
             continue
         before = state.node((node, ())) if node in state.graph.nodes else NodeRunState()
         yield Again(node, reasons[node], before.status, before.attempt)
-        for inner in inside_of(graph, node):
+        for inner in graph.inside(node):
             if not is_aside(graph, inner):
                 yield Again(inner, Why.INSIDE, before.status)
 
@@ -236,7 +224,7 @@ def _faults_of_edit(
     node: NodeId, known: Mapping[NodeId, Taken], graph: Graph, asks: Collection[NodeId]
 ) -> Iterable[Obstacle]:
     name = graph.nodes[node].name if node in graph.nodes else node
-    if node in asks or any(inner in asks for inner in inside_of(graph, node) if node in graph.nodes):
+    if node in asks or any(inner in asks for inner in graph.inside(node) if node in graph.nodes):
         yield Obstacle(
             "decision_edited", f"“{name}” holds what a person decided, and that is not edited: ask them again.", node
         )
@@ -248,7 +236,7 @@ def _faults_of_edit(
 
 def _people(graph: Graph, asks: Collection[NodeId]) -> set[NodeId]:
     """The nodes outside of loops that ask a person, or hold one that does."""
-    return {root_of(graph, node) for node in asks}
+    return {graph.outermost(node) for node in asks}
 
 
 def _behind(graph: Graph, nodes: Iterable[NodeId]) -> set[NodeId]:
@@ -265,7 +253,7 @@ def _behind(graph: Graph, nodes: Iterable[NodeId]) -> set[NodeId]:
 def _differs(state: RunState, graph: Graph, node: NodeId) -> bool:
     return any(
         inner not in state.graph.nodes or state.graph.nodes[inner].settings != graph.nodes[inner].settings
-        for inner in (node, *inside_of(graph, node))
+        for inner in (node, *graph.inside(node))
     )
 
 
@@ -279,6 +267,6 @@ def _variables(log: Iterable[Event], graph: Graph, reused: Collection[NodeId]) -
             case VariablesChanged():
                 found |= event.values
             case NodeSucceeded() if event.variables and event.node in graph.nodes:
-                if root_of(graph, event.node) in reused:
+                if graph.outermost(event.node) in reused:
                     found |= event.variables
     return found

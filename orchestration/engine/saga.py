@@ -160,19 +160,12 @@ def begin_again(state: RunState) -> set[Key]:
         return set()
     again = set[NodeId]()
     for node, _ in undone(state):
-        again.add(outermost(state, node))
+        again.add(state.graph.outermost(node))
     for node in state.graph.bodies[None]:
         if any(edge.source in again for edge in state.graph.incoming[node]):
             again.add(node)
     undoers = state.graph.compensators
-    return {key for key in state.nodes if key[0] in undoers or outermost(state, key[0]) in again}
-
-
-def outermost(state: RunState, node: NodeId) -> NodeId:
-    """The node itself, or the outermost of the loops around it."""
-    while (parent := state.graph.nodes[node].parent) is not None:
-        node = parent
-    return node
+    return {key for key in state.nodes if key[0] in undoers or state.graph.outermost(key[0]) in again}
 
 
 def forget_undone(state: RunState, again: set[Key]) -> None:

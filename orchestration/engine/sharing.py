@@ -11,17 +11,12 @@ sees what the one before has left.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from orchestration.engine.events import NodeSucceeded
-    from orchestration.engine.scopes import ScopeKey
-    from orchestration.engine.states import RunState, SharedEntry
+from orchestration.engine.events import NodeSucceeded
+from orchestration.engine.scopes import TOP, ScopeKey
+from orchestration.engine.states import RunState, SharedEntry
 
 
 def write(state: RunState, event: NodeSucceeded) -> None:
-    from orchestration.engine.states import SharedEntry
-
     layer = state.shared.setdefault(layer_of(state, state.scope_of(event.key)), {})
     agent = (event.usage or {}).get("agent") or str(state.graph.nodes[event.node].settings.get("agent", ""))
     for name, value in event.shared.items():
@@ -44,7 +39,7 @@ def layer_of(state: RunState, scope_key: ScopeKey) -> ScopeKey:
         if opened is not None and opened.limit > 1:
             return (loop, path)
         loop, path = state.graph.nodes[loop].parent, path[:-1]
-    return (None, ())
+    return TOP
 
 
 def visible(state: RunState, scope_key: ScopeKey) -> dict[str, SharedEntry]:
@@ -62,11 +57,9 @@ def visible(state: RunState, scope_key: ScopeKey) -> dict[str, SharedEntry]:
 
 def written_by(state: RunState, node: str) -> dict[str, SharedEntry]:
     """The run's keys that this node, or one inside of it, was the last to write: what goes with its result."""
-    return {name: entry for name, entry in state.shared.get((None, ()), {}).items() if _top(state, entry) == node}
+    return {name: entry for name, entry in state.shared.get(TOP, {}).items() if _step_of(state, entry) == node}
 
 
-def _top(state: RunState, entry: SharedEntry) -> str:
-    node = entry.node
-    while node in state.graph.nodes and (parent := state.graph.nodes[node].parent) is not None:
-        node = parent
-    return node
+def _step_of(state: RunState, entry: SharedEntry) -> str:
+    """The node that wrote it, or the outermost loop around that."""
+    return state.graph.outermost(entry.node) if entry.node in state.graph.nodes else entry.node

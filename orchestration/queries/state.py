@@ -12,7 +12,6 @@ from orchestration.engine.events import Event, RunMoved
 from orchestration.engine.events.rows import Row, from_row
 from orchestration.engine.graph import Graph
 from orchestration.engine.moving import first_definition
-from orchestration.engine.reuse import inside_of
 from orchestration.engine.states import RunState
 from orchestration.models import Definition, Run, RunEvent
 from orchestration.monitoring import history
@@ -60,7 +59,7 @@ def asks_a_person(of: Graph) -> frozenset[str]:
 def asked_inside(of: Graph, node: str) -> list[str]:
     """Of a node and all that is in its body: those that ask a person."""
     asks = asks_a_person(of)
-    return [found for found in (node, *inside_of(of, node)) if found in asks]
+    return [found for found in (node, *of.inside(node)) if found in asks]
 
 
 def _row(row: RunEvent) -> Row:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 
 from orchestration.engine.graph import Graph
-from orchestration.engine.reuse import Edits, RerunPlan, Why, inside_of, rerun_plan, root_of
+from orchestration.engine.reuse import Edits, RerunPlan, Why, rerun_plan
 from orchestration.models import Definition, Run, WorkflowVersion
 from orchestration.nodes.base import node_types
 from orchestration.queries.effects import Call, calls
@@ -214,8 +214,8 @@ def _steps(run: Run, of: Graph, plan: RerunPlan) -> list[Step]:
     taken = {found.node: found for found in plan.reused}
     again = {found.node: found for found in plan.again}
     steps: list[Step] = []
-    for node in (inner for root in of.bodies[None] for inner in (root, *inside_of(of, root))):
-        root = root_of(of, node)
+    for node in (inner for root in of.bodies[None] for inner in (root, *of.inside(root))):
+        root = of.outermost(node)
         if node in again or node in taken:
             found = taken.get(node)
             steps.append(

@@ -15,7 +15,6 @@ from agents.contracts import Fault, data_faults
 from orchestration.engine.graph import Graph
 from orchestration.engine.ids import Path, path_text
 from orchestration.engine.moving import ASKS_A_PERSON, MovePlan, move_plan, people_left_out
-from orchestration.engine.reuse import inside_of
 from orchestration.engine.signals import Signal, SignalKind, refusal_of
 from orchestration.engine.states import RunState
 from orchestration.engine.statuses import NodeStatus, RunStatus
@@ -140,7 +139,7 @@ def _check_step(run: Run, state: RunState, node: str) -> None:
         raise StepConflict(run, f"The run has no step {node!r}.")
     if asked := asked_inside(state.graph, node):
         raise AsksPerson(state.graph.nodes[asked[0]].name)
-    if waiting := _waits_below(run, (node, *inside_of(state.graph, node))):
+    if waiting := _waits_below(run, (node, *state.graph.inside(node))):
         raise AsksPerson(waiting)
 
 
