@@ -65,11 +65,17 @@ def codec() -> Codec[RunState]:
 def shape() -> str:
     """Of this code: what a state looks like, and what a fold makes of events."""
     found = hashlib.sha256(codec().fingerprint.encode())
-    for file in sorted(Path(engine.__path__[0]).glob("*.py")):
-        found.update(file.read_bytes())
+    found.update(code_below(Path(engine.__path__[0])).encode())
     for kind, node_type in node_types().items():
         found.update(f"{kind} {node_type.inline} {node_type.container}".encode())
     return found.hexdigest()
+
+
+def code_below(folder: Path) -> str:
+    """Of all modules in a folder and in those inside of it."""
+    files = sorted(folder.rglob("*.py"))
+    found = [f"{file.relative_to(folder)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 async def decoded(body: bytes, graph: Graph) -> RunState | None:

@@ -1,5 +1,6 @@
 """A long run is taken over from its snapshot, which is one of a true prefix and of the very same code, or not used."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -133,3 +134,15 @@ async def test_a_run_of_the_engine_leaves_one_when_it_is_let_go(engine: Any) -> 
     await sync_to_async(wait_until)(lambda: RunSnapshot.objects.filter(run=run).exists(), 10, "its snapshot")
     found = await RunSnapshot.objects.aget(run=run)
     assert found.seq == 3 and found.shape == snapshots.shape() and found.definition == definition.digest
+
+
+def test_a_change_anywhere_in_the_engine_is_another_code(tmp_path: Path) -> None:
+    (tmp_path / "apply.py").write_text("a = 1")
+    (tmp_path / "changes").mkdir()
+    inner = tmp_path / "changes" / "nodes.py"
+    seen = {snapshots.code_below(tmp_path)}
+    for text in ("b = 1", "b = 2"):
+        inner.write_text(text)
+        seen.add(snapshots.code_below(tmp_path))
+    inner.rename(tmp_path / "changes" / "loops.py")
+    assert len(seen | {snapshots.code_below(tmp_path)}) == 4
