@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -21,6 +21,8 @@ GRACE = timedelta(seconds=60)
 MOST_CAUGHT_UP = 50
 """Missed fires that `all` makes up for, the latest ones."""
 _MOST_COUNTED = 1000
+_LARGEST_SHIFT = timedelta(hours=3)
+"""More than any clock is set at once."""
 
 
 class Missed(StrEnum):
@@ -83,14 +85,27 @@ def plan(*, expression: str, zone: str, missed: Missed, due: datetime, now: date
 
 def _until(expression: str, zone: str, after: datetime, now: datetime) -> list[datetime]:
     """Times after one moment up to another, as UTC; the latest 1,000 of them."""
-    backwards = CronSim(expression, now.astimezone(ZoneInfo(zone)) + timedelta(microseconds=1), reverse=True)
-    found: list[datetime] = []
-    for moment in islice(backwards, _MOST_COUNTED):
+    times = takewhile(
+        lambda moment: moment <= now, _times(expression, zone, _not_far_before(expression, zone, after, now))
+    )
+    return [moment.astimezone(UTC) for moment in times][-_MOST_COUNTED:]
+
+
+def _not_far_before(expression: str, zone: str, after: datetime, now: datetime) -> datetime:
+    """Where to begin, so that a year away costs no more than its latest times.
+
+    Only as a place to begin: where clocks are set, going backwards finds other times than going forwards.
+    """
+    began = (now + timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
+    moment = after
+    for moment in islice(CronSim(expression, began, reverse=True), _MOST_COUNTED):
         if moment <= after:
-            break
-        found.append(moment.astimezone(UTC))
-    return found[::-1]
+            return after
+    return max(after, moment - _LARGEST_SHIFT)
 
 
 def _times(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
-    yield from CronSim(expression, after.astimezone(ZoneInfo(zone)))
+    """In the hour that comes twice the library may begin with the first of both, which is over."""
+    after = after.astimezone(UTC)  # times of one zone are compared as they stand on the wall
+    found = CronSim(expression, after.astimezone(ZoneInfo(zone)))
+    return (moment for moment in found if moment > after)

@@ -101,3 +101,26 @@ def test_a_year_away_costs_little_and_starts_few() -> None:
     )
     assert len(plan.fire) == schedule.MOST_CAUGHT_UP + 2  # the last two are in time
     assert plan.skipped > 900 and plan.fire[-1] == utc("2026-05-01T09:00")
+
+
+# In the hour that comes twice nothing missed is lost, nothing is due again.
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/London", "2026-10-25T01:00"),
+        ("Europe/London", "2026-03-29T01:00"),
+        ("America/Havana", "2026-11-01T05:00"),
+        ("Australia/Lord_Howe", "2026-10-03T15:30"),
+        ("America/Santiago", "2026-09-06T04:00"),
+    ],
+)
+@pytest.mark.parametrize("expression", ["*/15 * * * *", "30 1,2,3 * * *", "0 */2 * * *", "*/7 2 * * *", "0 0 * * *"])
+def test_a_night_with_a_change_of_clocks_without_an_engine(expression: str, zone: str, change: str) -> None:
+    begin = utc(change) - timedelta(days=2)
+    times = [moment.astimezone(UTC) for moment in schedule.following(expression, zone, begin, 400)]
+    for minutes in range(-90, 200, 7):  # when the engine is back
+        now = utc(change) + timedelta(minutes=minutes, seconds=13)
+        due = [moment for moment in times if moment <= now]
+        plan = schedule.plan(expression=expression, zone=zone, missed=Missed.ALL, due=times[0], now=now)
+        assert (list(plan.fire), plan.skipped) == (due[-len(plan.fire) :], len(due) - len(plan.fire))
+        assert plan.next_at is not None and plan.next_at.astimezone(UTC) == times[len(due)]
