@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,30 +58,52 @@ def start_batch(
 ) -> list[Started]:
     """Start up to MOST_RUNS runs; the answers are in the order of `wanted`.
 
-    One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion,
-    limits.TooManyRuns (also where some of the keys had been used before).
+    One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion, BadKey,
+    limits.TooManyRuns.
     """
-    drafts = _drafts(workflow, wanted, actor, source, version, priority)
-    limits.make_room(workflow.organisation, len(drafts))
+    before = _before(workflow, wanted)
+    drafts = _drafts(workflow, wanted, before, actor, source, version, priority)
+    new = [draft for draft in drafts if isinstance(draft, runs.Draft)]
+    limits.make_room(workflow.organisation, len(new))
     with transaction.atomic():
         # A key that is being used by somebody else at this moment is waited for, and then theirs.
-        Run.objects.bulk_create([draft.run for draft in drafts], ignore_conflicts=True)
-        answers = [_answer(draft.run) for draft in drafts]
+        Run.objects.bulk_create([draft.run for draft in new], ignore_conflicts=True)
+        answers = [_answer(draft) for draft in drafts]
         for draft, answer in zip(drafts, answers, strict=True):
-            if answer.new:
+            if answer.new and isinstance(draft, runs.Draft):
                 draft.write_values()
-        if new := [answer.run for answer in answers if answer.new]:
-            _announce(workflow, new, actor, source)
+        if started := [answer.run for answer in answers if answer.new]:
+            _announce(workflow, started, actor, source)
     return answers
 
 
+def _before(workflow: Workflow, wanted: Sequence[Wanted]) -> dict[str, Run]:
+    """The runs that were started with keys of the batch. One query."""
+    keys = [one.idempotency_key for one in wanted if one.idempotency_key]
+    if any(len(key) > runs.LONGEST_KEY or "\0" in key for key in keys):
+        raise runs.BadKey
+    found = Run.objects.select_related("definition").filter(organisation=workflow.organisation)
+    return {run.idempotency_key or "": run for run in found.filter(idempotency_key__in=keys)} if keys else {}
+
+
 def _drafts(
-    workflow: Workflow, wanted: Sequence[Wanted], actor: Actor, source: str, version: int | None, priority: int
-) -> list[runs.Draft]:
+    workflow: Workflow,
+    wanted: Sequence[Wanted],
+    before: Mapping[str, Run],
+    actor: Actor,
+    source: str,
+    version: int | None,
+    priority: int,
+) -> list[runs.Draft | Run]:
+    """A run where the key was used before: it is not checked against what the workflow takes by now."""
     chosen = starting.chosen_version(workflow, version)
-    drafts: list[runs.Draft] = []
+    drafts: list[runs.Draft | Run] = []
     problems: list[dict[str, JSON]] = []
     for number, one in enumerate(wanted):
+        known = before.get(one.idempotency_key or "")
+        if known is not None:
+            drafts.append(runs.same_work(known, workflow=workflow, definition=None, kind="workflow", inputs=one.inputs))
+            continue
         try:
             drafts.append(
                 runs.drafted(
@@ -102,10 +124,16 @@ def _drafts(
     return drafts
 
 
-def _answer(draft: Run) -> Started:
+def _answer(draft: runs.Draft | Run) -> Started:
     """Without a key it is surely new; with one it may be an older run, also an earlier one of this batch."""
-    there = runs.by_key(draft)
-    return Started(draft, new=True) if there is None or there.pk == draft.pk else Started(there, new=False)
+    if isinstance(draft, Run):
+        return Started(draft, new=False)
+    run = draft.run
+    there = runs.by_key(run.organisation, run.idempotency_key)
+    if there is None or there.pk == run.pk:
+        return Started(run, new=True)
+    same = runs.same_work(there, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given)
+    return Started(same, new=False)
 
 
 def _announce(workflow: Workflow, new: Sequence[Run], actor: Actor, source: str) -> None:

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from orchestration.models import BusEvent, Run, Trigger, TriggerFire
 from orchestration.services import limits, runs, starting
+from orchestration.store.values import NotStorable, storable
 from orchestration.triggers import templates
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -164,9 +165,12 @@ def _act(trigger: Trigger, occasion: Occasion, fired: TriggerFire, actor: Actor)
 
 
 def _shown(inputs: dict[str, JSON]) -> JSON:
-    """For the history: without secrets, and not if they are large; the run has them."""
+    """For the history: without secrets, and not if they are large (the run has them) or no JSON."""
     shown = redact(inputs)
-    return shown if len(json.dumps(shown)) <= _LARGEST_SHOWN else None
+    try:
+        return storable(shown) if len(json.dumps(shown)) <= _LARGEST_SHOWN else None
+    except NotStorable:
+        return None
 
 
 def _end(fired: TriggerFire, outcome: str, reason: str, problems: list[dict[str, str]] | None = None) -> None:

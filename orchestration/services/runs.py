@@ -29,6 +29,8 @@ from portal.core.services import audit
 
 JSON = Any
 
+LONGEST_KEY = 200
+
 _OPEN = frozenset(status for status in RunStatus if not status.ended)
 _LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
     SignalKind.CANCEL: _OPEN,
@@ -64,6 +66,16 @@ class IdempotencyConflict(Conflict):
         self.run = run
 
 
+class BadKey(UserError):
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"An idempotency key has {LONGEST_KEY} characters at most, and no character U+0000.",
+            code="invalid_idempotency_key",
+        )
+
+
 class RunStateConflict(Conflict):
     """What was asked is not possible in the state the run is in. `run_status` is that state."""
 
@@ -90,9 +102,13 @@ def start_run(
     """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
 
     inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
-    however many callers come at once. Raises InvalidInputs, IdempotencyConflict,
-    limits.TooManyRuns, values.TooLarge.
+    however many callers come at once. Raises InvalidInputs, IdempotencyConflict, BadKey,
+    limits.TooManyRuns, values.TooLarge, values.NotJson.
     """
+    known = by_key(organisation, idempotency_key)
+    if known is not None:
+        workflow = version.workflow if version is not None else workflow
+        return same_work(known, workflow=workflow, definition=definition, kind=kind, inputs=inputs)
     draft = drafted(
         organisation=organisation,
         actor=actor,
@@ -107,9 +123,6 @@ def start_run(
         kind=kind,
         trigger=trigger,
     )
-    known = by_key(draft.run)
-    if known is not None:
-        return known
     limits.make_room(organisation)
     return insert(draft, actor)
 
@@ -120,6 +133,8 @@ class Draft:
 
     run: Run
     values: list[Value] = field(default_factory=list, repr=False)
+    given: dict[str, JSON] = field(default_factory=dict, repr=False)
+    """The inputs as they were handed in."""
 
     def write_values(self) -> None:
         values.write(self.run.pk, self.run.organisation_id, self.values)
@@ -140,7 +155,7 @@ def drafted(
     kind: str = "workflow",
     trigger: Trigger | None = None,
 ) -> Draft:
-    """Raises InvalidInputs, values.TooLarge."""
+    """Raises InvalidInputs, values.TooLarge, values.NotJson."""
     if version is not None:
         definition, workflow = version.definition, version.workflow
     if definition is None:
@@ -163,7 +178,7 @@ def drafted(
         budget=(definition.body.get("settings") or {}).get("budget"),
         due_at=Now(),
     )
-    return Draft(run, made.values)
+    return Draft(run, made.values, inputs)
 
 
 def _nodes_total(body: dict[str, JSON]) -> int:
@@ -205,26 +220,46 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
             tasks.ring_if_nobody_listens()
             _tell(run)
     except IntegrityError:
-        known = by_key(run)  # another caller with the same key was first
+        known = by_key(run.organisation, run.idempotency_key)  # another caller with the same key was first
         if known is None:
             raise
-        return known
+        definition, given = run.definition, draft.given
+        return same_work(known, workflow=run.workflow, definition=definition, kind=run.kind, inputs=given)
     run.refresh_from_db(fields=["created_at", "due_at"])
     return run
 
 
-def by_key(wanted: Run) -> Run | None:
-    """The run that was started with this key; None without a key, or if there is none. Raises IdempotencyConflict."""
-    if wanted.idempotency_key is None:
+def by_key(organisation: Organisation, key: str | None) -> Run | None:
+    """The run that was started with this key; None without a key, or if there is none. Raises BadKey."""
+    if not key:
         return None
-    known = Run.objects.filter(organisation=wanted.organisation, idempotency_key=wanted.idempotency_key).first()
-    if known is None:
-        return None
-    # A version published in between is no other thing: whoever repeats a request wants the run of the first.
-    same = known.workflow_id == wanted.workflow_id and known.kind == wanted.kind and known.inputs == wanted.inputs
-    if not same:
-        raise IdempotencyConflict(wanted.idempotency_key, known)
+    if len(key) > LONGEST_KEY or "\0" in key:
+        raise BadKey
+    return Run.objects.select_related("definition").filter(organisation=organisation, idempotency_key=key).first()
+
+
+def same_work(
+    known: Run, *, workflow: Workflow | None, definition: Definition | None, kind: str, inputs: dict[str, JSON]
+) -> Run:
+    """The run that is known by a key, if this is the same request again. Raises IdempotencyConflict.
+
+    A version published in between is no other thing: whoever repeats a request wants the run of the first. So the
+    inputs are taken as that run's version takes them, and a bare list of tasks must be the same.
+    """
+    same = known.kind == kind and known.workflow_id == (workflow.pk if workflow else None)
+    if same and workflow is None and definition is not None and kind == "workflow":
+        same = known.definition_id == definition.pk
+    if not same or not _same_inputs(known, inputs):
+        raise IdempotencyConflict(known.idempotency_key or "", known)
     return known
+
+
+def _same_inputs(known: Run, inputs: dict[str, JSON]) -> bool:
+    try:
+        kept: JSON = values.prepared(check_inputs(known.definition.body, inputs)).kept
+    except UserError:
+        return False
+    return bool(kept == known.inputs)
 
 
 def cancel_run(*, run: Run, actor: Actor, reason: str = "", undo: bool = False) -> Run:

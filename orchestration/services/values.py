@@ -45,6 +45,15 @@ class TooLarge(UserError):
         super().__init__(message, code="too_large")
 
 
+class NotJson(UserError):
+    """Of numbers, mostly: NaN and Infinity, which many programs write and JSON does not have."""
+
+    status = 422
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="not_json")
+
+
 # -- in --------------------------------------------------------------------------------------------------------------
 
 
@@ -57,13 +66,13 @@ class Prepared:
 
 
 def prepared(value: JSON) -> Prepared:
-    """What somebody handed in, as runs carry it. Pure. Raises TooLarge, NotStorable."""
+    """What somebody handed in, as runs carry it. Pure. Raises TooLarge, NotJson."""
     try:
         text = as_text(value)
     except NotStorable as error:
         if error.code == "too_large":
             raise TooLarge(f"This is too large. {error}") from error
-        raise
+        raise NotJson(f"This cannot be kept. {error}") from error
     plain = read_back(text)
     if MAY_NEED_ESCAPE in text:
         plain = escaped(plain)

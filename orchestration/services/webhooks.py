@@ -7,6 +7,7 @@ history tells its owners what was refused and why, one row a minute and reason, 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -191,9 +192,17 @@ def _body(call: Call) -> JSON:
 
 def _json(text: str) -> JSON:
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text, parse_constant=_no_number, parse_float=_number)
+    except (ValueError, RecursionError) as error:  # also of a whole number with thousands of digits
         raise UnreadableBody(str(error)) from None
+
+
+def _no_number(word: str) -> JSON:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _number(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _no_number(text[:40])
 
 
 def _header(call: Call, name: str) -> str:

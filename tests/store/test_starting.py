@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from orchestration.models import EngineHost, Run, RunSignal
-from orchestration.services import runs
+from orchestration.models import EngineHost, Run, RunSignal, Workflow
+from orchestration.services import batches, runs, starting, values, workflows
 from orchestration.wakeups import CHANNEL
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation
 from tests.engine_host import make_definition, raw_connection, start
 from tests.factories import make_organisation
+from tests.workflows import factories as make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +82,55 @@ def test_a_key_is_not_reused_for_something_else_and_is_the_organisations_own(org
     with pytest.raises(runs.IdempotencyConflict, match=str(first.pk)):
         start(organisation, definition(), {"n": 2}, idempotency_key="k")
     assert start(make_organisation(), definition(), {"n": 2}, idempotency_key="k").pk != first.pk
+
+
+def test_a_repeated_request_gets_its_run_whatever_was_published_meanwhile(organisation: Organisation) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    version = make.published(organisation, make.definition(name="Keyed", inputs=schema))
+    request: dict[str, Any] = {
+        "workflow": version.workflow, "inputs": {"a": "x"}, "actor": Actor.command(), "source": "api"
+    }  # fmt: skip
+    first, _ = starting.start_workflow(**request, idempotency_key="k")
+    batch = {"workflow": version.workflow, "actor": Actor.command(), "source": "api"}
+    (alone,) = batches.start_batch(**batch, wanted=[batches.Wanted({"a": "y"}, "b")])
+    for more in ({"b": {"type": "string", "default": "new"}}, {"c": {"type": "string"}}):
+        body = {**version.body, "inputs": {"type": "object", "properties": {"a": {"type": "string"}, **more}}}
+        body["inputs"]["required"] = [*more]
+        workflow = workflows.save_draft(
+            workflow=Workflow.objects.get(), definition=body, revision=Workflow.objects.get().draft_revision,
+            actor=Actor.command(),
+        )  # fmt: skip
+        workflows.publish(workflow=workflow, actor=Actor.command())
+        workflow.refresh_from_db()
+        again, new = starting.start_workflow(**{**request, "workflow": workflow}, idempotency_key="k")
+        assert (again, new) == (first, False)
+        with pytest.raises(runs.IdempotencyConflict):
+            starting.start_workflow(**{**request, "workflow": workflow, "inputs": {"a": "z"}}, idempotency_key="k")
+        (same,) = batches.start_batch(**{**batch, "workflow": workflow}, wanted=[batches.Wanted({"a": "y"}, "b")])
+        assert (same.run, same.new) == (alone.run, False)
+
+
+def test_the_same_key_for_other_tasks_is_refused(organisation: Organisation) -> None:
+    start(organisation, definition(), {"n": 1}, idempotency_key="k")
+    with pytest.raises(runs.IdempotencyConflict):
+        start(organisation, definition(name="Other tasks"), {"n": 1}, idempotency_key="k")
+
+
+@pytest.mark.parametrize("key", ["k" * 201, "a\0b"])
+def test_a_key_that_cannot_be_kept_is_refused_with_words(organisation: Organisation, key: str) -> None:
+    with pytest.raises(runs.BadKey, match="200 characters"):
+        start(organisation, definition(), {"n": 1}, idempotency_key=key)
+    version = make.published(organisation)
+    with pytest.raises(runs.BadKey):
+        batches.start_batch(
+            workflow=version.workflow, wanted=[batches.Wanted({}, key)], actor=Actor.command(), source="api"
+        )
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_json_does_not_have_are_refused_with_words(organisation: Organisation, number: float) -> None:
+    with pytest.raises(values.NotJson, match="not JSON"):
+        start(organisation, make_definition([{"id": "a", "type": "parallel"}]), {"n": number})
 
 
 def test_asking_twice_posts_one_signal(organisation: Organisation) -> None:

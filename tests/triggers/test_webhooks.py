@@ -241,3 +241,20 @@ def test_a_secret_that_is_gone_is_told_to_the_owners_only(sender: Sender) -> Non
     Secret.objects.all().delete()
     assert sender.send().status_code == 404
     assert "Make a new one" in refusals(sender.trigger)[0]
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b"9" * 5000])
+def test_numbers_that_cannot_be_kept_are_refused_and_told(sender: Sender, number: bytes) -> None:
+    answer = sender.send(b'{"order": "1", "amount": %s}' % number)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+    assert len(refusals(sender.trigger)) == 1 and not Run.objects.exists()
+
+
+def test_what_an_expression_makes_of_a_body_may_be_no_json(cast: Cast) -> None:
+    inputs = {"order": "{{ body.order }}", "amount": "{{ body.amount * 10.0 }}"}
+    made = new(workflow(cast.organisation), "webhook", inputs=inputs)
+    sender = Sender(made.trigger, made.secret)
+    answer = sender.send({"order": "1", "amount": 1e308})
+    assert (answer.status_code, answer.json()["code"]) == (422, "cannot_start")
+    fired = TriggerFire.objects.get()
+    assert fired.outcome == "failed" and "JSON" in fired.reason and fired.inputs is None
