@@ -22,10 +22,10 @@ def eligibility(
         return Eligibility(False, "Your roles do not include the permission to decide approvals.")
     if assignee_user_id is not None:
         if assignee_user_id == user_id:
-            return Eligibility(True, "assigned to you by name")
+            return Eligibility(True, "it is assigned to you by name")
         return Eligibility(False, "It is assigned to another person.")
     if assignee_role:
         if assignee_role in roles:
             return Eligibility(True, f"you hold the role {assignee_role}")
         return Eligibility(False, f"It is for holders of the role {assignee_role}.")
-    return Eligibility(True, "open to everybody who may decide approvals")
+    return Eligibility(True, "it is open to everybody who may decide approvals")

@@ -20,7 +20,7 @@ class JsonArea(forms.CharField):
     """Text that is JSON. An empty one is no value."""
 
     def __init__(self, **fields: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "code-area"})
+        widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"})
         super().__init__(required=False, widget=widget, strip=True, **fields)
 
     def to_python(self, value: Any) -> JSON:

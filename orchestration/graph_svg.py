@@ -49,7 +49,8 @@ def render(
     branches = Counter(target for _, _, target in edges)
 
     def drawn(name: str) -> SafeString:
-        return _node(nodes[name], drawing.boxes[name], state.get(name, ""), link, branches[name])
+        undone = nodes.get(drawing.undoes.get(name, ""))
+        return _node(nodes[name], drawing.boxes[name], state.get(name, ""), link, branches[name], undone)
 
     # Loops first: their bodies are drawn on top of them.
     ordered = sorted(nodes, key=lambda name: (_depth(nodes, name), name not in parents))
@@ -57,10 +58,11 @@ def render(
         '<svg class="graph" viewBox="{} {} {} {}" role="group" aria-label="{}">'
         '<defs><marker id="graph-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8"'
         ' orient="auto">'
-        '<path class="graph-arrow" d="M0 0 8 4 0 8z"/></marker></defs>{}{}{}</svg>',
+        '<path class="graph-arrow" d="M0 0 8 4 0 8z"/></marker></defs>{}{}{}{}</svg>',
         *map(_n, _view_box(drawing)),
         f"{definition.get('name', 'Workflow')}: {len(nodes)} steps",
         format_html_join("", "{}", ((drawn(n),) for n in ordered if n in parents)),
+        format_html_join("", "{}", ((_tie(drawing, undo, node, state),) for undo, node in drawing.undoes.items())),
         format_html_join("", "{}", ((_edge(edge, drawing, exits, state, taken),) for edge in edges)),
         format_html_join(
             "",
@@ -76,13 +78,18 @@ def _view_box(drawing: Layout) -> tuple[float, float, float, float]:
     return (drawing.width - width) / 2, (drawing.height - height) / 2, width, height
 
 
-def _node(node: Mapping[str, Any], box: Box, status: str, link: str, branches: int) -> SafeString:
+def _node(
+    node: Mapping[str, Any], box: Box, status: str, link: str, branches: int, undone: Mapping[str, Any] | None
+) -> SafeString:
+    """undone: the node that this one undoes."""
     name = str(node.get("name") or node["id"])
     known = node_types().get(node["type"])
     label = known.label if known else node["type"]
     container = bool(known and known.container)
     note = loop_note(node, _room(box, name)) if container else graph_note(node, str(label), branches)
     words = [name, note] if str(label) in note else [name, str(label), note]
+    if undone:
+        words, note = [name, f"undoes {undone.get('name') or undone['id']}", *words[1:]], f"Undo · {note}"
     said = ", ".join([*words, str(statuses.look(status).label)] if status else words)
     middle = box.y + 20 if container else box.middle
     return format_html(
@@ -93,7 +100,7 @@ def _node(node: Mapping[str, Any], box: Box, status: str, link: str, branches: i
         link.format(node["id"]),
         node["id"],
         node["type"],
-        " graph-container" if container else "",
+        " graph-container" if container else " graph-undo" if undone else "",
         status,
         said,
         _n(box.x),
@@ -102,15 +109,20 @@ def _node(node: Mapping[str, Any], box: Box, status: str, link: str, branches: i
         _n(box.height),
         _n(box.x + 14),
         _n(middle - 10),
-        SafeString(icons.shapes(known.icon if known else "help")),
+        SafeString(icons.shapes("arrow-back-up" if undone else known.icon if known else "help")),
         _n(box.x + 44),
         _n(middle + 4 if container else middle - 3),
-        _cut(name, _LONGEST_NAME),
+        _cut(name, min(_LONGEST_NAME, _letters(box, _LETTER))),
         _n(box.x + 44 if not container else box.x + box.width - 14),
         _n(middle + 4 if container else middle + 14),
-        _cut(note, _room(box, name) if container else _LONGEST_NOTE),
+        _cut(note, _room(box, name) if container else min(_LONGEST_NOTE, _letters(box, _SMALL_LETTER))),
         _mark(box, status),
     )
+
+
+def _letters(box: Box, width: float) -> int:
+    """How many letters of that width fit beside the icon."""
+    return round((box.width - 46) / width)
 
 
 def _room(box: Box, name: str) -> int:
@@ -133,6 +145,18 @@ def _mark(box: Box, status: str) -> SafeString:
     )
 
 
+def _tie(drawing: Layout, undo: str, node: str, state: Mapping[str, str]) -> SafeString:
+    """From a node down to the one that undoes it. No edge: nothing flows there."""
+    start, end = drawing.boxes[node], drawing.boxes[undo]
+    x = start.x + 16
+    if end.x > x and end.y > start.y + start.height:
+        way = f"M{_n(x)} {_n(start.y + start.height)}V{_n(end.middle)}H{_n(end.x)}"
+    else:  # where a person has put it
+        way = f"M{_n(x)} {_n(start.y + start.height)}L{_n(end.x + end.width / 2)} {_n(end.y)}"
+    used = state.get(undo, "") not in ("", "pending")
+    return format_html('<path class="graph-tie" data-state="{}" d="{}"/>', "live" if used else "", way)
+
+
 def _edge(
     edge: EdgeKey,
     drawing: Layout,
@@ -147,9 +171,9 @@ def _edge(
     points = [leave, *drawing.bends.get(edge, ()), (end.x - 3, end.middle)]
     label = SafeString("")
     if port != "out":
-        # Above the edge, or below it in the lower half of a node with several exits.
-        height = leave[1] + (14 if count > 1 and 2 * place >= count else -5)
-        label = format_html('<text class="graph-label" x="{}" y="{}">{}</text>', _n(leave[0] + 7), _n(height), port)
+        # On the edge, which is interrupted by it: above or below it another edge may pass.
+        x, y = _n(leave[0] + 7), _n(leave[1] + 4)
+        label = format_html('<text class="graph-label" x="{}" y="{}">{}</text>', x, y, port)
     return format_html(
         '<path class="graph-edge" data-edge="{}" data-port="{}" data-state="{}" d="{}"'
         ' marker-end="url(#graph-arrow)"/>{}',

@@ -3,7 +3,8 @@
 Every scope (the top, the body of each loop) is laid out by itself, left to right: layers by the longest path, order
 within a layer by igraph's Sugiyama, with a stand-in vertex wherever an edge passes a layer, so that edges bend round
 nodes (Sugiyama, Tagawa, Toda 1981). A scope in which every node has a `position` keeps its positions; one without is
-laid out whole. Positions are relative to the scope: the body of a loop moves with the loop.
+laid out whole. Positions are relative to the scope: the body of a loop moves with the loop. A node that undoes another
+stands below that one, smaller, and is no part of the layers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ NODE_WIDTH, NODE_HEIGHT = 208.0, 60.0
 GAP_X, GAP_Y = 76.0, 28.0
 PADDING, LOOP_HEAD = 22.0, 40.0
 PORT_ROOM, LETTER = 56.0, 6.5
+UNDO_INDENT, UNDO_GAP, UNDO_HEIGHT = 24.0, 12.0, 46.0
 
 Point = tuple[float, float]
 EdgeKey = tuple[str, str, str]
@@ -46,6 +48,8 @@ class Layout:
     """Where an edge passes between its ends; empty for most."""
     width: float
     height: float
+    undoes: Mapping[str, str] = field(default_factory=dict)
+    """Nodes that undo another, and which."""
 
 
 @dataclass(slots=True)
@@ -65,8 +69,21 @@ def layout(definition: Mapping[str, Any]) -> Layout:
     children: dict[str | None, list[str]] = {}
     for node in nodes.values():
         children.setdefault(node.get("parent"), []).append(node["id"])
-    top = _scope(None, nodes, children, edges)
-    return Layout(top.boxes, top.bends, top.width, top.height)
+    undoes = undoing(nodes, edges)
+    top = _scope(None, nodes, children, edges, undoes)
+    return Layout(top.boxes, top.bends, top.width, top.height, undoes)
+
+
+def undoing(nodes: Mapping[str, Any], edges: Iterable[EdgeKey] = ()) -> dict[str, str]:
+    """{node that undoes: node it undoes}, of those that are drawn so: without edges, in the same body."""
+    joined = {name for source, _, target in edges for name in (source, target)}
+    found: dict[str, str] = {}
+    for node in nodes.values():
+        named = node.get("compensate_with")
+        undo = nodes.get(named) if isinstance(named, str) else None
+        if undo and undo is not node and undo["id"] not in joined and undo.get("parent") == node.get("parent"):
+            found.setdefault(undo["id"], node["id"])
+    return {undo: node for undo, node in found.items() if node not in found}
 
 
 def _scope(
@@ -74,15 +91,17 @@ def _scope(
     nodes: Mapping[str, Any],
     children: Mapping[str | None, Sequence[str]],
     edges: Sequence[EdgeKey],
+    undoes: Mapping[str, str],
 ) -> _Scope:
     members = children.get(parent, [])
-    inner = {member: _scope(member, nodes, children, edges) for member in members if children.get(member)}
+    inner = {member: _scope(member, nodes, children, edges, undoes) for member in members if children.get(member)}
     sizes = {member: _size(nodes[member], inner.get(member)) for member in members}
     own = [edge for edge in edges if edge[0] in sizes and edge[2] in sizes]
     if members and all(nodes[member].get("position") for member in members):
         drawn = _as_placed(nodes, sizes)
     else:
-        drawn = _laid_out(members, sizes, own)
+        undone = {undoes[member]: member for member in members if member in undoes}
+        drawn = _laid_out([member for member in members if member not in undoes], sizes, own, undone)
     for member, body in inner.items():
         box = drawn.boxes[member]
         dx, dy = box.x + PADDING, box.y + LOOP_HEAD
@@ -108,7 +127,10 @@ def _as_placed(nodes: Mapping[str, Any], sizes: Mapping[str, Point]) -> _Scope:
     return _Scope(boxes, {}, _right(boxes.values()), _lower(boxes.values()))
 
 
-def _laid_out(members: Sequence[str], sizes: Mapping[str, Point], edges: Sequence[EdgeKey]) -> _Scope:
+def _laid_out(
+    members: Sequence[str], sizes: Mapping[str, Point], edges: Sequence[EdgeKey], undone: Mapping[str, str]
+) -> _Scope:
+    """undone: {node: the one that undoes it}"""
     if not members:
         return _Scope()
     layer = _layers(members, edges)
@@ -128,14 +150,20 @@ def _laid_out(members: Sequence[str], sizes: Mapping[str, Point], edges: Sequenc
         links.extend(pairwise(chain))
     graph = igraph.Graph(n=len(vertices), edges=sorted(set(links)), directed=True)
     across = [point[0] for point in graph.layout_sugiyama(layers=depth, hgap=1, vgap=1).coords[: len(vertices)]]
-    heights = [sizes[name][1] if name else GAP_Y / 2 for name in vertices]
-    places = _places(depth, across, heights)
+    above = [(sizes[name][1] if name else GAP_Y / 2) / 2 for name in vertices]
+    below = [
+        half + (UNDO_GAP + UNDO_HEIGHT if name in undone else 0.0) for name, half in zip(vertices, above, strict=True)
+    ]
+    places = _places(depth, across, above, below)
     columns = _columns(layer, sizes, edges)
     boxes = {}
     for member in members:
         x, width = columns[layer[member]]
         own_width, height = sizes[member]
-        boxes[member] = Box(x + (width - own_width) / 2, places[index[member]] - height / 2, own_width, height)
+        boxes[member] = box = Box(x + (width - own_width) / 2, places[index[member]] - height / 2, own_width, height)
+        if member in undone:
+            lower = box.y + box.height + UNDO_GAP
+            boxes[undone[member]] = Box(box.x + UNDO_INDENT, lower, NODE_WIDTH - UNDO_INDENT, UNDO_HEIGHT)
     bends = {
         edge: tuple(
             point
@@ -169,20 +197,25 @@ def _layers(members: Sequence[str], edges: Sequence[EdgeKey]) -> dict[str, int]:
     return layer
 
 
-def _places(depth: Sequence[int], across: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Vertical middles: igraph's, stretched to our heights, pushed apart where boxes of a layer would touch."""
+def _places(
+    depth: Sequence[int], across: Sequence[float], above: Sequence[float], below: Sequence[float]
+) -> list[float]:
+    """Vertical middles: igraph's, stretched to our heights, pushed apart where boxes of a layer would touch.
+
+    above, below: the room each needs on either side of its middle.
+    """
     unit = NODE_HEIGHT + GAP_Y
     places = [value * unit for value in across]
     for level in sorted(set(depth)):
         order = sorted((v for v, d in enumerate(depth) if d == level), key=lambda v: (across[v], v))
         wanted = sum(places[v] for v in order) / len(order)
         for before, vertex in pairwise(order):
-            least = places[before] + heights[before] / 2 + GAP_Y + heights[vertex] / 2
+            least = places[before] + below[before] + GAP_Y + above[vertex]
             places[vertex] = max(places[vertex], least)
         shift = wanted - sum(places[v] for v in order) / len(order)
         for vertex in order:
             places[vertex] += shift
-    upper = min(place - height / 2 for place, height in zip(places, heights, strict=True))
+    upper = min(place - half for place, half in zip(places, above, strict=True))
     return [place - upper for place in places]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import NodeStatus
 from orchestration.models import NodeRun, Run, RunEvent, RunSignal
+from orchestration.monitoring.words import WISHES
 
 MOST_NAMED = 50
 
@@ -18,11 +19,17 @@ class Asked:
     """A wish that no engine has taken in yet."""
 
     kind: str
+    """Of the signal; `words` says it to people."""
     by: str
     reason: str
     node: str
+    """Its name."""
     path: str
     asked_at: datetime
+
+    @property
+    def words(self) -> str:
+        return WISHES.get(self.kind, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +57,36 @@ class GoesOn:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The last move to another version. None: a version that has no number."""
+
+    previous: int | None
+    version: int | None
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     asked: tuple[Asked, ...] = ()
     cancellation: Cancellation | None = None
     paused_by: str = ""
     paused_because: str = ""
     goes_on: tuple[GoesOn, ...] = field(default=())
+    moved: Moved | None = None
 
 
 _PEOPLES = tuple(kind.value for kind in SignalKind if kind is not SignalKind.NODE)
 
 
 def control(run: Run) -> Control:
-    """At most five queries; one for a run that nobody has told anything."""
+    """At most seven queries; none for a run that nobody has told anything."""
     if not run.signals_posted:
         return Control()
+    names = _names(run)
     asked = tuple(
-        Asked(row.kind, row.by, row.reason, row.node, row.path, row.posted_at)
+        Asked(row.kind, row.by, row.reason, names.get(row.node, row.node), row.path, row.posted_at)
         for row in RunSignal.objects.filter(run=run, applied_at=None, kind__in=_PEOPLES).order_by("id")
     )
     pause = None
@@ -80,6 +100,7 @@ def control(run: Run) -> Control:
         paused_by=pause.by if pause else "",
         paused_because=pause.reason if pause else "",
         goes_on=goes_on(run) if pause else (),
+        moved=moved(run),
     )
 
 
@@ -105,6 +126,15 @@ def cancellation(run: Run) -> Cancellation | None:
         ended_at=run.ended_at,
         stopped=tuple(_called(names, row.node, row.path) for row in stops[:MOST_NAMED]),
     )
+
+
+def moved(run: Run) -> Moved | None:
+    event = RunEvent.objects.filter(run=run, type="RunMoved").order_by("-seq").first()
+    if event is None:
+        return None
+    told = event.data
+    numbers = told.get("previous_version"), told.get("version")
+    return Moved(*numbers, by=told.get("by", ""), reason=told.get("reason", ""), at=event.at)
 
 
 def goes_on(run: Run) -> tuple[GoesOn, ...]:

@@ -15,6 +15,8 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
 from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
+from orchestration.monitoring.words import ANSWERS, assignee_words
+from orchestration.nodes.base import node_types
 from portal.core import clock
 from portal.core.models import Organisation
 
@@ -115,6 +117,18 @@ class StepRow:
     """None when nothing has happened to it yet, or when it stands for several iterations."""
     tally: dict[str, int]
     """Node runs by status; for body nodes of loops."""
+    undoes: str = ""
+    """The name of the step that this one undoes; such a row stands right below that step's."""
+    undone: bool = False
+    """What it did has been undone."""
+    on_failure: bool = False
+    """Part of an error handler's path."""
+
+    @property
+    def kind(self) -> str:
+        """The type in words."""
+        known = node_types().get(self.type)
+        return str(known.label) if known else self.type
 
     @property
     def iterations(self) -> int:
@@ -124,6 +138,9 @@ class StepRow:
 def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
     """All nodes in the graph's order, bodies under their loop. Two queries, however long the loops."""
     nodes = {node["id"]: node for node in definition["nodes"]}
+    names = {node: raw.get("name") or node for node, raw in nodes.items()}
+    graph = Graph.of(definition)
+    handling = {node for path in graph.handling.values() for node in path}
     single = {row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")}
     tallies: dict[str, dict[str, int]] = {}
     inner = NodeRun.objects.filter(run=run).exclude(path="").values("node", "status").annotate(n=Count("id"))
@@ -132,15 +149,18 @@ def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
     return [
         StepRow(
             node=node_id,
-            name=nodes[node_id].get("name") or node_id,
+            name=names[node_id],
             type=nodes[node_id]["type"],
             parent=nodes[node_id].get("parent") or "",
             depth=depth,
             status=_status(single.get(node_id), tallies.get(node_id)),
             node_run=single.get(node_id),
             tally=tallies.get(node_id, {}),
+            undoes=names.get(graph.compensators.get(node_id, ""), ""),
+            undone=_succeeded(single.get(graph.nodes[node_id].compensate_with or "")),
+            on_failure=node_id in handling,
         )
-        for node_id, depth in _in_order(definition)
+        for node_id, depth in _in_order(graph)
     ]
 
 
@@ -149,15 +169,22 @@ def statuses(rows: Iterable[StepRow]) -> dict[str, str]:
     return {row.node: row.status for row in rows}
 
 
-def _in_order(definition: dict[str, Any]) -> list[tuple[str, int]]:
-    """(node, depth) with each loop's body right after the loop."""
-    bodies = Graph.of(definition).bodies
+def _succeeded(row: NodeRun | None) -> bool:
+    return row is not None and row.status == NodeStatus.SUCCEEDED
+
+
+def _in_order(graph: Graph) -> list[tuple[str, int]]:
+    """(node, depth) with each loop's body right after the loop, and what undoes a node below it."""
     ordered: list[tuple[str, int]] = []
 
     def walk(parent: str | None, depth: int) -> None:
-        for node in bodies.get(parent, ()):
+        for node in graph.bodies.get(parent, ()):
+            if node in graph.compensators:
+                continue
             ordered.append((node, depth))
             walk(node, depth + 1)
+            if undo := graph.nodes[node].compensate_with:
+                ordered.append((undo, depth + 1))
 
     walk(None, 0)
     return ordered
@@ -212,19 +239,11 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
 
 def _of_escalation(event: RunEvent, before: str) -> str:
     if event.type == "NodeEscalated":
-        assignee = event.data.get("assignee") or {}
-        whom = assignee.get("user") or (f"role {assignee['role']}" if assignee.get("role") else "whoever may")
-        return f"A person is asked ({whom})."
+        return f"A person is asked ({assignee_words(event.data.get('assignee'), 'whoever may')})."
     comment = f" “{event.data['comment']}”" if event.data.get("comment") else ""
     return f"{before} {event.data.get('by') or 'A person'} says: {ANSWERS[event.data['action']]}.{comment}".strip()
 
 
-ANSWERS = {
-    "retry": "try again",
-    "retry_with": "try again with other settings",
-    "skip": "go on with a value",
-    "fail": "let it fail",
-}
 _OUTCOMES = {
     "AttemptFailed": "failed",
     "AttemptAbandoned": "abandoned",
@@ -292,6 +311,11 @@ def children(run: Run, node: str, path: str) -> list[Run]:
     """The runs that a step has begun, one an attempt, the newest first. One query."""
     found = Run.objects.filter(parent=run, parent_node=node, parent_path=path)
     return list(found.select_related("version").defer(*_HEAVY).order_by("-created_at"))
+
+
+def waiting_node(run: Run, row: NodeRun) -> WaitingNode:
+    """At most one query, of a subworkflow."""
+    return _waiting(row, _children_of(run, [row]).get((row.node, row.path)))
 
 
 def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:

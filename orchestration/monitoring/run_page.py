@@ -20,7 +20,9 @@ from orchestration.monitoring.control import Control, control, reused_nodes
 from orchestration.monitoring.downloads import outputs_of
 from orchestration.monitoring.queries import StepRow
 from orchestration.monitoring.sharing import SharedKey
-from orchestration.monitoring.why import Reason
+from orchestration.monitoring.undoing import Undoing, undoing
+from orchestration.monitoring.why import Reason, waits
+from orchestration.nodes.base import node_types
 from orchestration.queries import effects, triggers
 from orchestration.queries.effects import Call
 from orchestration.queries.state import asked_inside, graph
@@ -44,6 +46,10 @@ class Step:
     raw: dict[str, Any]
     """The node as the definition has it."""
     node_run: NodeRun | None
+    undoes: str
+    """The name of the step that this one undoes."""
+    waits: Reason | None
+    """Why, while it waits or is to be tried again."""
     attempts: list[dict[str, Any]]
     calls: list[Call]
     """What it did outside, in the order it was begun."""
@@ -52,6 +58,12 @@ class Step:
     """What a running model has said so far."""
     children: list[Run]
     """The runs it has begun, the newest first; of subworkflows."""
+
+    @property
+    def kind(self) -> str:
+        """The type in words."""
+        known = node_types().get(self.type)
+        return str(known.label) if known else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,13 @@ class Output:
     """fact (a number, a short text), document (Markdown), data (an object, a list), large (only its beginning)"""
     opened: bool
     """The first document, else the first that is data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    run: Run
+    steps: str
+    """The names of those it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,8 @@ class RunPage:
     can_cancel: bool
     can_undo: bool
     """Cancelling could undo steps: the definition says how, and that has not begun."""
+    would_undo: str
+    """The names of steps that have succeeded and can be undone."""
     can_pause: bool
     can_resume: bool
     can_retry: bool
@@ -93,9 +114,14 @@ class RunPage:
     newer_version: int | None
     """Number of the published version, if the run is under way with another one and may be moved."""
     control: Control
+    undoing: Undoing | None
+    failed_step: str
+    """The name of the step the run failed with."""
     reused: frozenset[str]
     """Of a re-run: nodes whose results were taken over."""
-    reruns: list[Run]
+    origin_steps: str
+    """Of a re-run: the names of the steps it began with."""
+    reruns: list[Rerun]
     acts: frozenset[str]
     """What may be done with the opened step: skip, override, retry-now, rerun."""
 
@@ -111,7 +137,7 @@ class RunPage:
 def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool) -> RunPage:
     """About eight queries, whatever the size of the run."""
     definition = run.definition.body
-    rows = queries.steps(run, definition)
+    rows, names = queries.steps(run, definition), names_of(definition)
     status = RunStatus(run.status)
     opened = _step(run, definition, step, path, iterations_page) if step else None
     under_way = status in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
@@ -119,7 +145,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         definition=definition,
         steps=rows,
         graph=_drawing(run, definition, rows),
-        reasons=queries.reasons(run),
+        reasons=[reason for reason in queries.reasons(run) if reason.kind != "paused"],  # the page says that by itself
         outputs=_outputs(run),
         inputs=large.shown(run, run.inputs)[0],
         shared=_shared(run, definition),
@@ -130,6 +156,7 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         is_test=triggers.is_test(run),
         can_cancel=may_control and not status.ended,
         can_undo=may_control and not status.ended and status is not RunStatus.COMPENSATING and _undoes(definition),
+        would_undo=", ".join(_undoable(definition, rows)),
         can_pause=may_control
         and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.COMPENSATING),
         can_resume=may_control and status is RunStatus.PAUSED,
@@ -139,10 +166,20 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
         can_change_variables=may_control and under_way and bool(definition.get("variables")),
         newer_version=_newer_version(run) if may_control and under_way else None,
         control=control(run),
+        undoing=undoing(run, definition),
+        failed_step=names.get((run.error or {}).get("node", ""), ""),
         reused=reused_nodes(run),
-        reruns=list(run.reruns.only("id", "status", "origin_node", "created_at").order_by("-created_at")[:20]),
+        origin_steps=_steps_named(run, names),
+        reruns=[
+            Rerun(made, _steps_named(made, names))
+            for made in run.reruns.only("id", "status", "origin_node", "created_at").order_by("-created_at")[:20]
+        ],
         acts=_acts(run, opened, definition, may_start) if may_control and opened else frozenset(),
     )
+
+
+def names_of(definition: dict[str, Any]) -> dict[str, str]:
+    return {node["id"]: node.get("name") or node["id"] for node in definition["nodes"]}
 
 
 def _newer_version(run: Run) -> int | None:
@@ -173,6 +210,21 @@ def _acts(run: Run, step: Step, definition: dict[str, Any], may_start: bool) -> 
     if under_way and status is NodeStatus.RETRYING:
         acts.add("retry-now")
     return frozenset(acts)
+
+
+def _steps_named(made: Run, names: dict[str, str]) -> str:
+    return ", ".join(f"“{names.get(node, node)}”" for node in made.origin_node.split(",") if node)
+
+
+def _undoable(definition: dict[str, Any], rows: list[StepRow]) -> list[str]:
+    undone = {node["id"] for node in definition["nodes"] if node.get("compensate_with")}
+    return [
+        row.name for row in rows if row.node in undone and (row.status == "succeeded" or row.tally.get("succeeded"))
+    ]
+
+
+def _undone_by(raw: dict[str, Any], node: str) -> bool:
+    return bool(raw.get("compensate_with") == node)
 
 
 def _undoes(definition: dict[str, Any]) -> bool:
@@ -228,6 +280,7 @@ def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations
         shown = large.shown(run, found.inputs, found.outputs, found.error, found.waiting)
         found.inputs, found.outputs, found.error, found.waiting = shown
     running = found is not None and found.status == "running"
+    waiting = found is not None and found.status in ("waiting", "retrying")
     return Step(
         node=node,
         path=path,
@@ -235,6 +288,8 @@ def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations
         type=raw["type"],
         raw=raw,
         node_run=found,
+        undoes=next((other.get("name") or other["id"] for other in definition["nodes"] if _undone_by(other, node)), ""),
+        waits=waits(queries.waiting_node(run, found)) if found and waiting else None,
         attempts=queries.attempts(run, node, path) if found else [],
         calls=effects.calls(run, node=node, path=path, limit=CALLS_SHOWN) if found else [],
         iterations=iterations,

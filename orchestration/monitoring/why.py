@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -95,7 +95,7 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
         )
     elif overdue and not facts.incident:
         reasons.append(Reason("queue", "It waits for an engine to take it up."))
-    reasons.extend(_waiting(node, now) for node in facts.waiting)
+    reasons.extend(_waiting(node) for node in facts.waiting)
     reasons.extend(Reason("place", _place(place)) for place in facts.places)
     if facts.running:
         names = ", ".join(facts.running[:3]) + (f" and {len(facts.running) - 3} more" if len(facts.running) > 3 else "")
@@ -105,7 +105,14 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
     return reasons
 
 
-def _waiting(node: WaitingNode, now: datetime) -> Reason:
+def waits(node: WaitingNode) -> Reason:
+    """Why one step waits, told on its own panel: without its name."""
+    told = _waiting(node)
+    text = told.text.removeprefix(f"{node.name}: ")
+    return replace(told, text=text[:1].upper() + text[1:])
+
+
+def _waiting(node: WaitingNode) -> Reason:
     if node.status == "retrying":
         error = (node.error or {}).get("message", "an error")
         return Reason(

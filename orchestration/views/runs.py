@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from orchestration import access
 from orchestration.engine.statuses import RunStatus
-from orchestration.models import Run
-from orchestration.monitoring import downloads, large, queries, run_page
+from orchestration.models import Run, RunEvent
+from orchestration.monitoring import downloads, large, queries, run_page, words
 from orchestration.queries import workflows
 from orchestration.queries.triggers import SOURCES
 from orchestration.services import runs as service
@@ -92,7 +92,7 @@ def events(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     shown = rows[:EVENTS_PAGE]
     context = {
         "run": run,
-        "events": large.shown_events(run, shown),
+        "events": _told(run, shown),
         "more": len(rows) > EVENTS_PAGE,
         "after": after,
         "last_seq": shown[-1].seq if shown else after,
@@ -146,6 +146,16 @@ def resume(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
 @member(Permission.RUNS_CONTROL)
 def retry(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     return _control(request, run_id, service.retry_run, "Goes on from what failed; finished steps are kept.")
+
+
+def _told(run: Run, events: list[RunEvent]) -> list[dict[str, Any]]:
+    """[{"event", "told", "name"}] with large data by its beginning. `name` is that of the step."""
+    names = run_page.names_of(run.definition.body)
+    rows = large.shown_events(run, events)
+    return [
+        {"event": row, "told": words.told(row.type, row.data, names), "name": names.get(row.node, row.node)}
+        for row in rows
+    ]
 
 
 def _control(request: HtmxRequest, run_id: UUID, act: Callable[..., Run], said: str) -> HttpResponse:

@@ -9,6 +9,8 @@ const READABLE = 0.55; // a large one does not begin smaller than this, but at t
 const OVERVIEW = 0.42; // with no step under way, all of it is worth smaller letters
 const BEGIN = READABLE + 0.15; // but at this, or it would look small still
 const TALLEST = 0.62; // of the window
+const LEAST_HEIGHT = 190;
+const MARGIN = 24; // round the drawing
 const views = new Map();
 
 export default function attach(view) {
@@ -27,9 +29,10 @@ export default function attach(view) {
   let now = views.get(view.id) ?? begin();
   apply();
 
+  /** Where the drawing lies. Not the viewBox: the server's is generous, for pages without scripts. */
   function box(element) {
-    const { x, y, width, height } = element.viewBox.baseVal;
-    return { x, y, width, height };
+    const { x, y, width, height } = element.getBBox();
+    return { x: x - MARGIN, y: y - MARGIN, width: width + 2 * MARGIN, height: height + 2 * MARGIN };
   }
 
   /** The view of `scale` screen pixels a unit whose middle is `at`. */
@@ -42,13 +45,13 @@ export default function attach(view) {
   function room() {
     const fits = view.clientWidth / content.width;
     const fitting = fits < least() ? BEGIN : Math.min(fits, NATURAL); // as `begin` will draw it
-    const height = `${Math.round(Math.max(230, Math.min(content.height * fitting + 16, innerHeight * TALLEST)))}px`;
+    const height = `${Math.round(Math.max(LEAST_HEIGHT, Math.min(content.height * fitting + 16, innerHeight * TALLEST)))}px`;
     if (view.style.getPropertyValue("--graph-height") !== height) view.style.setProperty("--graph-height", height);
     return svg().getBoundingClientRect().height;
   }
 
   function busy() {
-    return svg().querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='running'])");
+    return svg().querySelector(":is([data-status='failed'], [data-status='waiting'], [data-status='retrying'], [data-status='running'])");
   }
 
   function least() {

@@ -52,7 +52,7 @@ def crumb(label: object, url: str = "") -> SafeString:
     """One step of the breadcrumbs block; without `url` the present page."""
     if url:
         return format_html('<li><a href="{}">{}</a></li>', url, label)
-    return format_html('<li aria-current="page">{}</li>', label)
+    return format_html('<li aria-current="page"><span>{}</span></li>', label)
 
 
 @register.simple_tag

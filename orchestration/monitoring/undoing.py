@@ -1,0 +1,49 @@
+"""What became of the undoing of a run that failed or was cancelled, by the names of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.models import Run, RunEvent
+from orchestration.monitoring.words import places
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True)
+class NotUndone:
+    name: str
+    by: str
+    """The step that was to undo it."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    undone: str
+    """Names, the latest success first."""
+    left: str
+    failed: tuple[NotUndone, ...]
+
+
+def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
+    """Of a run that has ended. At most one query, and none for a workflow in which nothing can be undone."""
+    if run.status not in ("failed", "cancelled") or not any(n.get("compensate_with") for n in definition["nodes"]):
+        return None
+    summary = (run.error or {}).get("compensation")
+    if summary is None:
+        last = {"CompensationEnded", "RunRetried"}
+        event = RunEvent.objects.filter(run=run, type__in=last).order_by("-seq").first()
+        summary = event.data if event and event.type == "CompensationEnded" else None
+    if not summary:
+        return None
+    names = {node["id"]: node.get("name") or node["id"] for node in definition["nodes"]}
+    return Undoing(
+        undone=places(summary.get("undone"), names),
+        left=places(summary.get("left"), names),
+        failed=tuple(
+            NotUndone(places([one], names), one["by"], str((one.get("error") or {}).get("message", "")))
+            for one in summary.get("failed") or ()
+        ),
+    )
