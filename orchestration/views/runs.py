@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -148,7 +148,7 @@ def retry(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     return _control(request, run_id, service.retry_run, "Goes on from what failed; finished steps are kept.")
 
 
-def _told(run: Run, events: list[RunEvent]) -> list[dict[str, Any]]:
+def _told(run: Run, events: Sequence[RunEvent]) -> list[dict[str, Any]]:
     """[{"event", "told", "name"}] with large data by its beginning. `name` is that of the step."""
     names = run_page.names_of(run.definition.body)
     rows = large.shown_events(run, events)
