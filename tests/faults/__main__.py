@@ -12,6 +12,7 @@ a counting sink in a process apart, and people who answer. Prints one JSON line 
     outcomes_twice                  node runs with two recorded outcomes: must be 0
     seconds_to_go_on                from the fault, or from the server's return, until work went on: p50, max
     seconds_to_go_on_alone          the same where no other host was alive and one had to begin first
+    seconds_to_go_on_suspects       the same where runs that lost three hosts in a row are tried one at a time
 
 Exit status 1 when a promise is broken; `broken` says which, or what was waited for in vain: each wait has its limit,
 and each fault as a whole (--limit). A fault that this machine does not permit says so in `skipped`.
@@ -48,10 +49,13 @@ def faults(options: argparse.Namespace) -> dict[str, Fault]:
         "takeover": partial(processes.takeover, rounds=3 if quick else 20),
         "workers": partial(processes.workers, count=4 if quick else 20, every=options.every),
         "kills": partial(processes.kills, count=10 if quick else options.kills, every=options.every),
+        "all-killed": partial(processes.all_killed, rounds=rounds),
         "zombie": processes.zombie,
         "stolen": partial(processes.stolen, rounds=3 if quick else 10),
         "postgres-restarted": partial(servers.postgres_restarted, rounds=rounds),
         "postgres-killed": partial(servers.postgres_killed, rounds=1 if quick else 4),
+        "postgres-hangs": partial(servers.postgres_hangs, seconds=8 if quick else 40),
+        "connections-taken": partial(servers.connections_taken, seconds=8 if quick else 20),
         "connections-cut": partial(servers.connections_cut, seconds=5 if quick else 20),
         "redis-lost": partial(servers.redis_lost, rounds=rounds),
         "redis-away": partial(servers.redis_away, seconds=10 if quick else 60),
@@ -60,16 +64,25 @@ def faults(options: argparse.Namespace) -> dict[str, Fault]:
         "clock-off": partial(servers.clock_off, seconds=20 if quick else 40),
         "rolling": partial(processes.rolling, rounds=1 if quick else 2),
         "dose": dose,
+        "dose-slow": slow_dose,
     }
 
 
 def dose(made: Scene, load: Load, report: Report, chance: random.Random) -> None:
-    """A little of everything quick, one after the other in one portal: what continuous integration runs."""
+    """A little of everything quick, one after the other in one portal, for continuous integration."""
     processes.workers(made, load, report, chance, count=3, every=1.0)
     servers.redis_lost(made, load, report, chance, rounds=1)
     processes.stolen(made, load, report, chance, rounds=2)
     servers.postgres_killed(made, load, report, chance, rounds=1)
     processes.kills(made, load, report, chance, count=3, every=1.0)
+
+
+def slow_dose(made: Scene, load: Load, report: Report, chance: random.Random) -> None:
+    """Besides `dose`: a host that hangs past its lease, bells, and one round of restarts in order."""
+    servers.doorbells(made, load, report, chance, count=2)
+    servers.connections_cut(made, load, report, chance, seconds=3)
+    processes.zombie(made, load, report, chance)
+    processes.rolling(made, load, report, chance, rounds=1)
 
 
 def inflict(name: str, fault: Fault, options: argparse.Namespace) -> Report:
@@ -145,7 +158,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options.add_argument("--width", type=int, default=6, help="runs under way")
     options.add_argument("--workers", type=int, default=2, help="hosts of the engine")
     options.add_argument("--patience", type=float, default=180.0, help="seconds for the rest after the fault")
-    options.add_argument("--limit", type=float, default=1800.0, help="seconds a fault may take in all")
+    options.add_argument("--limit", type=float, default=3600.0, help="seconds a fault may take in all")
     options.add_argument("--log", type=Path, help="keep what the portal printed; with --only one fault")
     return options.parse_args(arguments)
 
@@ -153,7 +166,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     known = faults(options)
-    wanted = options.only or [name for name in known if name != "dose"]
+    wanted = options.only or [name for name in known if not name.startswith("dose")]
     if unknown := [name for name in wanted if name not in known]:
         print(f"There is no fault {unknown[0]!r}. There are: {', '.join(known)}.", file=sys.stderr)
         return 2

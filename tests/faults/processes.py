@@ -13,12 +13,21 @@ from tests.faults.report import Report
 from tests.faults.scene import Load, Scene, ask
 from tests.portal_process import wait_for
 
-LEASE_SECONDS = 30  # of orchestration.store.statements, which needs Django
+LEASE_SECONDS, SUSPECT_CLAIMS = 30, 3  # of orchestration.store.statements, which needs Django
 IN_HAND = """
     SELECT run.id, run.lease_token FROM orchestration_run AS run
     JOIN orchestration_enginehost AS host ON host.id = run.host_id WHERE host.pid = %s AND host.ended_at IS NULL
 """
+CLAIMED = IN_HAND.replace("run.lease_token", "run.lease_token, run.claims")
 LAST_EVENTS = IN_HAND.replace("run.lease_token", "run.last_seq")
+ROLLING = {
+    "web": signal.SIGTERM,
+    "engine": signal.SIGTERM,
+    "jobs": signal.SIGTERM,
+    "redis": signal.SIGTERM,
+    "postgres": signal.SIGINT,
+}
+"""How each of them is asked to end, in the order of an update."""
 GO_ON_WITHIN = 60.0
 """Seconds: whatever is killed, by then somebody has its runs. A cluster that had to start again needs some of them."""
 TOKENS = "SELECT id, lease_token FROM orchestration_run WHERE id = ANY(%s)"
@@ -70,21 +79,27 @@ class Killer:
         if still:
             time.sleep(0.05)  # commits that were on their way
             self.report.in_flight += self.scene.at_work(hosts)
-        in_hand = [row for pid in hosts for row in ask(IN_HAND, pid)]
+        in_hand = {run: (token, claims) for pid in hosts for run, token, claims in ask(CLAIMED, pid)}
         self.report.kills[kind] += 1
         began = time.monotonic()
         for process in [victim, *still]:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         if kind == "worker" and in_hand:
-            self._measure(dict(in_hand), began)
+            self._measure(victim.pid, in_hand, began)
 
-    def _measure(self, runs: dict[object, int], began: float) -> None:
-        """Until all of its runs are in other hands: by whether another host was there, or one had to begin first."""
-        others = self.scene.hosts()
+    def _measure(self, victim: int, in_hand: dict[object, tuple[int, int]], began: float) -> None:
+        """Until all of its runs are in other hands; told apart by what had to come first."""
+        report, runs = self.report, {run: token for run, (token, _) in in_hand.items()}
+        if not set(self.scene.hosts()) - {victim}:
+            times = report.go_on_alone
+        elif any(claims >= SUSPECT_CLAIMS for _, claims in in_hand.values()):
+            times = report.go_on_suspects
+        else:
+            times = report.go_on
         if not wait_for(lambda: taken_over(runs), GO_ON_WITHIN):
-            self.report.expect(False, f"the runs of a killed host are in other hands within {GO_ON_WITHIN:g} s")
-        (self.report.go_on if others else self.report.go_on_alone).append(time.monotonic() - began)
+            report.expect(False, f"the runs of a killed host are in other hands within {GO_ON_WITHIN:g} s")
+        times.append(time.monotonic() - began)
 
 
 def taken_over(runs: dict[object, int]) -> bool:
@@ -96,11 +111,7 @@ def takeover(scene: Scene, load: Load, report: Report, chance: random.Random, *,
     """kill -9 of one of two hosts, nothing else: how long until each of its runs makes a step elsewhere."""
     for _ in range(rounds):
         scene.wait_for_hosts(2)
-        if not wait_for(lambda: _with_runs(scene), 60):
-            raise AssertionError("no host had a run in hand for 60 s")
-        victim = psutil.Process(chance.choice(_with_runs(scene)))
-        victim.suspend()
-        time.sleep(0.05)  # commits that were on their way
+        victim, _ = _hung_with_runs(scene, chance)
         runs = dict(ask(LAST_EVENTS, victim.pid))
         report.in_flight += scene.at_work([victim.pid])
         report.kills["worker"] += 1
@@ -139,28 +150,67 @@ def workers(scene: Scene, load: Load, report: Report, chance: random.Random, *, 
         killer.strike()
 
 
+def all_killed(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 3) -> None:
+    """kill -9 of everything at once, `up` and its servers too, as when the power fails; then `up` is started again."""
+    for _ in range(rounds):
+        with scene.standing_still(scene.hosts()):
+            report.in_flight += scene.at_work()
+            scene.portal.kill_all()
+        report.kills["everything"] += 1
+        began = time.monotonic()
+        scene.portal.start(seconds=120)
+        report.go_on_alone.append(scene.seconds_to_go_on(began))
+        scene.wait_for_hosts(1)
+        time.sleep(chance.uniform(1.0, 3.0))
+
+
 def zombie(scene: Scene, load: Load, report: Report, chance: random.Random) -> None:
     """SIGSTOP of a host past its lease, then SIGCONT: others go on with its runs, and it writes nothing any more."""
     scene.wait_for_hosts(2)
-    victim = chance.choice([pid for pid in scene.hosts() if ask(IN_HAND, pid)])
-    process = psutil.Process(victim)
-    process.suspend()
+    victim, runs = _hung_with_runs(scene, chance)
     stopped = time.monotonic()
-    time.sleep(0.05)
-    runs = dict(ask(IN_HAND, victim))
     (host,) = {row[0] for row in ask("SELECT host_id FROM orchestration_run WHERE id = ANY(%s)", list(runs))}
-    report.in_flight += scene.at_work([victim])
+    report.in_flight += scene.at_work([victim.pid])
     report.expect(
         bool(wait_for(lambda: taken_over(runs), LEASE_SECONDS * 3)), "the runs of a host that hangs are taken over"
     )
     report.go_on.append(time.monotonic() - stopped)
     time.sleep(2.0)
     held = [row[0] for row in ask("SELECT id FROM orchestration_run WHERE host_id = %s", host)]
-    process.resume()
-    refused = wait_for(lambda: sum("run lost" in line for line in list(scene.portal.lines)), 30)
     report.expect(not held, "a host that hangs holds no run past its lease")
+    known, calls = _refusals(scene), _calls(runs)
+    victim.resume()
+    refused = wait_for(lambda: _refusals(scene) - known, 30)
     report.expect(bool(refused), "the zombie's writes are refused, and it says so")
+    time.sleep(2.0)
+    report.expect(_calls(runs) == calls, "the zombie begins no call under a lease that it has lost")
     report.more["writes_refused"] = refused
+
+
+def _hung_with_runs(scene: Scene, chance: random.Random) -> tuple[psutil.Process, dict[object, int]]:
+    """A host that has been stopped with runs in hand, and the tokens it has them by."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for pid in chance.sample(found := _with_runs(scene), len(found)):
+            process = psutil.Process(pid)
+            process.suspend()
+            time.sleep(0.05)  # commits that were on their way
+            if runs := dict(ask(IN_HAND, pid)):
+                return process, runs
+            process.resume()
+    raise AssertionError("no host had a run in hand for 60 s")
+
+
+def _refusals(scene: Scene) -> int:
+    return sum("run lost" in line for line in list(scene.portal.lines))
+
+
+def _calls(runs: dict[object, int]) -> int:
+    """Outside calls entered in the ledger under these tokens."""
+    return sum(
+        ask("SELECT count(*) FROM orchestration_effect WHERE run_id = %s AND lease_token = %s", run, token)[0][0]
+        for run, token in runs.items()
+    )
 
 
 def stolen(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 10) -> None:
@@ -185,19 +235,25 @@ def stolen(scene: Scene, load: Load, report: Report, chance: random.Random, *, r
 
 
 def rolling(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 2) -> None:
-    """SIGTERM of web, engine and jobs in turn, as an update would: nothing fails, nothing accepted is lost."""
+    """All processes ended in order and started again, in turn, as an update would: no run fails, none is lost.
+
+    Requests are refused only while there is no database; what was accepted is kept all the same."""
+    refused: list[str] = []
     for _ in range(rounds):
-        for name in ("web", "engine", "jobs"):
-            before = scene.portal.pid(name)
-            if name == "engine":  # what does not end within the drain is cut off and begun again
+        for name, number in ROLLING.items():
+            before, known = scene.portal.pid(name), len(load.refused)
+            if name in ("engine", "postgres"):  # what does not end within the drain is cut off and begun again
                 report.in_flight += scene.at_work()
             began = time.monotonic()
-            psutil.Process(before).send_signal(signal.SIGTERM)
+            psutil.Process(before).send_signal(number)
             report.expect(scene.wait_for_another(name, before), f"{name} ends and is started again")
             if name == "engine":
                 scene.wait_for_hosts(2)
             report.go_on.append(scene.seconds_to_go_on(began))
-            report.kills[f"{name} (SIGTERM)"] += 1
+            report.kills[f"{name} ({number.name})"] += 1
             time.sleep(5.0)
-    report.more["requests_refused"] = list(load.refused)
-    report.expect(not load.refused, "no request is refused or dropped while the web process is renewed")
+            if name != "postgres":
+                refused += [f"{name}: {what}" for what in load.refused[known:]]
+    report.more["requests_refused"] = refused
+    report.more["requests_refused_without_database"] = len(load.refused) - len(refused)
+    report.expect(not refused, "no request is refused or dropped while a process other than the database is renewed")

@@ -59,6 +59,9 @@ class Report:
     """Seconds from the fault (or its end, where nothing can be done before) until work went on."""
     go_on_alone: list[float] = field(default_factory=list)
     """The same where no other host was alive, and one had to begin first."""
+    go_on_suspects: list[float] = field(default_factory=list)
+    """The same where some run has now lost three hosts in a row before anything in it ended: those are taken one at a
+    time, so that a run which kills its hosts is told from one that was only there."""
     seconds: float = 0.0
     skipped: str = ""
     broken: list[str] = field(default_factory=list)
@@ -110,6 +113,7 @@ class Report:
             "outcomes_twice": self.outcomes_twice,
             "seconds_to_go_on": _spread(self.go_on),
             **({"seconds_to_go_on_alone": _spread(self.go_on_alone)} if self.go_on_alone else {}),
+            **({"seconds_to_go_on_suspects": _spread(self.go_on_suspects)} if self.go_on_suspects else {}),
             **({"kills": dict(self.kills)} if self.kills else {}),
             **self.more,
             "seconds": round(self.seconds, 1),

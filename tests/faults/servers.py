@@ -69,6 +69,43 @@ def connections_cut(scene: Scene, load: Load, report: Report, chance: random.Ran
     report.go_on.append(scene.seconds_to_go_on(time.monotonic()))
 
 
+def postgres_hangs(scene: Scene, load: Load, report: Report, chance: random.Random, *, seconds: float = 40) -> None:
+    """PostgreSQL stands still past the leases and refuses nothing: whoever asks it waits. Then it goes on."""
+    with scene.standing_still(scene.hosts()):
+        report.in_flight += scene.at_work()
+        still = members(scene.portal.pid("postgres"))
+        for process in still:
+            process.suspend()
+    try:
+        time.sleep(seconds)
+    finally:
+        for process in reversed(still):  # the server last, so that it finds its children at work
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+    report.go_on.append(scene.seconds_to_go_on(time.monotonic()))
+
+
+def connections_taken(scene: Scene, load: Load, report: Report, chance: random.Random, *, seconds: float = 20) -> None:
+    """Strangers take every connection that PostgreSQL gives: who has one works on, others are refused for a while."""
+    import psycopg
+
+    ask("SELECT 1")  # our own, before there is none
+    before, taken = _ended(load), []
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            try:
+                taken.append(psycopg.connect(scene.portal.database_url, connect_timeout=5))
+            except psycopg.OperationalError:
+                time.sleep(0.2)
+        report.more |= {"connections_taken": len(taken), "completed_meanwhile": _ended(load) - before}
+    finally:
+        for connection in taken:
+            connection.close()
+    report.expect(bool(report.more["completed_meanwhile"]) or seconds < 15, "runs complete meanwhile")
+    report.go_on.append(scene.seconds_to_go_on(time.monotonic()))
+
+
 def redis_lost(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 3) -> None:
     """Redis flushed, and killed, under load. It holds nothing that the engine needs."""
     for _ in range(rounds):
