@@ -13,8 +13,8 @@ from portal.runtime.leftovers import Register, members
 from portal.runtime.program import Program
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-# Seconds of life after which the next end counts as the first. What cannot start ends sooner than that; what works and is
-# killed now and then must not be kept waiting for it.
+# Seconds of life after which the next end counts as the first. What cannot start ends sooner than that; what works and
+# is killed now and then must not be kept waiting for it.
 HEALTHY_AFTER = 10.0
 
 
