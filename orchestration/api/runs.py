@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
-from ninja import Field, Form, Query, Router, Schema, Status
+from ninja import Form, Query, Router, Status
 from pydantic import ValidationError
 
 from orchestration import access
 from orchestration.api import sse, uploads
-from orchestration.models import NodeRun, Run, RunEvent
-from orchestration.monitoring import control, large, queries, sharing
+from orchestration.api.run_answers import BatchOut, Controlled, EventOut, RunOut, RunSummary
+from orchestration.api.run_requests import Cancel, Reason, RunQuery, StartBatch, StartRun
+from orchestration.models import Run, RunEvent
+from orchestration.monitoring import queries
 from orchestration.services import batches, starting
 from orchestration.services import runs as service
 from orchestration.services import values as stored
@@ -28,228 +28,6 @@ from portal.core.permissions import Permission
 router = Router(tags=["runs"])
 
 MOST_EVENTS = 1000
-
-
-class StartRun(Schema):
-    workflow: str = Field(description="Slug of the workflow.")
-    version: int | None = Field(None, description="Number of a published version; the published one if left out.")
-    inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
-    idempotency_key: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="The same key again gives the same run and starts nothing."
-    )
-    priority: int = Field(5, ge=1, le=10, description="10 is served first.")
-
-
-class OneOfBatch(Schema):
-    inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
-    idempotency_key: Annotated[str, Field(max_length=200)] | None = None
-
-
-class StartBatch(Schema):
-    workflow: str = Field(description="Slug of the workflow.")
-    version: int | None = Field(None, description="Number of a published version; the published one if left out.")
-    runs: list[OneOfBatch] = Field(min_length=1, max_length=batches.MOST_RUNS)
-    priority: int = Field(5, ge=1, le=10, description="10 is served first.")
-
-
-class StartedOut(Schema):
-    id: UUID
-    new: bool = Field(description="False: the idempotency key had been used before, and this is that run.")
-
-
-class BatchOut(Schema):
-    runs: list[StartedOut] = Field(description="In the order they were asked for.")
-
-
-class NodeRunOut(Schema):
-    node: str
-    path: str = Field(description="Iteration indexes joined by dots; empty outside of loops.")
-    type: str
-    name: str
-    status: str
-    attempts: int
-    port: str
-    inputs: Any = None
-    outputs: Any = None
-    error: Any = None
-    waiting: Any = None
-    agent: str
-    agent_version: int | None
-    model: str
-    cost_usd: float | None
-    input_tokens: int | None
-    output_tokens: int | None
-    started_at: datetime | None
-    ended_at: datetime | None
-
-
-class Progress(Schema):
-    nodes_total: int
-    nodes_ended: int
-
-
-class Cost(Schema):
-    usd: float
-    input_tokens: int
-    output_tokens: int
-
-
-class RunSummary(Schema):
-    id: UUID
-    workflow: str | None = Field(description="Slug; null for a run of no workflow.")
-    version: int | None
-    name: str
-    status: str
-    priority: int
-    progress: Progress
-    cost: Cost
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    parent: UUID | None = Field(None, alias="parent_id", description="The run that began this one.")
-    last_seq: int = Field(description="Number of the newest event.")
-    url: str = Field(description="The run's page.")
-
-    @staticmethod
-    def resolve_workflow(run: Run) -> str | None:
-        return run.workflow.slug if run.workflow else None
-
-    @staticmethod
-    def resolve_version(run: Run) -> int | None:
-        return run.version.number if run.version else None
-
-    @staticmethod
-    def resolve_progress(run: Run) -> dict[str, int]:
-        return {"nodes_total": run.nodes_total, "nodes_ended": run.nodes_ended}
-
-    @staticmethod
-    def resolve_cost(run: Run) -> dict[str, Any]:
-        return {"usd": run.cost_usd, "input_tokens": run.input_tokens, "output_tokens": run.output_tokens}
-
-    @staticmethod
-    def resolve_url(run: Run, context: dict[str, Any]) -> str:
-        address = reverse("runs:detail", args=[run.organisation.slug, run.pk])
-        return str(context["request"].build_absolute_uri(address))
-
-
-class AskedOut(Schema):
-    kind: str
-    by: str
-    reason: str
-    node: str
-    path: str
-    asked_at: datetime
-
-
-class CancellationOut(Schema):
-    """Asked, reached, ended: each moment is null until it comes."""
-
-    by: str
-    reason: str
-    asked_at: datetime | None
-    reached_at: datetime | None
-    ended_at: datetime | None
-    stopped: list[str] = Field(description="Steps under way that were told to stop.")
-
-
-class GoesOnOut(Schema):
-    node: str
-    path: str
-    name: str
-    status: str
-    waiting_for: str
-
-
-class Controlled(RunSummary):
-    """The answer to pause, resume, cancel and retry."""
-
-    asked: list[AskedOut] = Field(description="What people asked for and no engine has taken in yet.")
-    cancellation: CancellationOut | None
-    goes_on: list[GoesOnOut] = Field(description="While paused: steps at work, which end, and steps that wait.")
-
-    @staticmethod
-    def resolve_asked(run: Run) -> Any:
-        return control.control(run).asked
-
-    @staticmethod
-    def resolve_cancellation(run: Run) -> Any:
-        return control.cancellation(run)
-
-    @staticmethod
-    def resolve_goes_on(run: Run) -> Any:
-        return control.control(run).goes_on
-
-
-class RunOut(Controlled):
-    origin: UUID | None = Field(description="The run this one is a re-run of.")
-    origin_node: str = Field(description="The steps it was re-run from, joined by commas.")
-    reruns: list[UUID] = Field(description="Runs that are re-runs of this one, newest first; at most 100.")
-    inputs: Any
-    outputs: Any = None
-    error: Any = None
-    waiting_for: list[str] = Field(description="Why it is not moving, in sentences; empty once it has ended.")
-    shared: dict[str, Any] = Field(
-        description="The shared context: {key: {value, node, path, at, writes}} as each was left."
-    )
-    nodes: list[NodeRunOut] = Field(description="The first 1,000 node runs.")
-
-    @staticmethod
-    def resolve_origin(run: Run) -> UUID | None:
-        return run.origin_id
-
-    @staticmethod
-    def resolve_reruns(run: Run) -> list[UUID]:
-        return list(run.reruns.order_by("-created_at").values_list("id", flat=True)[:100])
-
-    @staticmethod
-    def resolve_waiting_for(run: Run) -> list[str]:
-        return [reason.text for reason in queries.reasons(run)]
-
-    @staticmethod
-    def resolve_shared(run: Run) -> dict[str, Any]:
-        return {one.key: large.linked(one.as_json(), run) for one in sharing.of_run(run, run.definition.body)}
-
-    @staticmethod
-    def resolve_inputs(run: Run) -> Any:
-        return run.whole["inputs"] if hasattr(run, "whole") else large.linked(run.inputs, run)
-
-    @staticmethod
-    def resolve_outputs(run: Run) -> Any:
-        return run.whole["outputs"] if hasattr(run, "whole") else large.linked(run.outputs, run)
-
-    @staticmethod
-    def resolve_nodes(run: Run) -> list[NodeRun]:
-        found = list(NodeRun.objects.filter(run=run).order_by("id")[:1000])
-        for node_run in found:
-            for name in ("inputs", "outputs", "error", "waiting"):
-                setattr(node_run, name, large.linked(getattr(node_run, name), run))
-        return found
-
-
-class EventOut(Schema):
-    seq: int
-    type: str
-    at: datetime
-    node: str
-    path: str
-    data: dict[str, Any]
-
-
-class Reason(Schema):
-    reason: Annotated[str, Field(max_length=500)] = ""
-
-
-class Cancel(Reason):
-    undo: bool = Field(False, description="First undo what has succeeded and can be undone.")
-
-
-class RunQuery(Schema):
-    status: str = ""
-    workflow: str = ""
-    q: str = ""
-    parent: UUID | None = Field(None, description="Only the runs that this one began; else those that people began.")
-    limit: int = Field(50, ge=1, le=200)
-    offset: int = Field(0, ge=0)
 
 
 @router.post("", response={201: RunSummary, 200: RunSummary}, summary="Start a run")

@@ -10,11 +10,15 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from orchestration import access
-from orchestration.api.runs import Reason, RunSummary
+from orchestration.api.run_answers import RunSummary
+from orchestration.api.run_requests import Reason
 from orchestration.engine.ids import Path, path_of, path_text
 from orchestration.models import Run, WorkflowVersion
-from orchestration.services import rerun, steering
+from orchestration.services import rerun
 from orchestration.services.starting import NotPublished
+from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
+from orchestration.services.steering.variables import change_variables
+from orchestration.services.steering.versions import move_run, plan_move
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.errors import UserError
@@ -121,27 +125,27 @@ class RerunPlanOut(Schema):
 @router.post("/{uuid:run_id}/steps/{node}/skip", response={202: RunSummary}, summary="Go on without a step")
 def skip(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Place()
-    return Status(202, steering.skip_step(run=run, node=node, **_said(request, given), path=_path(given)))
+    return Status(202, skip_step(run=run, node=node, **_said(request, given), path=_path(given)))
 
 
 @router.post("/{uuid:run_id}/steps/{node}/override", response={202: RunSummary}, summary="Say what a step yields")
 def override(request: HttpRequest, run_id: UUID, node: str, body: Override) -> Any:
     run = _controlled(request, run_id)
     said = _said(request, body)
-    made = steering.override_step(run=run, node=node, path=_path(body), outputs=body.outputs, port=body.port, **said)
+    made = override_step(run=run, node=node, path=_path(body), outputs=body.outputs, port=body.port, **said)
     return Status(202, made)
 
 
 @router.post("/{uuid:run_id}/steps/{node}/retry", response={202: RunSummary}, summary="Do not wait for the next try")
 def retry_now(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Place()
-    return Status(202, steering.retry_step_now(run=run, node=node, **_said(request, given), path=_path(given)))
+    return Status(202, retry_step_now(run=run, node=node, **_said(request, given), path=_path(given)))
 
 
 @router.post("/{uuid:run_id}/variables", response={202: RunSummary}, summary="Change variables of a live run")
 def variables(request: HttpRequest, run_id: UUID, body: Variables) -> Any:
     run = _controlled(request, run_id)
-    made = steering.change_variables(run=run, values=body.values, seen=body.seen, **_said(request, body))
+    made = change_variables(run=run, values=body.values, seen=body.seen, **_said(request, body))
     return Status(202, made)
 
 
@@ -149,7 +153,7 @@ def variables(request: HttpRequest, run_id: UUID, body: Variables) -> Any:
 def move_plan(request: HttpRequest, run_id: UUID, body: MovePlanIn | None = None) -> Any:
     run = _controlled(request, run_id)
     version = _version(run, body.version if body else None)
-    _, plan = steering.plan_move(run=run, version=version)
+    _, plan = plan_move(run=run, version=version)
     return {
         "version": version.number,
         "possible": not plan.obstacles,
@@ -166,7 +170,7 @@ def move_plan(request: HttpRequest, run_id: UUID, body: MovePlanIn | None = None
 def move(request: HttpRequest, run_id: UUID, body: Move | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Move()
     version = _version(run, given.version)
-    made = steering.move_run(run=run, version=version, actor=Actor.of(request), reason=given.reason)
+    made = move_run(run=run, version=version, actor=Actor.of(request), reason=given.reason)
     return Status(202, made)
 
 

@@ -22,7 +22,8 @@ from orchestration.nodes.base import node_types
 from orchestration.queries.effects import Call, calls
 from orchestration.queries.state import asks_a_person, folded, graph
 from orchestration.services import limits, runs, values
-from orchestration.services.steering import check_outputs, check_variables
+from orchestration.services.steering.steps import check_outputs
+from orchestration.services.steering.variables import check_variables
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 

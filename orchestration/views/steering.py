@@ -20,7 +20,10 @@ from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import rerun, steering, values
+from orchestration.services import rerun, values
+from orchestration.services.steering.steps import override_step, retry_step_now, skip_step, step_choices
+from orchestration.services.steering.variables import change_variables
+from orchestration.services.steering.versions import move_run, plan_move
 from portal.core import htmx, schema_forms
 from portal.core.access import member, require
 from portal.core.actors import Actor
@@ -58,7 +61,7 @@ def step(request: HtmxRequest, org: str, run_id: UUID, node: str, act: str) -> H
         except UserError as refusal:
             error = refusal
     node_run = state.node((node, path_of(path)))
-    possible = act.replace("-", "_") in steering.step_choices(state, node, path_of(path))
+    possible = act.replace("-", "_") in step_choices(state, node, path_of(path))
     known = node_run.outputs if node_run.outputs is not None else {}
     context = {
         "run": run,
@@ -90,13 +93,13 @@ def _do(request: HtmxRequest, run: Run, node: str, path: tuple[int, ...], act: s
     said: dict[str, Any] = {"actor": Actor.of(request), "reason": request.POST.get("reason", "")[:500]}
     match act:
         case "skip":
-            steering.skip_step(run=run, node=node, path=path, **said)
+            skip_step(run=run, node=node, path=path, **said)
         case "override":
             outputs = _json(request, "outputs", "Outputs")
             port = request.POST.get("port") or "out"
-            steering.override_step(run=run, node=node, path=path, outputs=outputs, port=port, **said)
+            override_step(run=run, node=node, path=path, outputs=outputs, port=port, **said)
         case _:
-            steering.retry_step_now(run=run, node=node, path=path, **said)
+            retry_step_now(run=run, node=node, path=path, **said)
 
 
 @require_http_methods(["GET", "POST"])
@@ -116,7 +119,7 @@ def variables(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
             changed = {name: given.get(name) for name in declared if given.get(name) != seen.get(name)}
             try:
                 reason = request.POST.get("reason", "")[:500]
-                steering.change_variables(run=run, values=changed, seen=seen, actor=Actor.of(request), reason=reason)
+                change_variables(run=run, values=changed, seen=seen, actor=Actor.of(request), reason=reason)
                 return htmx.say_and_go(request, _run_url(run), "The variables are being changed.")
             except UserError as refusal:
                 error = refusal
@@ -141,11 +144,11 @@ def move(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             reason = request.POST.get("reason", "")[:500]
-            steering.move_run(run=run, version=version, actor=Actor.of(request), reason=reason)
+            move_run(run=run, version=version, actor=Actor.of(request), reason=reason)
             return htmx.say_and_go(request, _run_url(run), f"The run goes on with version {version.number}.")
         except UserError as refusal:
             error = refusal
-    state, plan = steering.plan_move(run=run, version=version)
+    state, plan = plan_move(run=run, version=version)
     other = graph(version.definition_id)
     context = {
         "run": run,

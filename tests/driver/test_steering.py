@@ -8,8 +8,19 @@ import pytest
 
 from orchestration.models import Definition, NodeRun, Run, RunEvent, Workflow, WorkflowVersion
 from orchestration.queries.replay import replay
-from orchestration.services import rerun, runs, steering
+from orchestration.services import rerun, runs
 from orchestration.services.rerun import Wish
+from orchestration.services.steering.refusals import (
+    AskedAlready,
+    AsksPerson,
+    CannotMove,
+    DecidedOn,
+    InvalidOutcome,
+    StepConflict,
+)
+from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
+from orchestration.services.steering.variables import change_variables
+from orchestration.services.steering.versions import move_run
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation
 from tests.driver.scripted import CALLS, STARTED
@@ -49,7 +60,7 @@ def test_a_running_step_is_stopped_and_overridden(engine: EngineHost, organisati
     )
     run = start(organisation, definition)
     engine.wait_for_node(run, "a", "running")
-    steering.override_step(run=run, node="a", outputs={"n": 7}, actor=ADA, reason="it takes too long")
+    override_step(run=run, node="a", outputs={"n": 7}, actor=ADA, reason="it takes too long")
     engine.wait_for(run)
     assert run.outputs == {"got": 7} and run.nodes_ended == 2
     event = RunEvent.objects.get(run=run, type="NodeOverridden")
@@ -62,7 +73,7 @@ def test_a_running_step_is_stopped_and_overridden(engine: EngineHost, organisati
 def test_a_skipped_step_leaves_its_successors_alive(engine: EngineHost, organisation: Organisation) -> None:
     run = start(organisation, make_definition([scripted("a", seconds=60), scripted("b")], ["a -> b"]))
     engine.wait_for_node(run, "a", "running")
-    steering.skip_step(run=run, node="a", actor=ADA)
+    skip_step(run=run, node="a", actor=ADA)
     engine.wait_for(run)
     assert statuses(run) == {"a": "skipped", "b": "succeeded"}
 
@@ -70,17 +81,17 @@ def test_a_skipped_step_leaves_its_successors_alive(engine: EngineHost, organisa
 def test_the_second_of_two_people_is_told_who_was_first(organisation: Organisation) -> None:
     run = start(organisation, make_definition([scripted("a"), scripted("b")], ["a -> b"]))
     # nobody drives it, so what was asked is not carried out yet
-    with pytest.raises(steering.StepConflict, match="has not begun"):
-        steering.skip_step(run=run, node="a", actor=ADA)
+    with pytest.raises(StepConflict, match="has not begun"):
+        skip_step(run=run, node="a", actor=ADA)
 
 
 def test_while_a_wish_is_not_carried_out_another_is_refused(engine: EngineHost, organisation: Organisation) -> None:
     run = start(organisation, make_definition([scripted("a", seconds=60), scripted("b")], ["a -> b"]))
     engine.wait_for_node(run, "a", "running")
     engine.stop()
-    steering.skip_step(run=run, node="a", actor=ADA)
-    with pytest.raises(steering.AskedAlready, match=r"ada has already asked to skip “a”") as refused:
-        steering.override_step(run=run, node="a", outputs={}, actor=Actor.command())
+    skip_step(run=run, node="a", actor=ADA)
+    with pytest.raises(AskedAlready, match=r"ada has already asked to skip “a”") as refused:
+        override_step(run=run, node="a", outputs={}, actor=Actor.command())
     assert refused.value.status == 409 and refused.value.facts == {"state": "running"}
 
 
@@ -91,7 +102,7 @@ def test_a_failed_run_goes_on_with_what_a_person_says(engine: EngineHost, organi
         outputs={"n": "{{ b.outputs.n }}"},
     )
     run = engine.wait_for(start(organisation, definition), "failed")
-    steering.override_step(run=run, node="a", outputs={"n": 1}, actor=ADA)
+    override_step(run=run, node="a", outputs={"n": 1}, actor=ADA)
     engine.wait_for(run)
     assert run.outputs == {"n": 1} and run.error is None
     replays(run)
@@ -103,10 +114,10 @@ def test_no_path_leads_round_a_decision(engine: EngineHost, organisation: Organi
     )
     run = engine.wait_for(start(organisation, definition), "waiting")
     for act in (
-        lambda: steering.skip_step(run=run, node="sign", actor=ADA),
-        lambda: steering.override_step(run=run, node="sign", outputs={"option": "approve"}, port="approve", actor=ADA),
+        lambda: skip_step(run=run, node="sign", actor=ADA),
+        lambda: override_step(run=run, node="sign", outputs={"option": "approve"}, port="approve", actor=ADA),
     ):
-        with pytest.raises(steering.AsksPerson, match="no path leads round that"):
+        with pytest.raises(AsksPerson, match="no path leads round that"):
             act()
     assert NodeRun.objects.get(run=run, node="sign").status == "waiting"
 
@@ -117,9 +128,9 @@ def test_outputs_are_checked_against_what_the_steps_type_promises(
     definition = make_definition([{"id": "wait", "type": "delay", "settings": {"seconds": 600}}, scripted("b")])
     run = start(organisation, definition)
     engine.wait_for_node(run, "wait", "waiting")
-    with pytest.raises(steering.InvalidOutcome, match="must be one of out"):
-        steering.override_step(run=run, node="wait", outputs={}, port="elsewhere", actor=ADA)
-    steering.override_step(run=run, node="wait", outputs={}, actor=ADA)
+    with pytest.raises(InvalidOutcome, match="must be one of out"):
+        override_step(run=run, node="wait", outputs={}, port="elsewhere", actor=ADA)
+    override_step(run=run, node="wait", outputs={}, actor=ADA)
     engine.wait_for(run)
 
 
@@ -127,7 +138,7 @@ def test_the_time_of_a_retry_need_not_be_waited_for(engine: EngineHost, organisa
     retry = {"max_attempts": 2, "initial_seconds": 3600, "max_seconds": 3600}
     run = start(organisation, make_definition([scripted("a", fail_times=1, retry=retry)]))
     engine.wait_for_node(run, "a", "retrying")
-    steering.retry_step_now(run=run, node="a", actor=ADA)
+    retry_step_now(run=run, node="a", actor=ADA)
     engine.wait_for(run)
     assert "step_retried_now" in audited(run)
 
@@ -140,12 +151,12 @@ def test_variables_of_a_live_run_change(engine: EngineHost, organisation: Organi
         outputs={"n": "{{ b.outputs.n }}"},
     )
     run = engine.wait_for(start(organisation, definition), "waiting")
-    with pytest.raises(steering.InvalidOutcome) as wrong:
-        steering.change_variables(run=run, values={"n": "seven", "m": 1}, actor=ADA)
+    with pytest.raises(InvalidOutcome) as wrong:
+        change_variables(run=run, values={"n": "seven", "m": 1}, actor=ADA)
     assert {problem["path"] for problem in wrong.value.problems} == {"$.n", "$.m"}
-    with pytest.raises(steering.StepConflict, match="has changed since you looked"):
-        steering.change_variables(run=run, values={"n": 7}, seen={"n": 5}, actor=ADA)
-    steering.change_variables(run=run, values={"n": 7}, seen={"n": 1}, actor=ADA, reason="new rate")
+    with pytest.raises(StepConflict, match="has changed since you looked"):
+        change_variables(run=run, values={"n": 7}, seen={"n": 5}, actor=ADA)
+    change_variables(run=run, values={"n": 7}, seen={"n": 1}, actor=ADA, reason="new rate")
     wait_until(lambda: "VariablesChanged" in event_types(run), 10, "the variables to change")
     entry = AuditEntry.objects.get(target_id=str(run.pk), verb="orchestration.run.variables_changed")
     assert (entry.before, entry.after) == ({"n": 1}, {"n": 7})
@@ -161,9 +172,9 @@ def test_a_variable_that_a_decision_shows_is_not_changed_behind_it(
     variables = {"n": {"type": "integer", "default": 1}, "m": {"type": "integer", "default": 1}}
     run = start(organisation, make_definition([asks], variables=variables))
     engine.wait_for(run, "waiting")
-    with pytest.raises(steering.DecidedOn, match=r"“Sign off” shows the variable n"):
-        steering.change_variables(run=run, values={"n": 1_000_000}, actor=ADA)
-    steering.change_variables(run=run, values={"m": 2}, actor=ADA)
+    with pytest.raises(DecidedOn, match=r"“Sign off” shows the variable n"):
+        change_variables(run=run, values={"n": 1_000_000}, actor=ADA)
+    change_variables(run=run, values={"m": 2}, actor=ADA)
 
 
 # Another version
@@ -179,7 +190,7 @@ def test_a_live_run_is_moved_to_another_version(engine: EngineHost, organisation
     first, second = published(organisation, old, new)
     run = runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
     engine.wait_for(run, "waiting")
-    steering.move_run(run=run, version=second, actor=ADA, reason="better")
+    move_run(run=run, version=second, actor=ADA, reason="better")
     wait_until(lambda: "RunMoved" in event_types(run), 10, "the run to be moved")
     run.refresh_from_db()
     assert (run.version, run.definition) == (second, new)
@@ -200,7 +211,7 @@ def test_a_moved_run_that_is_taken_over_is_folded_with_both_definitions(
     engine = start_engine()
     run = runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
     engine.wait_for(run, "waiting")
-    steering.move_run(run=run, version=second, actor=ADA)
+    move_run(run=run, version=second, actor=ADA)
     wait_until(lambda: "RunMoved" in event_types(run), 10, "the run to be moved")
     engine.stop()
     other = start_engine()
@@ -216,8 +227,8 @@ def test_a_run_that_does_not_match_is_not_moved(engine: EngineHost, organisation
     first, second = published(organisation, old, new)
     run = runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
     engine.wait_for(run, "waiting")
-    with pytest.raises(steering.CannotMove, match="no place in the other version") as refused:
-        steering.move_run(run=run, version=second, actor=ADA)
+    with pytest.raises(CannotMove, match="no place in the other version") as refused:
+        move_run(run=run, version=second, actor=ADA)
     assert refused.value.problems[0]["code"] == "under_way"
 
 

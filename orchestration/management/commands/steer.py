@@ -27,7 +27,10 @@ from orchestration.cli import BadInput
 from orchestration.engine.ids import path_of, path_text
 from orchestration.models import Run, WorkflowVersion
 from orchestration.monitoring import control, queries
-from orchestration.services import rerun, runs, starting, steering
+from orchestration.services import rerun, runs, starting
+from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
+from orchestration.services.steering.variables import change_variables
+from orchestration.services.steering.versions import move_run, plan_move
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 
@@ -116,18 +119,18 @@ def _cancel(run: Run, options: Options, said: dict[str, Any]) -> Run:
 
 def _override(run: Run, options: Options, said: dict[str, Any]) -> Run:
     outputs = cli.json_of(options["outputs"], "--outputs")
-    return steering.override_step(run=run, outputs=outputs, port=options["port"], **_step(options), **said)
+    return override_step(run=run, outputs=outputs, port=options["port"], **_step(options), **said)
 
 
 def _variables(run: Run, options: Options, said: dict[str, Any]) -> Run:
-    return steering.change_variables(run=run, values=cli.pairs("--set", options["set"]), **said)
+    return change_variables(run=run, values=cli.pairs("--set", options["set"]), **said)
 
 
 def _move(run: Run, options: Options, said: dict[str, Any]) -> Run | dict[str, JSON]:
     version = _version(run, options["version_number"])
     if not options["plan"]:
-        return steering.move_run(run=run, version=version, **said)
-    _, plan = steering.plan_move(run=run, version=version)
+        return move_run(run=run, version=version, **said)
+    _, plan = plan_move(run=run, version=version)
     return {
         "version": version.number,
         "possible": not plan.obstacles,
@@ -164,10 +167,10 @@ _ACTIONS: dict[str, tuple[Action, str]] = {
     "resume": (lambda run, options, said: runs.resume_run(run=run, **said), "Go on after a pause."),
     "cancel": (_cancel, "Stop what is under way, then end the run."),
     "retry": (lambda run, options, said: runs.retry_run(run=run, **said), "Go on from what failed."),
-    "skip": (lambda run, options, said: steering.skip_step(run=run, **_step(options), **said), "Without a step."),
+    "skip": (lambda run, options, said: skip_step(run=run, **_step(options), **said), "Without a step."),
     "override": (_override, "Say what a step yields."),
     "retry-step": (
-        lambda run, options, said: steering.retry_step_now(run=run, **_step(options), **said),
+        lambda run, options, said: retry_step_now(run=run, **_step(options), **said),
         "Do not wait for a step's next try.",
     ),
     "variables": (_variables, "Change variables; steps read them from then on."),
