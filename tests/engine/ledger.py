@@ -128,9 +128,10 @@ class Ledger:
                 assert len(self.iterations[key]) <= self.limits[key], "more iterations than the loop's limit"
             case events.IterationEnded():
                 self._check_iteration_end(event)
-                self.iterations[key].discard(event.index)
                 if event.error is None or self.graph.nodes[event.node].settings["on_error"] != "stop":
+                    self.iterations[key].discard(event.index)
                     self._forget_inside(event.node, (*event.path, event.index))
+                # else the loop fails, and a retry of the run goes on inside of this iteration
             case events.LoopBroken():
                 reached = self.status.get((event.source, (*event.path, event.index)))
                 assert reached in ("succeeded", "overridden"), "broken by what was not reached"
@@ -150,6 +151,8 @@ class Ledger:
                 self._end(key, "succeeded", event.port)
             case events.NodeOverridden():
                 assert key not in self.live_port, f"{key} overridden though it has ended"
+                assert key not in self.succeeded, f"{key} overridden though it has succeeded"
+                self.succeeded.add(key)
                 self._end(key, "overridden", event.port)
             case events.NodeFailed():
                 if key not in self.status:

@@ -59,12 +59,17 @@ class Simulation:
     """What comes of asking for the condition of a loop before an iteration."""
     crashes: Callable[[], bool] = lambda: False
     """Asked after every commit."""
+    no_place_for: Callable[[Key], bool] = lambda key: False
+    """Asked of each that is to begin: it is held back until `held_back` is cleared."""
     seed: str = "run"
     now: datetime = BEGINNING
     inputs: Any = None
     log: list[Row] = field(default_factory=list)
     at_work: dict[Key, Any] = field(default_factory=dict)
     """Node runs that this host executes, with the signal they were resumed with."""
+    held_back: set[Key] = field(default_factory=set)
+    plans: list[tuple[int, datetime, frozenset[Key], list[Command]]] = field(default_factory=list)
+    """Number of the last event, time, what was held back, and the plan that was made then."""
     state: RunState = field(init=False)
     ledger: Ledger = field(init=False)
 
@@ -80,12 +85,20 @@ class Simulation:
     def settle(self) -> None:
         """Carry out plans until only running work, a signal or time moves the run on."""
         for _ in range(MOST_ROUNDS):
-            commands = plan(self.state, self.now)
+            commands = plan(self.state, self.now, self.held_back)
+            self.plans.append((self.state.seq, self.now, frozenset(self.held_back), commands))
             if not commands:
                 return
+            if held := {key for key in map(self._wants_place, commands) if key is not None and self.no_place_for(key)}:
+                self.held_back |= held
+                continue
             for command in commands:
                 self.carry_out(command)
         raise AssertionError(f"No end of plans: {commands}")
+
+    def _wants_place(self, command: Command) -> Key | None:
+        begins = isinstance(command, StartNode) and self.graph.nodes[command.node].takes_place
+        return (command.node, command.path) if begins else None
 
     def carry_out(self, command: Command) -> None:
         match command:
@@ -134,7 +147,7 @@ class Simulation:
 
     def wait_until_due(self) -> bool:
         """Let time go by until something is due. False if nothing will ever be."""
-        due = next_due(self.state)
+        due = next_due(self.state, self.held_back)
         if due is None:
             return False
         self.now = max(self.now, due)
@@ -143,6 +156,7 @@ class Simulation:
     def crash(self) -> None:
         """The host is gone; another takes the run over with nothing but the log."""
         self.at_work.clear()
+        self.held_back.clear()
         self.state = self.refolded()
         for event in abandon(self.state, self.now):
             self.record(event)
@@ -150,6 +164,14 @@ class Simulation:
     def take_over(self) -> None:
         self.crash()
         self.settle()
+
+    def check_plans_again(self) -> None:
+        """Whoever folds the log anew makes at each point the plans that were made there."""
+        state, log = begin(self.graph, self.seed), iter(self.log)
+        for seq, at, held_back, commands in self.plans:
+            while state.seq < seq:
+                apply(state, self._read(next(log)))
+            assert plan(state, at, held_back) == commands
 
     def refolded(self) -> RunState:
         return apply_all(begin(self.graph, self.seed), map(self._read, self.log))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.engine.definitions import Definition
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-TYPES = ["work"] * 5 + ["branch", "join", "ask", "delay"]
+TYPES = ["work"] * 5 + ["branch", "join", "parallel", "ask", "delay", "event"]
 INSIDE = [*TYPES, "break", "break"]
 PORTS = {
     "break": [],
@@ -21,9 +21,11 @@ PORTS = {
     "join": ["out"],
     "ask": ["yes", "no"],
     "delay": ["out"],
+    "event": ["out", "timeout"],
+    "parallel": ["out"],
 }
 MOST_NODES = 7
-DEEPEST = 2
+DEEPEST = 3
 
 
 @st.composite
@@ -35,7 +37,7 @@ def definitions(draw: Draw) -> Definition:
     """
     size, *inner_sizes = draw(st.lists(st.integers(1, MOST_NODES), min_size=1, max_size=5))
     garden = Garden(Random(draw(st.integers(0, 2**32))), inner_sizes)
-    garden.undo_rate = garden.random.choice([0, 0, 0.3])
+    garden.undo_rate = garden.random.choice([0, 0.2, 0.5])
     garden.grow(None, 0, size)
     choice = garden.random.choice
     return {

@@ -3,7 +3,9 @@
 The ledger checks each event as it is recorded (no node starts before its rule is met, none succeeds twice, joins fire
 once and fail only when their rule cannot be met any more, only dead and failed paths are skipped, loops begin no more
 iterations than they may and end for a reason, places and limits hold, nothing begins while paused or cancelled).
-Here it is checked besides that every run comes to a legal end, and that the log alone is enough to go on from.
+Here it is checked besides that every run comes to a legal end, that a cancelled one ends without anything else having
+to happen, that the log alone is enough to go on from, and that it gives the same plan at each point. What the examples
+reach is counted in `test_reached.py`.
 
 5,000 examples, in parts that can run side by side; `ENGINE_EXAMPLES=50000 pytest tests/engine` looks longer.
 """
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from orchestration.engine.events import Event, LoopClosed
 from orchestration.engine.graph import Graph
 from orchestration.engine.ids import Key
-from orchestration.engine.loops import checked
+from orchestration.engine.loops import ACTIVE, checked
 from orchestration.engine.planner import next_due, plan
 from orchestration.engine.scopes import TOP
 from orchestration.engine.signals import SignalKind
@@ -51,15 +53,19 @@ class Chance:
         self.calm = False
         self.crash_rate = self.random.choice([0, 0, 0.02, 0.1])
         self.failure_rate = self.random.choice([0, 0.1, 0.4])
-        self.signal_rate = self.random.choice([0, 0.1, 0.3])
-        self.cancels = self.random.random() < 0.3
+        self.signal_rate = self.random.choice([0, 0.1, 0.3, 0.6])
+        self.cancels = self.random.random() < 0.4
         self.retries = self.random.randrange(MOST_RETRIES)
+        self.full_rate = self.random.choice([0, 0, 0.2])
 
     def likely(self, rate: float) -> bool:
         return not self.calm and self.random.random() < rate
 
     def crashes(self) -> bool:
         return self.likely(self.crash_rate)
+
+    def no_place(self, key: Key) -> bool:
+        return self.likely(self.full_rate)
 
     def condition(self, simulation: Simulation, key: Key, index: int) -> Event:
         if self.likely(0.05):
@@ -90,6 +96,10 @@ class Chance:
                 return simulation.waits(key, "approval", self.random.choice([None, 20.0]))
             case "ask":
                 return simulation.done(key, "yes" if signal else "no")
+            case "event" if not resumed:
+                return simulation.waits(key, "event", self.random.choice([None, 10.0]))
+            case "event":
+                return simulation.done(key, "out" if signal else "timeout")
             case "delay" if not resumed:
                 return simulation.waits(key, "timer", self.random.choice([0.0, 3.0]))
             case _:
@@ -107,12 +117,18 @@ class Chance:
 )
 @given(definition=definitions(), seed=st.integers(0, 2**32))
 def test_any_run_keeps_its_promises(part: int, definition: Definition, seed: int) -> None:
-    chance = Chance(seed * PARTS + part)
+    live(definition, seed * PARTS + part)
+
+
+def live(definition: Definition, seed: int) -> Simulation:
+    """From its start to an end, retried a few times perhaps. Checks all the way."""
+    chance = Chance(seed)
     simulation = Simulation(
         graph_of(definition | {"variables": {"known": {}}}),
         outcome=chance.outcome,
         condition=chance.condition,
         crashes=chance.crashes,
+        no_place_for=chance.no_place,
     )
 
     _survive(simulation, simulation.start)
@@ -129,6 +145,8 @@ def test_any_run_keeps_its_promises(part: int, definition: Definition, seed: int
 
     assert simulation.refolded() == simulation.state
     assert simulation.state.seq == len(simulation.log)
+    simulation.check_plans_again()
+    return simulation
 
 
 def _survive(simulation: Simulation, go_on: Callable[[], object]) -> None:
@@ -142,26 +160,32 @@ def _survive(simulation: Simulation, go_on: Callable[[], object]) -> None:
 def _happen(simulation: Simulation, chance: Chance) -> None:
     """One thing from outside: an attempt ends, a signal comes, time goes by, the host dies."""
     random, state = chance.random, simulation.state
-    if chance.likely(chance.signal_rate):
+    if chance.likely(chance.signal_rate if state.compensation is None else 0.3):
         _send_any_signal(simulation, chance)
     elif chance.likely(chance.crash_rate):
         raise Crash
     elif state.paused and (chance.calm or random.random() < 0.2):
         simulation.signal(SignalKind.RESUME)
+    elif simulation.held_back and (chance.calm or random.random() < 0.3):
+        simulation.held_back.clear()
     elif simulation.at_work:
         simulation.finish(random.choice(list(simulation.at_work)))
-    elif next_due(state) and random.random() < 0.7:
+    elif next_due(state, simulation.held_back) and random.random() < 0.7:
         simulation.wait_until_due()
     elif waiting := _waiting(simulation):
         key = random.choice(waiting)
         simulation.signal(SignalKind.NODE, key, data=chance.answer(simulation, key))
     else:
-        assert state.paused or next_due(state), f"The run is stuck: {simulation.statuses()}"
+        held = simulation.held_back
+        assert state.paused or held or next_due(state, held), f"The run is stuck: {simulation.statuses()}"
 
 
 def _send_any_signal(simulation: Simulation, chance: Chance) -> None:
     random = chance.random
-    kind = random.choice([kind for kind in SignalKind if kind is not SignalKind.CANCEL or chance.cancels])
+    kinds = [kind for kind in SignalKind if kind is not SignalKind.CANCEL or chance.cancels]
+    if simulation.state.compensation is not None:
+        kinds += [SignalKind.PAUSE, SignalKind.CANCEL] * 3
+    kind = random.choice(kinds)
     known = [*simulation.state.nodes, *((node, ()) for node in simulation.graph.bodies[None]), ("unknown", ())]
     key = ("", ()) if kind is SignalKind.RETRY and random.random() < 0.5 else random.choice(known)
     simulation.signal(kind, key, data=_data(kind, random))
@@ -171,6 +195,8 @@ def _data(kind: SignalKind, random: Random) -> Any:
     match kind:
         case SignalKind.CANCEL:
             return random.choice([None, {"undo": True}])
+        case SignalKind.RETRY:
+            return random.choice([None, {"variables": {"known": random.random()}}])
         case SignalKind.OVERRIDE:
             return {"outputs": {"by": "hand"}, "port": random.choice(["out", "true", "no", "error"])}
         case SignalKind.VARIABLES:
@@ -186,11 +212,15 @@ def _waiting(simulation: Simulation) -> list[Key]:
 
 
 def _retry(simulation: Simulation, chance: Chance) -> bool:
-    if simulation.state.status is RunStatus.COMPLETED or not chance.retries:
+    """Say something to a run that has ended; whether it goes on."""
+    if not chance.retries:
         return False
     chance.retries -= 1
     simulation.crashes, before = (lambda: False), simulation.crashes
-    simulation.signal(SignalKind.RETRY)
+    if chance.random.random() < 0.4:
+        _send_any_signal(simulation, chance)  # to a failed step, perhaps: then the run goes on
+    if simulation.state.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+        simulation.signal(SignalKind.RETRY)
     simulation.crashes = before
     return not simulation.state.status.ended
 
@@ -211,22 +241,27 @@ def _check_nothing_is_left_over(simulation: Simulation) -> None:
 
 def _check_at_rest(simulation: Simulation) -> None:
     """Nothing is left to plan now: the status says so, and `next_due` names the time at which there is."""
-    state = simulation.state
-    assert plan(state, simulation.now) == []
+    state, held = simulation.state, simulation.held_back
+    assert plan(state, simulation.now, held) == []
     if state.status.ended:
-        assert not simulation.at_work
+        _check_end(simulation)
         return
+    undoing = state.compensation
+    assert undoing is not None or not state.cancel_requested, "cancelled, and not ended when nothing is to be undone"
+    assert undoing is None or not undoing.stopped, "cancelled while it was undone, and not ended"
     if state.paused:
         assert state.status is RunStatus.PAUSED
-    elif state.compensation is not None:
+    elif undoing is not None:
         assert state.status is RunStatus.COMPENSATING
-    else:
-        assert state.status is (RunStatus.RUNNING if simulation.at_work else RunStatus.WAITING)
-    due = next_due(state)
+    elif simulation.at_work:
+        assert state.status is RunStatus.RUNNING
+    elif not held:
+        assert state.status is RunStatus.WAITING
+    due = next_due(state, held)
     if due is not None:
         assert due > simulation.now
-        assert plan(state, due - timedelta(microseconds=1)) == []
-        assert plan(state, due) != []
+        assert plan(state, due - timedelta(microseconds=1), held) == []
+        assert plan(state, due, held) != []
     _check_nothing_is_left_over(simulation)
     refolded = simulation.refolded()
     assert refolded == state
@@ -237,3 +272,18 @@ def _check_at_rest(simulation: Simulation) -> None:
     untouched = deepcopy(state.frontier)
     plan(state, due or simulation.now)
     assert state.frontier == untouched
+
+
+def _check_end(simulation: Simulation) -> None:
+    """A legal end: nothing works or waits any more, and status, error and the last word of the log agree."""
+    state = simulation.state
+    assert not simulation.at_work
+    assert not [key for key, node_run in state.nodes.items() if node_run.status in ACTIVE]
+    assert next_due(state) is None
+    last = [row.type for row in simulation.log if row.type != "SignalIgnored"][-1]
+    said = {"RunCompleted": RunStatus.COMPLETED, "RunFailed": RunStatus.FAILED, "RunCancelled": RunStatus.CANCELLED}
+    assert said[last] is state.status
+    if state.status is RunStatus.FAILED:
+        assert state.error["code"] and state.error["message"]
+    else:
+        assert state.error is None

@@ -1,0 +1,63 @@
+"""Courses of runs that examples by chance have found once, kept as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.engine.events import Event
+from orchestration.engine.ids import Key
+from orchestration.engine.signals import SignalKind
+from orchestration.engine.statuses import RunStatus
+from tests.engine.definitions import define, node
+from tests.engine.simulator import Simulation, graph_of
+
+
+def test_what_a_break_left_behind_stays_forgotten_however_often_the_run_is_retried() -> None:
+    """An iteration fails, the run is retried, another iteration breaks the loop and fails then: twice `failed`, with
+    nothing of the first iteration under way. The loop inside of it had been open all the time."""
+    definition = define(
+        node("each", "loop", settings={"on_error": "stop"}),
+        node("inner", "loop", parent="each", settings={"on_error": "stop"}),
+        node("deep", parent="inner"),
+        node("stop", "break", parent="each"),
+        node("late", parent="each"),
+        "go > stop",
+    )
+    for raw in definition["nodes"]:
+        if raw["id"] == "go":
+            raw["parent"] = "each"
+    fails = {("late", (1,))}
+
+    def outcome(simulation: Simulation, key: Key, signal: Any) -> Event:
+        if key in fails:
+            return simulation.failed(key)
+        if simulation.graph.nodes[key[0]].container:
+            return simulation.opens(key, range(2), 2)
+        return simulation.done(key)
+
+    simulation = Simulation(graph_of(definition), outcome=outcome)
+    simulation.start()
+    simulation.settle()
+    assert ("inner", (1,)) in simulation.ledger.iterations
+    simulation.finish(("late", (1,)))
+    simulation.settle()
+    assert simulation.state.status is RunStatus.FAILED
+
+    fails.clear()
+    fails.add(("late", (0,)))
+    simulation.signal(SignalKind.RETRY)
+    simulation.settle()
+    simulation.finish(("go", (0,)))  # and the break behind it is reached
+    simulation.settle()
+    assert simulation.state.nodes["each", ()].loop.ended_by == "break"  # type: ignore[union-attr]
+    assert not [key for key in simulation.state.nodes if key[1][:1] == (1,)]
+    for _ in range(2):
+        simulation.finish(("late", (0,)))
+        simulation.settle()
+        assert simulation.state.status is RunStatus.FAILED
+        simulation.signal(SignalKind.RETRY)
+        simulation.settle()
+    fails.clear()
+    simulation.run()
+    assert simulation.state.status is RunStatus.COMPLETED
+    assert simulation.refolded() == simulation.state
