@@ -43,6 +43,8 @@ GROUPS: list[tuple[Any, list[tuple[str, str]]]] = [
             ("orchestration.noderun", "checklist"),
             ("approvals.approvalrequest", "inbox"),
             ("approvals.decision", "gavel"),
+            ("orchestration.organisationlimits", "speed"),
+            ("orchestration.enginehost", "dns"),
         ],
     ),
 ]
