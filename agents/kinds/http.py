@@ -8,8 +8,6 @@ may name secrets, which are read at the moment of the call. The body is a JSON t
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -25,7 +23,7 @@ from portal.core import clock, effects, outgoing
 from portal.core.errors import UserError
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
-from portal.core.redaction import redact
+from portal.core.outgoing.answers import CODES, DID_NOTHING, NEVER_REACHED, TRANSIENT, excerpt, retry_after
 from portal.core.services import secrets
 
 _PLACEHOLDER = re.compile(r"\{\{\s*input((?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
@@ -35,16 +33,6 @@ _HEADER_PART = re.compile(
     r"\{\{\s*input(?P<input>(?:\.[A-Za-z_][\w-]*)*)\s*\}\}|secret:(?P<secret>[A-Za-z][A-Za-z0-9_.-]*)"
 )
 _POINTER = re.compile(r"(?:\$|status|(?:\$|headers)(?:\.[\w-]+|\[\d+\])+)")
-_EXCERPT = 500
-NEVER_REACHED = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.InvalidURL,
-)
-"""Failures before anything was sent."""
 
 
 class HttpConfig(KindConfig):
@@ -286,7 +274,7 @@ def _json_of(response: httpx.Response) -> JSON:
                 "The endpoint says that it answers with JSON, but it is not valid JSON.",
                 code="invalid_output",
                 retryable=True,
-                detail={"body": _excerpt(response)},
+                detail={"body": excerpt(response)},
             ) from None
         return response.text
 
@@ -307,42 +295,16 @@ def _pick(place: str, body: JSON, response: httpx.Response) -> JSON:
     return value
 
 
-def _excerpt(response: httpx.Response) -> str:
-    """The beginning of the answer. Some endpoints repeat the request's headers in their errors: secrets come out."""
-    return str(redact(response.text[: _EXCERPT * 2]))[:_EXCERPT]
-
-
-_STATUS_CODES = {
-    400: "bad_request", 401: "authentication", 403: "forbidden", 404: "not_found", 408: "timeout", 409: "conflict",
-    413: "too_large", 422: "bad_request", 425: "busy", 429: "rate_limited",
-}  # fmt: skip
-_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-
-
 def _status_error(response: httpx.Response) -> AgentError:
     status = response.status_code
-    code = _STATUS_CODES.get(status) or (
-        "server_error" if status >= 500 else "redirected" if status < 400 else "refused"
-    )
+    code = CODES.get(status) or ("server_error" if status >= 500 else "redirected" if status < 400 else "refused")
     return AgentError(
         f"The endpoint answered {status} {response.reason_phrase}.".replace(" .", "."),
         code=code,
-        retryable=status in _RETRYABLE,
+        retryable=status in DID_NOTHING | TRANSIENT,
         retry_after=retry_after(response.headers.get("retry-after"), clock.now()),
-        detail={"status": status, "body": _excerpt(response)},
+        detail={"status": status, "body": excerpt(response)},
     )
-
-
-def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds to wait, of the Retry-After header's two forms (RFC 9110, 10.2.3); None if absent or unreadable."""
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header)
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 def _connection_error(error: httpx.HTTPError | httpx.InvalidURL) -> AgentError:

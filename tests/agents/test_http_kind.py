@@ -8,10 +8,10 @@ import pytest
 from agents.errors import AgentError
 from agents.invocation import AgentReply, AgentRequest, invoke
 from agents.kinds.base import agent_kind, config_faults
-from agents.kinds.http import retry_after
 from agents.snapshots import AgentSnapshot
 from portal.core.actors import Actor
 from portal.core.in_threads import in_database
+from portal.core.outgoing.answers import retry_after
 from portal.core.services import secrets
 from tests.agents import factories
 from tests.agents.endpoint import Endpoint, serving

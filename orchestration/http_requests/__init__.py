@@ -1,0 +1,1 @@
+"""What the node type `http` is made of: its settings, the request, and what the answer means."""
