@@ -28,8 +28,9 @@ ROLLING = {
     "postgres": signal.SIGINT,
 }
 """How each of them is asked to end, in the order of an update."""
-GO_ON_WITHIN = 60.0
-"""Seconds: whatever is killed, by then somebody has its runs. A cluster that had to start again needs some of them."""
+GO_ON_WITHIN = 180.0
+"""Seconds: whatever is killed, by then somebody has its runs. A cluster that had to start again needs some of them, on
+a machine that is busy with something else many; what it took is in the figures."""
 TOKENS = "SELECT id, lease_token FROM orchestration_run WHERE id = ANY(%s)"
 
 
