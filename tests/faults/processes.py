@@ -73,7 +73,8 @@ class Killer:
 
     def _kill(self, kind: str, victim: psutil.Process) -> None:
         group = kind in {"sentinel", "main"}  # with either of them `up` ends the whole session
-        hosts = [victim.pid] if kind == "worker" else self.scene.hosts() if group else []
+        everybody = self.scene.hosts()
+        hosts = [victim.pid] if kind == "worker" else everybody if group else []
         still = [psutil.Process(pid) for pid in hosts]
         for process in still:
             process.suspend()
@@ -87,12 +88,12 @@ class Killer:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         if kind == "worker" and in_hand:
-            self._measure(victim.pid, in_hand, began)
+            self._measure(in_hand, began, alone=set(everybody) <= {victim.pid})
 
-    def _measure(self, victim: int, in_hand: dict[object, tuple[int, int]], began: float) -> None:
+    def _measure(self, in_hand: dict[object, tuple[int, int]], began: float, *, alone: bool) -> None:
         """Until all of its runs are in other hands; told apart by what had to come first."""
         report, runs = self.report, {run: token for run, (token, _) in in_hand.items()}
-        if not set(self.scene.hosts()) - {victim}:
+        if alone:
             times = report.go_on_alone
         elif any(claims >= SUSPECT_CLAIMS for _, claims in in_hand.values()):
             times = report.go_on_suspects

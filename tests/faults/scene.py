@@ -219,7 +219,7 @@ class Load:
             wanted = {"workflow": self.scene.workflow, "idempotency_key": str(uuid4())}
             while not self._over.is_set():
                 try:
-                    with httpx.Client(base_url=self.scene.portal.address, headers=headers, timeout=30) as client:
+                    with httpx.Client(base_url=self.scene.portal.address, headers=headers, timeout=120) as client:
                         answer = client.post("/api/v1/runs", json=wanted)
                 except httpx.TransportError as error:
                     self.refused.append(type(error).__name__)
