@@ -15,6 +15,7 @@ import asyncio
 import os
 import re
 import socket
+from collections import Counter
 from contextlib import suppress
 from typing import Any, LiteralString
 
@@ -30,6 +31,9 @@ STALE = 20  # seconds after which a heartbeat is old
 GRACE = 45.0  # seconds a fresh cluster gets before it is judged
 JOBS_LONGEST = 360  # seconds: Q_CLUSTER's timeout of a job, and a minute
 WEB_SILENT = 12  # looks without an answer: a minute
+# Looks in a row that find a cluster deaf: when the database was away for long, the first may come before any host has
+# shown that it lives.
+DEAF = 2
 
 # The only place where django-q2 tells of a worker's sudden death is its log.
 SUDDEN_DEATH = re.compile(r"reincarnated (worker|monitor|pusher) \S+ after (sudden )?death")
@@ -61,6 +65,7 @@ class Watch:
         self._web = web
         self._address = address
         self._silent = 0
+        self._deaf: Counter[str] = Counter()
 
     async def run(self) -> None:
         while True:
@@ -81,15 +86,24 @@ class Watch:
             self._web.restart("gave no answer for a minute and was ended")
 
     async def _look_at_clusters(self) -> None:
-        with suppress(psycopg.Error, OSError):
+        try:
             connection = await psycopg.AsyncConnection.connect(
                 self._database_url, autocommit=True, connect_timeout=5, options="-c statement_timeout=5000"
             )
             async with connection:
-                if self._engine.age > GRACE and await _holds(connection, ENGINE_DEAF, self._hosts()):
-                    self._engine.restart("was deaf (runs are due, and no host shows a heartbeat) and was ended")
-                if self.jobs.age > GRACE and await _holds(connection, JOBS_DEAF, {"longest": JOBS_LONGEST}):
-                    self.jobs.restart("was deaf (work waits, and none is taken) and was ended")
+                engine_deaf = self._engine.age > GRACE and await _holds(connection, ENGINE_DEAF, self._hosts())
+                jobs_deaf = self.jobs.age > GRACE and await _holds(connection, JOBS_DEAF, {"longest": JOBS_LONGEST})
+        except (psycopg.Error, OSError):
+            self._deaf.clear()
+            return
+        self._judge(self._engine, engine_deaf, "was deaf (runs are due, and no host shows a heartbeat) and was ended")
+        self._judge(self.jobs, jobs_deaf, "was deaf (work waits, and none is taken) and was ended")
+
+    def _judge(self, cluster: Service, deaf: bool, reason: str) -> None:
+        self._deaf[cluster.name] = self._deaf[cluster.name] + 1 if deaf else 0
+        if self._deaf[cluster.name] >= DEAF:
+            self._deaf[cluster.name] = 0
+            cluster.restart(reason)
 
     def _hosts(self) -> dict[str, Any]:
         processes = members(self._engine.pid) if self._engine.pid else []

@@ -75,6 +75,29 @@ def test_jobs_are_deaf_when_work_waits_too_long_and_none_is_taken() -> None:
     assert not jobs_are_deaf()
 
 
+class Cluster:
+    """Stands for a service."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.restarts = name, 0
+
+    def restart(self, reason: str) -> None:
+        self.restarts += 1
+
+
+def test_one_look_is_not_enough() -> None:
+    engine, jobs = Cluster("engine"), Cluster("jobs")
+    watched = watch.Watch("", engine=engine, web=engine, address="")  # type: ignore[arg-type]
+    for deaf in (True, False, True):  # as after a database that was away for long
+        watched._judge(engine, deaf, "deaf")  # type: ignore[arg-type]
+        watched._judge(jobs, not deaf, "deaf")  # type: ignore[arg-type]
+    assert engine.restarts == jobs.restarts == 0
+    watched._judge(engine, True, "deaf")  # type: ignore[arg-type]
+    assert engine.restarts == 1
+    watched._judge(engine, True, "deaf")  # type: ignore[arg-type]
+    assert engine.restarts == 1, "the one that was started anew is judged anew"
+
+
 @pytest.mark.parametrize(
     ("line", "died"),
     [
