@@ -101,12 +101,10 @@ async def load(
     return found
 
 
-async def calls_at_once(
-    organisation_id: int, slug: str, version: int | None = None, as_of: datetime | None = None
-) -> int | None:
-    """The agent's limit over all hosts; None without one, or when there is no such agent to call."""
+async def calls_at_once(organisation_id: int, slug: str) -> int | None:
+    """The agent's limit over all hosts, by its published version; None without one, or when there is no such agent."""
     try:
-        return (await load(organisation_id, slug, version, as_of)).max_concurrency
+        return (await load(organisation_id, slug)).max_concurrency
     except AgentError:
         return None  # the call will say what is wrong
 

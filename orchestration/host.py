@@ -26,6 +26,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from agents import snapshots
 from orchestration.dispatching import Dispatcher
 from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
@@ -282,7 +283,7 @@ class Host:
                     continue
                 log.warning("host died", host=host, runs=len(freed))
                 if freed:
-                    await places.sweep(self._desk)
+                    await places.sweep(self._desk, snapshots.calls_at_once)
                     self._bell.set()
             if turn % EXPIRED_EVERY == 0:
                 await self._sweep_slowly()
@@ -294,7 +295,8 @@ class Host:
         if expired:
             log.warning("leases expired", runs=[str(run) for run in expired])
             self._bell.set()
-        await places.sweep(self._desk)
+        self._places.learn(await places.steps_at_work(self._desk))
+        await places.sweep(self._desk, snapshots.calls_at_once)
         for run, organisation in await self._desk.quarantine():
             log.error("run quarantined: it has cost several hosts their life", run=str(run))
             self._live.changed(run, organisation)

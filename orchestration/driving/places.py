@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 
 import psycopg
@@ -42,7 +41,18 @@ class HostPlaces:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.taken = limit, 0
+        self._steps: Mapping[int, int] = {}
+        self._steps_read_at = 0.0
         self._waiting: deque[Waiting] = deque()
+
+    def learn(self, steps_at_work: Mapping[int, int]) -> None:
+        """The limits of organisations, as the host reads them every few seconds."""
+        self._steps, self._steps_read_at = steps_at_work, time.monotonic()
+
+    def steps_of(self, lease: Lease, claimed_at: float) -> int | None:
+        """What is known last: at the claim, or since."""
+        known_since = self._steps_read_at > claimed_at
+        return self._steps.get(lease.organisation_id) if known_since else lease.steps_at_work
 
     def take(self, who: Waiting) -> bool:
         if self.taken < self.limit:
@@ -78,7 +88,7 @@ class RunPlaces:
         self._mine: dict[Key, Taken] = {}
         self._leaving: dict[Key, asyncio.Event] = {}
         self._full: set[str] = set()
-        self._asked_at = 0.0
+        self._asked_at, self._claimed_at = 0.0, time.monotonic()
         self.held_back: set[Key] = set()
         self.waits_for_host = False
 
@@ -169,13 +179,13 @@ class RunPlaces:
     async def _scopes(self, state: RunState, key: Key, spec: Node) -> list[Scope]:
         found = []
         organisation = self._lease.organisation_id
-        agent, version = _agent_of(state, key, spec)
-        if agent:
-            most = await _calls_at_once(organisation, agent, version, state.started_at)
+        if agent := _agent_of(state, key, spec):
+            most = await _calls_at_once(organisation, agent)
             if most is not None:
                 found.append(Scope(f"agent:{organisation}:{agent}", most))
-        if self._lease.steps_at_work is not None:
-            found.append(Scope(f"steps:{organisation}", self._lease.steps_at_work))
+        steps = self._host.steps_of(self._lease, self._claimed_at)
+        if steps is not None:
+            found.append(Scope(f"steps:{organisation}", steps))
         return found
 
     async def _give_back(self, key: Key, scopes: list[Scope]) -> None:
@@ -194,21 +204,24 @@ def _of_workflow(lease: Lease, runs_at_once: int) -> Scope:
     return Scope(f"workflow:{lease.workflow_id}", runs_at_once)
 
 
-async def _calls_at_once(organisation: int, agent: str, version: int | None, as_of: datetime | None) -> int | None:
-    """Most of the time from memory: the call itself needs the same."""
+async def _calls_at_once(organisation: int, agent: str) -> int | None:
+    """Of the version that is published today, whichever the run calls: the limit is one for all calls of the agent.
+
+    Most of the time from memory.
+    """
     while True:
         try:
-            return await snapshots.calls_at_once(organisation, agent, version, as_of)
+            return await snapshots.calls_at_once(organisation, agent)
         except (OperationalError, InterfaceError):  # the database is away, and drivers wait for it
             await asyncio.sleep(0.3)
 
 
-def _agent_of(state: RunState, key: Key, spec: Node) -> tuple[str, int | None]:
-    """The agent that the next attempt calls, and its version; "" for other nodes."""
+def _agent_of(state: RunState, key: Key, spec: Node) -> str:
+    """The agent that the next attempt calls; "" for other nodes."""
     if spec.type != "agent":
-        return "", None
+        return ""
     alternative = state.node(key).alternative
     if alternative:
-        return spec.alternatives[alternative - 1], None
+        return spec.alternatives[alternative - 1]
     settings = state.node(key).edited or spec.settings
-    return str(settings.get("agent") or ""), settings.get("version")
+    return str(settings.get("agent") or "")

@@ -5,6 +5,8 @@ of `models.Place` either holds a place (`granted_at` is set) or waits for one. W
 waits and holds nothing; the transaction that frees a place gives it to the row whose turn it is (priorities age as in
 `claims.py`), counts that as a signal to the run, so that nobody can let the run go over it, and rings.
 
+A limit may be changed while somebody waits: `sweep` looks every few seconds what it is today, for all who wait.
+
 All that concerns one scope happens under its advisory lock, one after the other. A place is held as long as the lease
 of the run that took it: `sweep` frees what dead hosts left behind, so a lost host costs no place for longer than it
 takes to notice.
@@ -12,7 +14,7 @@ takes to notice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,6 +28,9 @@ from orchestration.wakeups import CHANNEL
 LOCK_CLASS = 0x504C43  # "PLC"
 RUN = "*"
 """Instead of a node: the place is the run's own, from its beginning to its end."""
+UNLIMITED = 1_000_000
+CallsAtOnce = Callable[[int, str], Awaitable[int | None]]
+"""The limit of an organisation's agent, by its slug."""
 UNUSED_SECONDS = 10
 """A place given to a run that does not come for it (it was paused, or cancelled) is taken back."""
 
@@ -93,6 +98,22 @@ WHERE run.id = place.run_id AND (
     OR (place.node = '' AND place.granted_at < clock_timestamp() - interval '{UNUSED_SECONDS} seconds'))
 """  # noqa: S608
 
+_ALLOW = "UPDATE orchestration_place SET allowed = %(limit)s WHERE scope = %(scope)s::text AND allowed <> %(limit)s"
+
+_ALL_STEPS = (
+    "SELECT organisation_id, steps_at_work FROM orchestration_organisationlimits WHERE steps_at_work IS NOT NULL"
+)
+
+_STEPS_OF = "SELECT steps_at_work FROM orchestration_organisationlimits WHERE organisation_id = %(id)s::bigint"
+
+_RUNS_OF = """
+SELECT (definition.body #>> '{settings,limits,runs}')::int
+FROM orchestration_workflow AS workflow
+JOIN orchestration_workflowversion AS version ON version.id = workflow.published_id
+JOIN orchestration_definition AS definition ON definition.digest = version.definition_id
+WHERE workflow.id = %(id)s::uuid
+"""
+
 _WAITED_FOR = "SELECT DISTINCT scope FROM orchestration_place WHERE granted_at IS NULL"
 
 
@@ -117,13 +138,31 @@ async def release(desk: Desk, run: UUID, scope: str, node: str, path: str) -> No
         await _grant(connection, scope)
 
 
-async def sweep(desk: Desk) -> None:
-    """Free what nobody holds any more, and give away what is free. A query while nobody waits for a place."""
+async def sweep(desk: Desk, calls_at_once: CallsAtOnce) -> None:
+    """Free what nobody holds any more, and give away what is free by today's limits. A query while nobody waits."""
     await desk.execute(_FREE_DEAD)
     for (scope,) in await desk.execute(_WAITED_FOR):
+        limit = await today(desk, scope, calls_at_once)
         async with desk.transaction() as connection:
             await connection.execute(_LOCK, [LOCK_CLASS, scope])
+            await connection.execute(_ALLOW, {"scope": scope, "limit": UNLIMITED if limit is None else limit})
             await _grant(connection, scope)
+
+
+async def today(desk: Desk, scope: str, calls_at_once: CallsAtOnce) -> int | None:
+    """The scope's limit as it is now; None where it was taken away."""
+    kind, _, name = scope.partition(":")
+    if kind == "agent":
+        organisation, _, slug = name.partition(":")
+        return await calls_at_once(int(organisation), slug)
+    rows = await desk.execute(_STEPS_OF if kind == "steps" else _RUNS_OF, {"id": name})
+    limit: int | None = rows[0][0] if rows else None
+    return limit
+
+
+async def steps_at_work(desk: Desk) -> dict[int, int]:
+    """The limits of organisations that have one, by organisation."""
+    return dict(await desk.execute(_ALL_STEPS))
 
 
 async def _grant(connection: psycopg.AsyncConnection[Any], scope: str, *, but: UUID | None = None) -> None:

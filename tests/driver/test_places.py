@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agents.models import Agent
+from agents.services import VersionDraft, publish_version
 from orchestration.host import Plan
 from orchestration.models import NodeRun, OrganisationLimits, Place, Run
 from orchestration.monitoring import queries
-from orchestration.services import runs
+from orchestration.services import runs, workflows
 from orchestration.store import places
 from portal.core.actors import Actor
 from portal.core.models import Organisation
@@ -153,6 +156,71 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
         hosts[0].wait_for(run, seconds=60)
     spans = sorted(Run.objects.values_list("started_at", "ended_at"))
     assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
+
+
+def at_work(most: int) -> bool:
+    return NodeRun.objects.filter(status="running").count() == most
+
+
+def test_limits_may_be_changed_while_runs_wait(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
+    """Of an organisation and of an agent, given and taken away, for runs that were started before."""
+    limited_agent(organisation, sink, 1)
+    limits = OrganisationLimits.objects.create(organisation=organisation, steps_at_work=2)
+    started = [start(organisation, make_definition([effect("a", 30)])) for _ in range(5)]
+    wait_until(lambda: Place.objects.filter(granted_at=None).count() == 4, 10, "four to wait for the agent")
+    assert at_work(1)
+    agent = Agent.objects.get()
+    draft = VersionDraft.of(agent.current)
+
+    def calls_at_once(most: int | None) -> None:
+        publish_version(agent=agent, draft=replace(draft, max_concurrency=most), by=Actor.command())
+
+    calls_at_once(3)
+    wait_until(lambda: at_work(2), 20, "the organisation's two steps")
+    OrganisationLimits.objects.filter(pk=limits.pk).update(steps_at_work=None)
+    wait_until(lambda: at_work(3), 20, "the agent's three calls")
+    calls_at_once(None)
+    wait_until(lambda: at_work(5), 20, "all of them")
+    for run in started:
+        runs.cancel_run(run=run, actor=Actor.command())
+    for run in started:
+        engine.wait_for(run, "cancelled")
+
+
+def test_a_lower_limit_holds_for_a_run_in_hand(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
+    make_agent(organisation, sink.address)
+    nodes = [effect(name, 0.05) for name in "abcdef"]
+    busy = start(organisation, make_definition([effect("first", 2), *nodes], [f"first -> {name}" for name in "abcdef"]))
+    engine.wait_for_node(busy, "first", "running")
+    OrganisationLimits.objects.create(organisation=organisation, steps_at_work=1)
+    wait_until(lambda: engine.call(lambda host: host._places._steps), 10, "the host to know")
+    engine.wait_for(busy)
+    assert most_at_once(sink) == 1
+
+
+def test_more_runs_of_a_workflow_when_a_version_allows_them(
+    engine: EngineHost, organisation: Organisation, sink: Sink
+) -> None:
+    from tests.workflows import factories as make
+
+    make_agent(organisation, sink.address)
+    body = make.definition(effect("a", 30), settings={"limits": {"runs": 1}})
+    version = make.published(organisation, body)
+    workflow = version.workflow
+    started = [
+        runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={}) for _ in range(3)
+    ]
+    wait_until(lambda: at_work(1), 10, "the first")
+    workflows.save_draft(
+        workflow=workflow, definition={**body, "settings": {"limits": {"runs": 2}}},
+        revision=workflow.draft_revision, actor=Actor.command(),
+    )  # fmt: skip
+    workflows.publish(workflow=workflow, actor=Actor.command())
+    wait_until(lambda: at_work(2), 20, "two of them")
+    for run in started:
+        runs.cancel_run(run=run, actor=Actor.command())
+    for run in started:
+        engine.wait_for(run, "cancelled")
 
 
 def test_without_limits_nobody_asks_for_places(
