@@ -1,21 +1,20 @@
 """An HTTP endpoint: the inputs become a request, the answer becomes the outputs.
 
 Requests go through the guarded client (no private addresses, no surprise redirects, limits of size and time). Headers
-may name secrets, which are read at the moment of the call. The body is a JSON template: a string that is exactly
-`{{ input.name }}` becomes that input with its type, other strings are filled in as text.
+may name secrets, which are read at the moment of the call. Address, headers, query and body are templates
+(`http_templates.py`).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field, field_validator
 
-from agents import prompts
+from agents import http_answers, http_templates, prompts
 from agents.contracts import Fault
 from agents.errors import AgentError
 from agents.kinds.base import JSON, AgentKind, KindCall, KindConfig, KindReply, register
@@ -23,11 +22,9 @@ from portal.core import clock, effects, outgoing
 from portal.core.errors import UserError
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation, Secret
-from portal.core.outgoing.answers import CODES, DID_NOTHING, NEVER_REACHED, TRANSIENT, excerpt, retry_after
+from portal.core.outgoing.answers import NEVER_REACHED
 from portal.core.services import secrets
 
-_PLACEHOLDER = re.compile(r"\{\{\s*input((?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
-_ANY_BRACES = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SECRET = re.compile(r"secret:([A-Za-z][A-Za-z0-9_.-]*)")
 _HEADER_PART = re.compile(
     r"\{\{\s*input(?P<input>(?:\.[A-Za-z_][\w-]*)*)\s*\}\}|secret:(?P<secret>[A-Za-z][A-Za-z0-9_.-]*)"
@@ -67,13 +64,13 @@ class HttpConfig(KindConfig):
             raise ValueError("must name its host itself: an input cannot choose where the request goes")
         if "@" in parts.netloc:
             raise ValueError("must not hold a user or password; use a header with secret:NAME")
-        return _template(url)
+        return http_templates.checked(url)
 
     @field_validator("headers", "query")
     @classmethod
     def _values(cls, values: dict[str, str]) -> dict[str, str]:
         for value in values.values():
-            _template(value)
+            http_templates.checked(value)
         return values
 
     @field_validator("headers")
@@ -97,8 +94,8 @@ class HttpConfig(KindConfig):
     @field_validator("body")
     @classmethod
     def _body(cls, body: Any) -> Any:
-        for text in _strings(body):
-            _template(text)
+        for text in http_templates.strings(body):
+            http_templates.checked(text)
         return body
 
 
@@ -115,11 +112,11 @@ class HttpKind(AgentKind):
         organisation = Organisation(pk=call.organisation_id)
         headers = await _headers(organisation, config.headers, call.inputs)
         headers.update({"Idempotency-Key": call.idempotency_key, "Accept": "application/json"})
-        body = None if config.method == "GET" else fill(config.body, call.inputs)
+        body = None if config.method == "GET" else http_templates.fill(config.body, call.inputs)
         if call.shared and isinstance(body, dict):
             body = {**body, "shared_context": dict(call.shared)}
         seconds = max(0.1, (call.deadline - clock.now()).total_seconds())
-        address = _fill_address(config.url, call.inputs)
+        address = http_templates.fill_address(config.url, call.inputs)
         async with effects.outside(
             kind="http",
             target=f"{config.method} {urlsplit(address)._replace(query='', fragment='').geturl()}",
@@ -132,7 +129,10 @@ class HttpKind(AgentKind):
                         config.method,
                         address,
                         headers=headers,
-                        params={name: _fill_text(value, call.inputs) for name, value in config.query.items()} or None,
+                        params={
+                            name: http_templates.fill_text(value, call.inputs) for name, value in config.query.items()
+                        }
+                        or None,
                         json=body,
                     )
             except outgoing.OutgoingError as error:
@@ -142,13 +142,13 @@ class HttpKind(AgentKind):
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if not isinstance(error, NEVER_REACHED):
                     effect.unsure()
-                raise _connection_error(error) from error
+                raise http_answers.connection_error(error) from error
             effect.outcome({"status": response.status_code, "bytes": len(response.content)})
             if not response.is_success:
                 if response.status_code >= 500 or response.status_code == 408:
                     effect.unsure()
-                raise _status_error(response)
-        return KindReply(outputs=_outputs(config, response))
+                raise http_answers.status_error(response)
+        return KindReply(outputs=http_answers.outputs(config.response, response))
 
     def check(self, organisation: Organisation, config: Any, input_schema: Mapping[str, JSON]) -> list[Fault]:
         return [
@@ -168,57 +168,10 @@ class HttpKind(AgentKind):
 # -- the request ----------------------------------------------------------------------------------------------------
 
 
-def fill(template: JSON, inputs: Mapping[str, JSON]) -> JSON:
-    """The JSON template with the inputs put in. A string that is one placeholder keeps the input's type."""
-    if isinstance(template, Mapping):
-        return {key: fill(value, inputs) for key, value in template.items()}
-    if isinstance(template, list):
-        return [fill(value, inputs) for value in template]
-    if not isinstance(template, str):
-        return template
-    whole = _PLACEHOLDER.fullmatch(template.strip())
-    return _look_up(whole.group(1), inputs) if whole else _fill_text(template, inputs)
-
-
-def _fill_text(template: str, inputs: Mapping[str, JSON]) -> str:
-    return _PLACEHOLDER.sub(lambda match: _as_text(_look_up(match.group(1), inputs)), template)
-
-
-def _fill_address(template: str, inputs: Mapping[str, JSON]) -> str:
-    return _PLACEHOLDER.sub(lambda match: quote(_as_text(_look_up(match.group(1), inputs)), safe=""), template)
-
-
-def _look_up(dotted: str, inputs: Mapping[str, JSON]) -> JSON:
-    value: JSON = inputs
-    for part in dotted.split(".")[1:]:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def _as_text(value: JSON) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _template(text: str) -> str:
-    for braces in _ANY_BRACES.findall(text):
-        if not _PLACEHOLDER.fullmatch(braces):
-            raise ValueError(f"{braces} is not understood; write {{{{ input.name }}}}")
-    return text
-
-
 def _texts(config: HttpConfig) -> list[tuple[str, str]]:
     """Every template with its path."""
     named = [("$.headers", config.headers), ("$.query", config.query), ("$.body", config.body)]
-    return [("$.url", config.url), *((path, text) for path, value in named for text in _strings(value))]
-
-
-def _strings(value: JSON) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return [text for one in inner for text in _strings(one)]
+    return [("$.url", config.url), *((path, text) for path, value in named for text in http_templates.strings(value))]
 
 
 async def _headers(
@@ -230,7 +183,7 @@ async def _headers(
     def value(match: re.Match[str]) -> str:
         if match["secret"]:
             return values[match["secret"]]
-        return _as_text(_look_up(match["input"], inputs))
+        return http_templates.as_text(http_templates.look_up(match["input"], inputs))
 
     headers = {name: _HEADER_PART.sub(value, text) for name, text in templates.items()}
     for name, text in headers.items():
@@ -251,69 +204,3 @@ async def _secrets(organisation: Organisation, names: set[str]) -> dict[str, str
 
 
 # -- the answer -----------------------------------------------------------------------------------------------------
-
-
-def _outputs(config: HttpConfig, response: httpx.Response) -> dict[str, JSON]:
-    body = _json_of(response)
-    if config.response:
-        return {name: _pick(place, body, response) for name, place in config.response.items()}
-    if isinstance(body, dict):
-        return body
-    return {"body": body}
-
-
-def _json_of(response: httpx.Response) -> JSON:
-    """The body as JSON where it is JSON, else as text; None when there is none."""
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        if "json" in response.headers.get("content-type", ""):
-            raise AgentError(
-                "The endpoint says that it answers with JSON, but it is not valid JSON.",
-                code="invalid_output",
-                retryable=True,
-                detail={"body": excerpt(response)},
-            ) from None
-        return response.text
-
-
-def _pick(place: str, body: JSON, response: httpx.Response) -> JSON:
-    if place == "status":
-        return response.status_code
-    if place.startswith("headers"):
-        return response.headers.get(place.partition(".")[2])
-    value = body
-    for name, index in re.findall(r"\.([\w-]+)|\[(\d+)\]", place):
-        if name and isinstance(value, Mapping):
-            value = value.get(name)
-        elif index and isinstance(value, list) and int(index) < len(value):
-            value = value[int(index)]
-        else:
-            return None
-    return value
-
-
-def _status_error(response: httpx.Response) -> AgentError:
-    status = response.status_code
-    code = CODES.get(status) or ("server_error" if status >= 500 else "redirected" if status < 400 else "refused")
-    return AgentError(
-        f"The endpoint answered {status} {response.reason_phrase}.".replace(" .", "."),
-        code=code,
-        retryable=status in DID_NOTHING | TRANSIENT,
-        retry_after=retry_after(response.headers.get("retry-after"), clock.now()),
-        detail={"status": status, "body": excerpt(response)},
-    )
-
-
-def _connection_error(error: httpx.HTTPError | httpx.InvalidURL) -> AgentError:
-    if isinstance(error, httpx.TimeoutException):
-        return AgentError("The endpoint did not answer in time.", code="timeout", retryable=True)
-    if isinstance(
-        error, httpx.UnsupportedProtocol | httpx.TooManyRedirects | httpx.LocalProtocolError | httpx.InvalidURL
-    ):
-        return AgentError(f"The request cannot be made: {error}", code="bad_request")
-    return AgentError(
-        f"The endpoint cannot be reached: {error or type(error).__name__}", code="unreachable", retryable=True
-    )

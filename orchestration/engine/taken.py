@@ -12,6 +12,10 @@ from orchestration.engine.states import NodeRunState, SharedEntry
 from orchestration.engine.statuses import NodeStatus
 
 JSON = Any
+_AS_IT_STOOD = (
+    "status", "port", "outputs", "error", "skip_reason", "cancel_reason", "taken_by", "started_at", "ended_at",
+)  # fmt: skip
+"""Fields of a node run that are taken over as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +39,7 @@ class Taken:
 
     @classmethod
     def of(cls, node: NodeId, node_run: NodeRunState) -> Taken:
-        return cls(
-            node=node,
-            status=node_run.status,
-            port=node_run.port,
-            outputs=node_run.outputs,
-            error=node_run.error,
-            skip_reason=node_run.skip_reason,
-            cancel_reason=node_run.cancel_reason,
-            taken_by=node_run.taken_by,
-            started_at=node_run.started_at,
-            ended_at=node_run.ended_at,
-        )
+        return cls(node=node, **{name: getattr(node_run, name) for name in _AS_IT_STOOD})
 
     def as_json(self) -> dict[str, JSON]:
         found: dict[str, JSON] = {"node": self.node, "status": str(self.status)}
@@ -70,15 +63,5 @@ class Taken:
         return {name: SharedEntry(node=self.node, at=self.ended_at, **raw) for name, raw in self.wrote.items()}
 
     def node_run(self) -> NodeRunState:
-        return NodeRunState(
-            status=self.status,
-            port=self.port,
-            outputs=self.outputs,
-            error=self.error,
-            handled=self.status is NodeStatus.FAILED and not self.taken_by,
-            skip_reason=self.skip_reason,
-            cancel_reason=self.cancel_reason,
-            taken_by=self.taken_by,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-        )
+        handled = self.status is NodeStatus.FAILED and not self.taken_by
+        return NodeRunState(handled=handled, **{name: getattr(self, name) for name in _AS_IT_STOOD})

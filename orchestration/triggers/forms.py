@@ -10,7 +10,7 @@ from django.conf import settings
 
 from orchestration.models import Trigger, Workflow, WorkflowVersion
 from orchestration.services.triggers import InvalidTrigger, Wanted
-from portal.core.schema_forms import JsonField
+from portal.core.schema_controls import JsonField
 
 JSON = Any
 

@@ -21,7 +21,7 @@ from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
-from portal.core.schema_forms import JsonField
+from portal.core.schema_controls import JsonField
 
 PAGE_SIZE = 50
 WAITS_SHOWN = 12
