@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from portal.core import clock
 
 JSON = Any
 _MOST_VALUES_AT_ONCE = 1000
+_MOST_PREPARED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,9 @@ async def _run(agent: AgentSnapshot, request: AgentRequest) -> KindReply:
     return reply
 
 
+@lru_cache(maxsize=_MOST_PREPARED)
 def _prepared(agent: AgentSnapshot) -> tuple[AgentKind, Any]:
+    """The agent's kind and its settings as the kind knows them. Raises AgentError (which is not kept)."""
     try:
         kind = agent_kind(agent.kind)
     except KeyError:

@@ -81,7 +81,12 @@ def callable_agent(
 
 
 def registered() -> Mapping[str, PythonAgent]:
+    """All of them by name, in order."""
     return dict(sorted(_REGISTERED.items()))
+
+
+def find(name: str) -> PythonAgent | None:
+    return _REGISTERED.get(name)
 
 
 def unknown(name: str) -> str:

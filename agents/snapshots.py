@@ -20,9 +20,12 @@ _HEAD_SECONDS = 1.0
 _MOST_SNAPSHOTS = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AgentSnapshot:
-    """One version of one agent. `number` is 0 for a version that was never published (a trial of a draft)."""
+    """One version of one agent. `number` is 0 for a version that was never published (a trial of a draft).
+
+    Never changes, and is equal to itself only: what is worked out from it can be kept beside it.
+    """
 
     slug: str
     name: str

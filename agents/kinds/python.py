@@ -27,7 +27,7 @@ class PythonConfig(KindConfig):
     @field_validator("callable")
     @classmethod
     def _registered(cls, name: str) -> str:
-        if name not in python_callables.registered():
+        if python_callables.find(name) is None:
             raise ValueError(python_callables.unknown(name))
         return name
 
@@ -41,7 +41,7 @@ class PythonKind(AgentKind):
     Config = PythonConfig
 
     async def run(self, call: KindCall) -> KindReply:
-        agent = python_callables.registered()[call.config.callable]
+        agent = _function_of(call.config)
         facts = CallFacts(
             organisation_id=call.organisation_id,
             idempotency_key=call.idempotency_key,
@@ -61,11 +61,18 @@ class PythonKind(AgentKind):
         return KindReply(outputs=dict(outputs))
 
     def is_pure(self, config: Any) -> bool:
-        return not python_callables.registered()[config.callable].effects
+        return not _function_of(config).effects
 
     def contract(self, config: Any) -> tuple[dict[str, JSON], dict[str, JSON]]:
-        agent = python_callables.registered()[config.callable]
+        agent = _function_of(config)
         return dict(agent.input_schema), dict(agent.output_schema)
+
+
+def _function_of(config: PythonConfig) -> PythonAgent:
+    found = python_callables.find(config.callable)
+    if found is None:
+        raise AgentError(f"{python_callables.unknown(config.callable)}.", code="invalid_config")
+    return found
 
 
 async def _call_outside(agent: PythonAgent, inputs: dict[str, JSON], facts: CallFacts) -> JSON:

@@ -6,6 +6,7 @@ Most runs have none, and then nothing here costs more than a look at a length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from orchestration.values.encoding import Value
 from orchestration.values.keeper import Body, Keeper, TooMuchAtOnce, ValueGone
 from orchestration.values.references import MAY_NEED_ESCAPE, digests_in, escaped, is_escaped, is_plain, is_reference
 from orchestration.values.splitting import INLINE_BYTES, Split
-from portal.core.redaction import redact
+from portal.core.redaction import redact, surely_clean
 
 JSON = Any
 Kept = TypeVar("Kept")
@@ -228,13 +229,22 @@ class Plain:
 
 def _plain(value: JSON) -> Plain:
     try:
-        text = as_text(redact(value))
+        text = _without_secrets(value)
     except NotStorable as error:
         raise NodeFailure(f"The node's answer cannot be kept. {error}", code=error.code) from error
     plain = read_back(text)
     if MAY_NEED_ESCAPE in text:
         return Plain(escaped(plain), len(text), escaped=True)
     return Plain(plain, len(text))
+
+
+def _without_secrets(value: JSON) -> str:
+    """As JSON. Most values have none, and reading their text once tells so. Raises NotStorable."""
+    with suppress(NotStorable):  # `redact` makes JSON of a little more
+        text = as_text(value)
+        if surely_clean(text):
+            return text
+    return as_text(redact(value))
 
 
 def _put_back(value: JSON, path: Place, reference: JSON) -> JSON:

@@ -4,10 +4,13 @@ import base64
 import io
 import json
 import logging
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.core import logs, redaction
 from portal.core.actors import Actor
@@ -123,3 +126,24 @@ def test_logs_are_redacted_tracebacks_included(cast: Cast, form: str, logger):
 def _formatter(form: str) -> logging.Formatter:
     described = dict(logs.configure(form=form, level="INFO")["formatters"]["line"])
     return described.pop("()")(**described)
+
+
+@given(
+    st.recursive(
+        st.text(max_size=12)
+        | st.sampled_from(["Bearer abcdefghijklmnop123", "to\u212aen=abcdef", VALUE, 'a"b\\c-öß-sécret']),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "Cookie", "pwd"]), inner),
+        max_leaves=6,
+    )
+)
+def test_what_is_surely_clean_is_not_changed(value: Any) -> None:
+    redaction.remember(1, [VALUE, 'a"b\\c-öß-sécret'])
+    if redaction.surely_clean(json.dumps(value)):
+        assert redaction.redact(value) == value
+
+
+def test_prose_is_surely_clean_and_secrets_are_not() -> None:
+    redaction.remember(1, ['a"b\\c-öß-sécret'])
+    assert redaction.surely_clean(json.dumps({"text": "Prose, numbers 12, and a dash - of ä."}))
+    for secret in ('a"b\\c-öß-sécret', {"authorization": "x"}, "sk-proj-abcdefghijklmnop0123"):
+        assert not redaction.surely_clean(json.dumps([secret]))
