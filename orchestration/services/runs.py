@@ -21,7 +21,7 @@ from orchestration.engine.statuses import RunStatus
 from orchestration.models import Definition, Run, RunSignal, Trigger, Workflow, WorkflowVersion
 from orchestration.services import limits, values
 from orchestration.values.encoding import Value
-from portal.core import live
+from portal.core import live, rows
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 from portal.core.models import Organisation
@@ -201,9 +201,8 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
     """Write the run down and ring. `facts` go into the audit entry. Raises IdempotencyConflict."""
     run = draft.run
     try:
-        with transaction.atomic():
-            run.save(force_insert=True)
-            draft.write_values()
+        with transaction.atomic(), rows.together():
+            fill = rows.insert(run)
             audit.record(
                 organisation=run.organisation,
                 actor=actor,
@@ -216,8 +215,9 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
                     **facts,
                 },
             )
+            draft.write_values()
             wakeups.ring(run.pk)
-            tasks.ring_if_nobody_listens()
+            transaction.on_commit(tasks.ring_if_nobody_listens, robust=True)
             _tell(run)
     except IntegrityError:
         known = by_key(run.organisation, run.idempotency_key)  # another caller with the same key was first
@@ -225,7 +225,7 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
             raise
         definition, given = run.definition, draft.given
         return same_work(known, workflow=run.workflow, definition=definition, kind=run.kind, inputs=given)
-    run.refresh_from_db(fields=["created_at", "due_at"])
+    fill()
     return run
 
 

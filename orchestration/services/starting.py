@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import lru_cache
 from typing import Any
 
 from orchestration.models import Run, Trigger, Workflow, WorkflowVersion
 from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
+
+_VERSIONS_KEPT = 64
 
 
 class NotPublished(Conflict):
@@ -56,12 +60,20 @@ def start_workflow(
 
 def chosen_version(workflow: Workflow, number: int | None) -> WorkflowVersion:
     """The published version, or the one with this number. Raises NotPublished, NoSuchVersion."""
-    versions = WorkflowVersion.objects.select_related("definition", "workflow")
     if number is not None:
+        versions = WorkflowVersion.objects.select_related("definition", "workflow")
         found = versions.filter(workflow=workflow, number=number).first()
         if found is None:
             raise NoSuchVersion(workflow, number)
         return found
     if workflow.published_id is None:
         raise NotPublished(workflow)
-    return versions.get(pk=workflow.published_id)
+    published = copy(_published(workflow.published_id))
+    published.workflow = workflow
+    return published
+
+
+@lru_cache(maxsize=_VERSIONS_KEPT)
+def _published(version_id: int) -> WorkflowVersion:
+    """With its definition. Neither ever changes."""
+    return WorkflowVersion.objects.select_related("definition").get(pk=version_id)

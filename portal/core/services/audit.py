@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connection, models, transaction
 
-from portal.core import redaction
+from portal.core import redaction, rows
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation
 
@@ -25,13 +25,13 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
-) -> AuditEntry:
+) -> None:
     """Add one fact, in the caller's transaction: it stands if and only if the change stands.
 
     verb: `app.noun.verb`, past tense. organisation None: the installation's own chain. Takes no lock; the entry is
     chained right after the commit. Known secrets are taken out of before, after and data.
     """
-    entry = AuditEntry.objects.create(
+    entry = AuditEntry(
         organisation=organisation,
         verb=verb,
         actor_id=actor.user.pk if actor.user else None,
@@ -46,9 +46,9 @@ def record(
         after=redaction.redact(after, organisation),
         data=redaction.redact(data, organisation),
     )
+    rows.insert(entry)
     chain = organisation.pk if organisation else 0
     transaction.on_commit(lambda: link_pending(chain), robust=True)
-    return entry
 
 
 _ENTER = """
