@@ -1,7 +1,8 @@
 """What running an agent needs to know, as one frozen value; read by the engine without holding a transaction.
 
 Versions never change, so a snapshot is kept for ever once read. What may change, the status and which version is
-current, is asked again after a second: an agent taken offline stops within that time on every host.
+current, is asked again after a second: an agent taken offline stops within that time in every process. One that listens
+to the database's own word of changes (`hear`) learns of them at once, and asks again only after a minute.
 """
 
 import time
@@ -17,6 +18,7 @@ from agents.models import Agent, AgentVersion, Status
 from portal.core.in_threads import in_database
 
 _HEAD_SECONDS = 1.0
+_HEARD_HEAD_SECONDS = 60.0
 _MOST_SNAPSHOTS = 2000
 
 
@@ -71,6 +73,8 @@ class _Head:
     versions: tuple[tuple[int, datetime], ...]
     """Numbers and times of publication, the newest first."""
     read_at: float
+    heard: bool
+    """Any change since would have been heard of."""
 
     def at(self, moment: datetime | None) -> int | None:
         """The latest version, or the one that was the latest then; the first for a moment before there was any."""
@@ -81,6 +85,9 @@ class _Head:
 _heads: dict[tuple[int, str], _Head] = {}
 _snapshots: OrderedDict[tuple[int, int], AgentSnapshot] = OrderedDict()
 _lock = Lock()
+_hears = False
+_changes = 0
+"""Heard of so far: what was read while one came in may be older than it."""
 
 
 async def load(
@@ -117,18 +124,36 @@ def forget(organisation_id: int, slug: str) -> None:
     _heads.pop((organisation_id, slug), None)
 
 
+def hear(change: str) -> None:
+    """What came in on `agents.models.CHANNEL`."""
+    global _changes
+    _changes += 1
+    organisation_id, _, slug = change.partition(" ")
+    forget(int(organisation_id), slug)
+
+
+def hears(well: bool) -> None:
+    """Whether from now on every change comes to `hear`. Changes before may have been missed."""
+    global _hears, _changes
+    _hears, _changes = well, _changes + 1
+    _heads.clear()
+
+
 def _known_head(organisation_id: int, slug: str) -> _Head | None:
     head = _heads.get((organisation_id, slug))
-    return head if head and time.monotonic() - head.read_at < _HEAD_SECONDS else None
+    if head is None:
+        return None
+    return head if time.monotonic() - head.read_at < (_HEARD_HEAD_SECONDS if head.heard else _HEAD_SECONDS) else None
 
 
 def _read_head(organisation_id: int, slug: str) -> _Head | None:
+    began_at, changes = time.monotonic(), _changes
     agents = Agent.objects.filter(organisation_id=organisation_id, slug=slug)
     row = agents.values_list("id", "status", "replaced_by__slug").first()
     if row is None:
         return None
     versions = AgentVersion.objects.filter(agent_id=row[0]).order_by("-number").values_list("number", "published_at")
-    head = _Head(*row, tuple(versions), time.monotonic())
+    head = _Head(*row, tuple(versions), began_at, heard=_hears and changes == _changes)
     _heads[organisation_id, slug] = head
     return head
 

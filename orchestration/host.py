@@ -27,6 +27,7 @@ import psycopg
 import structlog
 
 from agents import snapshots
+from agents.models import CHANNEL as AGENTS_CHANNEL
 from orchestration.dispatching import Dispatcher
 from orchestration.driver import Tools, drive
 from orchestration.driving.clock import DatabaseClock
@@ -95,6 +96,8 @@ class Host:
         self.driven = 0
         self._hands: dict[UUID, Hand] = {}
         self._bell = asyncio.Event()
+        self._named: list[UUID] = []
+        """Runs that were rung for since the last claim and are not in hand."""
         self._over = asyncio.Event()
         self._draining = asyncio.Event()
         self._began = time.monotonic() if began is None else began
@@ -170,11 +173,14 @@ class Host:
 
     async def _listen(self, registration: Registration) -> None:
         while True:
+            snapshots.hears(True)
             try:
                 async for channel, payload in registration.heard():
                     self._ring(channel, payload)
             except (psycopg.Error, OSError) as error:
                 log.warning("host does not hear", host=self.host_id, error=str(error).strip())
+            finally:
+                snapshots.hears(False)
             await self._renew(registration)
 
     async def _renew(self, registration: Registration) -> None:
@@ -195,11 +201,17 @@ class Host:
         if channel == BUS_CHANNEL:
             self._dispatcher.ring()
             return
-        hand = self._hands.get(UUID(payload)) if payload else None
+        if channel == AGENTS_CHANNEL:
+            snapshots.hear(payload)
+            return
+        run = UUID(payload) if payload else None
+        hand = self._hands.get(run) if run else None
         if hand is not None:
             hand.running.poke()
-        else:
-            self._bell.set()
+            return
+        if run is not None:
+            self._named.append(run)
+        self._bell.set()
 
     async def _claim_forever(self) -> None:
         while True:
@@ -209,6 +221,7 @@ class Host:
                 continue
             if self._others:  # they hear the same bell: the one with less to do shall be the first
                 await asyncio.sleep(min(len(self._hands) * YIELD_SECONDS_A_RUN, MOST_YIELD_SECONDS))
+            await self._claim_named()
             while (room := self.plan.runs - len(self._hands)) > 0:
                 leases = await self._desk.claim(min(room, CLAIM_AT_ONCE))
                 for lease in leases:
@@ -219,6 +232,14 @@ class Host:
             await self._claim_suspect()
             if time.monotonic() >= self._next_look:
                 await self._look_ahead()
+
+    async def _claim_named(self) -> None:
+        """What has just been rung for, by its name, if this host has room for whatever else there is."""
+        named, self._named = self._named, []
+        if named and len(named) <= CLAIM_AT_ONCE <= self.plan.runs - len(self._hands) and not self._left_due:
+            for lease in await self._desk.claim_named(named):
+                self._take(lease)
+            await asyncio.sleep(0)  # the drivers begin before it is asked what else there is
 
     async def _sleep_until_bell(self) -> None:
         try:

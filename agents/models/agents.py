@@ -1,3 +1,4 @@
+import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import RegexValidator
@@ -7,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from agents.models.search import document
 from portal.core.models import Organisation
 
+CHANNEL = "ensemble_agents"
+"""Tells hosts which agent has changed: `<organisation id> <slug>`."""
 SLUG = RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Use lower-case letters, digits and hyphens."))
 
 
@@ -65,6 +68,16 @@ class Agent(models.Model):
             GinIndex(fields=["search"], name="agent_search"),
             GinIndex(fields=["skills"], name="agent_skills"),
             models.Index(fields=["organisation", "domain", "name"], name="agent_by_domain"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="tell",  # whoever keeps it in memory (`agents.snapshots`)
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                declare=[("agent", "agents_agent")],
+                func="agent := COALESCE(NEW, OLD);"
+                f" PERFORM pg_notify('{CHANNEL}', agent.organisation_id || ' ' || agent.slug); RETURN NULL;",
+            )
         ]
 
     def __str__(self) -> str:

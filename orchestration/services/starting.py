@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from orchestration.models import Run, Trigger, Workflow, WorkflowVersion
 from orchestration.services import runs
@@ -68,12 +69,12 @@ def chosen_version(workflow: Workflow, number: int | None) -> WorkflowVersion:
         return found
     if workflow.published_id is None:
         raise NotPublished(workflow)
-    published = copy(_published(workflow.published_id))
+    published = copy(_published(workflow.pk, workflow.published_id))
     published.workflow = workflow
     return published
 
 
 @lru_cache(maxsize=_VERSIONS_KEPT)
-def _published(version_id: int) -> WorkflowVersion:
+def _published(workflow_id: UUID, version_id: int) -> WorkflowVersion:
     """With its definition. Neither ever changes."""
-    return WorkflowVersion.objects.select_related("definition").get(pk=version_id)
+    return WorkflowVersion.objects.select_related("definition").get(workflow=workflow_id, pk=version_id)

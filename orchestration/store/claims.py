@@ -89,6 +89,19 @@ WITH RECURSIVE found(id) AS (
 """`best` is locked one after the other until there are enough; whoever another host has locked is passed over. COALESCE
 keeps PostgreSQL from looking a run up by anything but its id."""
 
+CLAIM_NAMED = f"""
+WITH due AS MATERIALIZED (
+    SELECT id FROM orchestration_run
+    WHERE id = ANY(%(runs)s) AND host_id IS NULL AND incident IS NULL AND claims < {SUSPECT_CLAIMS}
+      AND COALESCE(due_at, 'infinity') <= clock_timestamp()
+      AND (too_new IS NULL OR NOT too_new->'versions' ? %(version)s)
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), {_TAKE}
+"""  # noqa: S608
+"""Those that a ring has just named, for a host with room for all that is due: then it is nobody's turn before theirs.
+Looking them up by their ids takes a fifth of the time."""
+
 CLAIM_SUSPECT = f"""
 WITH due AS (
     SELECT id FROM orchestration_run

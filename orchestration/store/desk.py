@@ -143,6 +143,14 @@ class Desk:
             rows = await (await connection.execute(statement, arguments)).fetchall()
         return [Lease(*row) for row in rows]
 
+    async def claim_named(self, runs: Sequence[UUID]) -> list[Lease]:
+        """Take those of these runs that are due, whoever's turn it is; none where organisations' runs are limited."""
+        if self._counts_runs_in_hand:
+            return []
+        arguments = {"host": self.host_id, "runs": list(runs), "limit": len(runs), "lease": statements.LEASE_SECONDS}
+        rows = await self._fetch(claims.CLAIM_NAMED, arguments | {"version": vocabulary.version()})
+        return [Lease(*row) for row in rows]
+
     async def read_limits(self) -> None:
         """Whether claims must count runs in hand exactly. Asked now and then, since limits seldom change."""
         self._counts_runs_in_hand = bool((await self._fetch(claims.ARE_LIMITED))[0][0])

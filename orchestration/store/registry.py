@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from agents.models import CHANNEL as AGENTS_CHANNEL
 from orchestration.store.connecting import connect_async
 from orchestration.store.desk import Desk
 from orchestration.store.errors import StoreError
@@ -68,7 +69,7 @@ _FORGET = "DELETE FROM orchestration_enginehost WHERE ended_at < clock_timestamp
 
 
 async def _listen(connection: psycopg.AsyncConnection[Any]) -> None:
-    for channel in (CHANNEL, BUS_CHANNEL):
+    for channel in (CHANNEL, BUS_CHANNEL, AGENTS_CHANNEL):
         await connection.execute(f"LISTEN {channel}")
 
 
