@@ -50,7 +50,7 @@ def start_with_files(request: HttpRequest, run: str = Form("", description="What
 
 def _start(request: HttpRequest, body: StartRun) -> Any:
     allow(request, Permission.RUNS_START)
-    workflow = access.workflow_for(request.organisation, body.workflow)  # type: ignore[attr-defined]
+    workflow = access.workflow_to_start(request.organisation, body.workflow)  # type: ignore[attr-defined]
     run, created = starting.start_workflow(
         workflow=workflow,
         version=body.version,
@@ -68,7 +68,7 @@ def start_many(request: HttpRequest, body: StartBatch) -> Any:
     """In one transaction: all of them or, if the inputs of one are wrong, none."""
     allow(request, Permission.RUNS_START)
     started = batches.start_batch(
-        workflow=access.workflow_for(request.organisation, body.workflow),  # type: ignore[attr-defined]
+        workflow=access.workflow_to_start(request.organisation, body.workflow),  # type: ignore[attr-defined]
         version=body.version,
         wanted=[batches.Wanted(one.inputs, one.idempotency_key) for one in body.runs],
         actor=Actor.of(request),

@@ -15,6 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from agents.contracts import Fault, data_faults
+from agents.quick_check import surely_fits
 from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import RunStatus
@@ -38,6 +39,7 @@ _LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
     SignalKind.RESUME: frozenset({RunStatus.PAUSED}),
     SignalKind.RETRY: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
+_ANY_OBJECT = {"type": "object"}
 _DONE_WORDS = {
     SignalKind.CANCEL: "cancelled",
     SignalKind.PAUSE: "paused",
@@ -189,10 +191,10 @@ def _nodes_total(body: dict[str, JSON]) -> int:
 
 def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JSON]:
     """The inputs with defaults filled in. Raises InvalidInputs."""
-    schema = body.get("inputs") or {"type": "object"}
+    schema = body.get("inputs") or _ANY_OBJECT
     defaults = {key: raw["default"] for key, raw in schema.get("properties", {}).items() if "default" in raw}
     complete = {**defaults, **inputs}
-    if faults := data_faults(schema, complete):
+    if not surely_fits(schema, complete) and (faults := data_faults(schema, complete)):
         raise InvalidInputs(faults)
     return complete
 

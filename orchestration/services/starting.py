@@ -20,6 +20,11 @@ class NotPublished(Conflict):
         super().__init__(f"“{workflow.name}” has no published version yet. Publish it first.", code="not_published")
 
 
+class Archived(Conflict):
+    def __init__(self, workflow: Workflow) -> None:
+        super().__init__(f"“{workflow.name}” is archived. Restore it first.", code="archived")
+
+
 class NoSuchVersion(UserError):
     status = 404
 
@@ -40,7 +45,7 @@ def start_workflow(
 ) -> tuple[Run, bool]:
     """Start the published version, or the given one. Returns the run and whether it is new.
 
-    Raises NotPublished, NoSuchVersion, and what `runs.start_run` raises for wrong inputs.
+    Raises NotPublished, NoSuchVersion, Archived, and what `runs.start_run` raises for wrong inputs.
     """
     chosen = chosen_version(workflow, version)
     # Two callers with one new key at once are both told "new"; they get the same run all the same.
@@ -60,7 +65,9 @@ def start_workflow(
 
 
 def chosen_version(workflow: Workflow, number: int | None) -> WorkflowVersion:
-    """The published version, or the one with this number. Raises NotPublished, NoSuchVersion."""
+    """The published version, or the one with this number. Raises NotPublished, NoSuchVersion, Archived."""
+    if workflow.archived_at is not None:
+        raise Archived(workflow)
     if number is not None:
         versions = WorkflowVersion.objects.select_related("definition", "workflow")
         found = versions.filter(workflow=workflow, number=number).first()

@@ -26,6 +26,7 @@ from orchestration.queries import dependants
 from orchestration.queries.contracts import contracts
 from orchestration.queries.interfaces import interfaces
 from orchestration.services.promises import BreaksContract
+from orchestration.services.starting import Archived
 from portal.core import clock, live
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
@@ -74,11 +75,6 @@ class NothingToPublish(Conflict):
 class SlugTaken(Conflict):
     def __init__(self, slug: str) -> None:
         super().__init__(f"There is a workflow “{slug}” already.", code="slug_taken")
-
-
-class Archived(Conflict):
-    def __init__(self, workflow: Workflow) -> None:
-        super().__init__(f"“{workflow.name}” is archived. Restore it first.", code="archived")
 
 
 # Checking

@@ -33,7 +33,7 @@ def test_a_change_that_nobody_here_made_is_heard_of(
     with connection.cursor() as cursor:
         cursor.execute("UPDATE agents_agent SET status = 'offline' WHERE organisation_id = %s", [organisation.pk])
     wait_until(lambda: head() is not found, 10, "the change was not heard of")
-    run = engine.wait_for(start(organisation, make_definition([ASK])))
+    run = engine.wait_for(start(organisation, make_definition([ASK])), "failed")
     assert run.error and run.error["code"] == "agent_offline"
 
 

@@ -183,3 +183,30 @@ def test_an_ended_run_takes_no_answers(organisation: Organisation) -> None:
     Run.objects.filter(pk=run.pk).update(status="completed")
     with pytest.raises(runs.RunStateConflict):
         runs.signal_node(run_id=run.pk, node="a", by="x", data={})
+
+
+def test_an_archived_workflow_is_not_started_until_it_is_restored(organisation: Organisation) -> None:
+    made, actor = make.workflow(organisation), Actor.command()
+    workflows.publish(workflow=made, actor=actor)
+    workflows.archive(workflow=made, actor=actor)
+    made.refresh_from_db()
+    with pytest.raises(starting.Archived):
+        starting.start_workflow(workflow=made, inputs={}, actor=actor, source="cli")
+    with pytest.raises(starting.Archived):
+        batches.start_batch(workflow=made, wanted=[batches.Wanted()], actor=actor, source="cli")
+    workflows.restore(workflow=made, actor=actor)
+    made.refresh_from_db()
+    assert starting.start_workflow(workflow=made, inputs={}, actor=actor, source="cli")[1]
+
+
+def test_a_new_version_is_started_as_soon_as_it_is_published(organisation: Organisation) -> None:
+    made, actor = make.workflow(organisation), Actor.command()
+    for number in (1, 2):
+        made.draft = {**made.draft, "description": f"The {number}."}
+        made.save()
+        workflows.publish(workflow=made, actor=actor)
+        made.refresh_from_db()
+        run, _ = starting.start_workflow(workflow=made, inputs={}, actor=actor, source="cli")
+        run = Run.objects.select_related("version", "definition").get(pk=run.pk)
+        assert run.version and run.version.number == number
+        assert run.definition.body["description"] == f"The {number}."

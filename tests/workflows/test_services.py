@@ -5,7 +5,7 @@ from django.db import DatabaseError, transaction
 
 from agents import services as agents
 from orchestration.models import Definition, Workflow
-from orchestration.services import workflows
+from orchestration.services import starting, workflows
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry
 from tests.agents.factories import python_draft
@@ -113,7 +113,7 @@ def test_archived_workflows_rest_until_they_are_restored(org):
     made = make.workflow(org)
     workflows.archive(workflow=made, actor=Actor.command())
     workflows.archive(workflow=made, actor=Actor.command())
-    with pytest.raises(workflows.Archived):
+    with pytest.raises(starting.Archived):
         workflows.publish(workflow=made, actor=Actor.command())
     workflows.restore(workflow=made, actor=Actor.command())
     assert workflows.publish(workflow=made, actor=Actor.command()).number == 1

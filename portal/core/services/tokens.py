@@ -85,7 +85,7 @@ def authenticate(text: str) -> ApiToken | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != "ens":
         return None
-    token = ApiToken.objects.select_related("user", "organisation").filter(prefix=parts[1]).first()
+    token = _by_prefix(parts[1])
     # An unknown prefix costs the same comparison as a wrong secret.
     matches = constant_time_compare(_digest(text), token.digest if token else _digest(""))
     now = clock.now()
@@ -96,6 +96,13 @@ def authenticate(text: str) -> ApiToken | None:
     if token.last_used_at is None or now - token.last_used_at > _USED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
+
+
+def _by_prefix(prefix: str) -> ApiToken | None:
+    try:
+        return ApiToken.objects.select_related("user", "organisation").get(prefix=prefix)
+    except ApiToken.DoesNotExist:
+        return None
 
 
 def _digest(text: str) -> str:
