@@ -39,7 +39,7 @@ _LEGAL: dict[SignalKind, frozenset[RunStatus]] = {
     SignalKind.RESUME: frozenset({RunStatus.PAUSED}),
     SignalKind.RETRY: frozenset({RunStatus.FAILED, RunStatus.CANCELLED}),
 }
-_ANY_OBJECT = {"type": "object"}
+_ANY_OBJECT: dict[str, JSON] = {"type": "object"}
 _DONE_WORDS = {
     SignalKind.CANCEL: "cancelled",
     SignalKind.PAUSE: "paused",
