@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -26,6 +27,9 @@ from portal.core.errors import UserError
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+AWAY = (OperationalError, InterfaceError)
+"""What Django raises when the database does not answer, or has no connection left."""
+RETRY_AFTER = 5  # seconds
 
 
 def problem(
@@ -63,6 +67,8 @@ def install(api: NinjaAPI) -> None:
         AuthenticationError: _unauthenticated,
         Http404: _not_found,
         HttpError: _http_error,
+        OperationalError: database_away,
+        InterfaceError: database_away,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -127,6 +133,18 @@ def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return problem(request, error.status_code, str(error), code)
+
+
+def database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """503. Whether the last commit was made is not known: hence the key."""
+    log.error("the database does not answer", path=request.path, error=str(error).strip())
+    detail = (
+        "The database does not answer just now. Send the request again in some seconds; with an idempotency key nothing"
+        " happens twice."
+    )
+    answer = problem(request, 503, detail, "database_away")
+    answer.headers["Retry-After"] = str(RETRY_AFTER)
+    return answer
 
 
 def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -295,6 +297,30 @@ def test_no_inline_style_or_handler_is_on_any_page(cast: Cast, client: Client, p
     page = client.get(path).text
     assert not re.search(r"<[^>]+\son[a-z]+\s*=", page)
     assert not re.search(r"<[^>]+\sstyle\s*=", page)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "words"),
+    [
+        ("/o/acme/audit/", {}, "<h1>The database does not answer just now</h1>"),
+        ("/o/acme/audit/", {"HX-Request": "true"}, "The database does not answer just now. Try again in some seconds."),
+        ("/api/v1/runs", {"Authorization": "Bearer ens_x"}, '"code": "database_away"'),
+    ],
+    ids=["page", "htmx", "api"],
+)
+def test_a_database_that_is_away_is_no_fault_of_the_portal(
+    cast: Cast, client: Client, path: str, headers: dict[str, str], words: str, monkeypatch
+):
+    def cursor(self: object) -> None:
+        raise OperationalError("couldn't get a connection after 5.00 sec")
+
+    client.raise_request_exception = False
+    client.cookies[settings.SESSION_COOKIE_NAME] = "of-somebody-who-is-signed-in"
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(BaseDatabaseWrapper, "cursor", cursor)
+        answer = client.get(path, headers=headers)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert words in answer.text and "connection" not in answer.text
 
 
 def test_an_error_page_gives_a_reference_and_no_detail(cast: Cast, client: Client, monkeypatch):

@@ -1,7 +1,10 @@
 """What is said when something is refused or breaks: a page, or a short text for htmx, which its error toast shows."""
 
+import sys
+
 import structlog
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -35,7 +38,10 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500. No detail but the id under which the log has it."""
+    """500. No detail but the id under which the log has it. 503 while the database does not answer."""
+    error = sys.exc_info()[1]
+    if isinstance(error, problems.AWAY):
+        return _database_away(request, error)
     request_id = getattr(request, "request_id", "")
     if request.path.startswith("/api/"):
         detail = _("Something went wrong; the log has it under %(id)s.") % {"id": request_id}
@@ -43,6 +49,19 @@ def broken(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", None):
         return _short(_("Something went wrong; the log has it under %(id)s.") % {"id": request_id}, 500)
     return render(request, "500.html", {"request_id": request_id}, status=500)
+
+
+def _database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return problems.database_away(request, error)
+    if getattr(request, "htmx", None):
+        answer = _short(_("The database does not answer just now. Try again in some seconds."), 503)
+    else:
+        request.user = AnonymousUser()  # without a database nobody is known, and nothing is kept for them to be told
+        vars(request).pop("_messages", None)
+        answer = render(request, "503.html", status=503)
+    answer.headers["Retry-After"] = str(problems.RETRY_AFTER)
+    return answer
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
