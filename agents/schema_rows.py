@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agents.contracts import TYPES
+from agents.fault_words import TYPES
 
 JSON = Any
 _DEEPEST = 5

@@ -115,6 +115,7 @@ class HttpKind(AgentKind):
         body = None if config.method == "GET" else http_templates.fill(config.body, call.inputs)
         if call.shared and isinstance(body, dict):
             body = {**body, "shared_context": dict(call.shared)}
+        query = {name: http_templates.fill_text(value, call.inputs) for name, value in config.query.items()}
         seconds = max(0.1, (call.deadline - clock.now()).total_seconds())
         address = http_templates.fill_address(config.url, call.inputs)
         async with effects.outside(
@@ -129,10 +130,7 @@ class HttpKind(AgentKind):
                         config.method,
                         address,
                         headers=headers,
-                        params={
-                            name: http_templates.fill_text(value, call.inputs) for name, value in config.query.items()
-                        }
-                        or None,
+                        params=query or None,
                         json=body,
                     )
             except outgoing.OutgoingError as error:
@@ -163,9 +161,6 @@ class HttpKind(AgentKind):
         return [
             f"The secret {name} does not exist yet; set it before the agent runs." for name in sorted(named - known)
         ]
-
-
-# -- the request ----------------------------------------------------------------------------------------------------
 
 
 def _texts(config: HttpConfig) -> list[tuple[str, str]]:
@@ -201,6 +196,3 @@ async def _secrets(organisation: Organisation, names: set[str]) -> dict[str, str
         return await in_database(lambda: {name: secrets.read(organisation, name) for name in names})
     except UserError as error:
         raise AgentError(error.message, code=error.code) from None
-
-
-# -- the answer -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from agents.contracts import TYPES, Fault, schema_faults
+from agents.contract_schemas import schema_faults
+from agents.contracts import Fault
+from agents.fault_words import TYPES
 from agents.kinds.base import AgentKind, agent_kind, agent_kinds, config_faults
 from agents.models import AgentVersion, Backoff, default_retry
 from agents.models.versions import LONGEST_TIMEOUT_SECONDS

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agents.contracts import Fault, data_faults, schema_faults
+from agents.contract_schemas import schema_faults
+from agents.contracts import Fault, data_faults
 from orchestration.definition.problems import Code, Place, Problem, Severity
 from orchestration.definition.schema import NAME
 from orchestration.definition.view import View

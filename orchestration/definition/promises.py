@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.compatibility import Change, Contract, contract_changes, contract_numbers
-from agents.contracts import schema_faults
+from agents.contract_schemas import schema_faults
 
 JSON = Any
 

@@ -1,4 +1,4 @@
-"""Errors that the engine itself gives, in the shape every error of a node run has (see events.py).
+"""Errors that the engine itself gives, in the shape every error of a node run has (see `events`).
 
 abandoned         the hosts that ran the node died, one after the other
 outcome_unknown   an at-most-once node was cut off, or got no clear answer: nobody knows whether it took effect

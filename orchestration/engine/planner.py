@@ -12,7 +12,7 @@ but running work remains:
                 apply(state, event)
 
 Commands of one plan do not contradict each other: carried out in their order, each is legal. The same state and the
-same `now` give the same plan. A plan costs what the run's frontier (states.py) holds, not what the run holds.
+same `now` give the same plan. A plan costs what the run's frontier (scopes.py) holds, not what the run holds.
 """
 
 from __future__ import annotations

@@ -370,7 +370,7 @@ def locked_run(run_id: UUID) -> Run:
 
 
 def _make_due(run: Run, **changes: Any) -> None:
-    """Counting the signal under the row's lock is what keeps a driver from letting go over it (`store.let_go`)."""
+    """Counting the signal under the row's lock is what keeps a driver from letting go over it (`store.LetGo`)."""
     due: dict[str, Any] = {"due_at": models.Case(models.When(due_at__lt=Now(), then="due_at"), default=Now())}
     Run.objects.filter(pk=run.pk).update(**due | changes)
     wakeups.ring(run.pk)

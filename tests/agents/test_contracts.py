@@ -2,7 +2,8 @@
 
 import pytest
 
-from agents.contracts import data_faults, is_small, schema_faults
+from agents.contract_schemas import schema_faults
+from agents.contracts import data_faults, is_small
 from tests.agents.factories import schema
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agents import catalogue
 from agents.catalogue import loading
-from agents.contracts import schema_faults
+from agents.contract_schemas import schema_faults
 from agents.models import Agent, AgentVersion, ModelProfile
 from agents.prompts import template_faults
 from agents.services import AgentCard, VersionDraft, publish_version, update_agent
