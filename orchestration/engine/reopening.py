@@ -34,8 +34,13 @@ def reopened_by_retry(state: RunState) -> list[Key]:
     found = {key for key, node_run in state.nodes.items() if _opens_again(node_run)}
     for key in list(found):
         found.update(behind_failed_join(state, key))
-    again = begin_again(state) | handlers.paths_begun(state)
+    again = from_nothing(state)
     return [key for key in state.nodes if key in again or (key in found and _is_around_open(state, key, found))]
+
+
+def from_nothing(state: RunState) -> set[Key]:
+    """Those that keep nothing then, and no iterations: what was undone with all behind it, and paths of handlers."""
+    return begin_again(state) | handlers.paths_begun(state)
 
 
 def may_open_again(node_run: NodeRunState) -> bool:
@@ -86,8 +91,7 @@ def _is_around_open(state: RunState, key: Key, opened: set[Key]) -> bool:
 
 
 def reopen(state: RunState, event: events.RunRetried) -> None:
-    opened, handled = reopened_by_retry(state), handlers.paths_begun(state)
-    again = begin_again(state) | handled
+    opened, again = reopened_by_retry(state), from_nothing(state)
     forget_undone(state, again)
     for key in opened:
         if key in again:

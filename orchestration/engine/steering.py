@@ -10,7 +10,7 @@ overridden. (Whether a type asks people at all is for the service to know; here 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.ids import Key
 from orchestration.engine.moving import ASKS_A_PERSON, move_plan
-from orchestration.engine.reopening import behind_failed_join, reopened_by_retry
+from orchestration.engine.reopening import behind_failed_join, from_nothing, reopened_by_retry
 from orchestration.engine.states import NodeRunState, RunState
 from orchestration.engine.statuses import NodeStatus, RunStatus
 
@@ -53,6 +53,8 @@ def refusal_of_outcome(state: RunState, signal: Signal) -> str:
         return "An error handler decides whether the step runs: it has not taken over, or has and the flow has ended."
     node_run = state.node(key)
     if state.status in _MAY_GO_ON:
+        if any(around in from_nothing(state) for around in _loops_around(state, key)):
+            return "The loop around the step begins from nothing after a retry: retry the run, then steer the step."
         if key in state.nodes and key in reopened_by_retry(state):
             return ""
         return f"The run has ended ({state.status}), and this step is not what failed."
@@ -91,17 +93,14 @@ def _lead_up(state: RunState, signal: Signal, now: datetime) -> list[Event]:
     """Open a failed run again, and stop what is inside of a loop."""
     key = (signal.node, signal.path)
     if state.status in _MAY_GO_ON:
-        inside = [
-            found
-            for found in reopened_by_retry(state)
-            if _is_inside(state, found, key) and state.nodes[found].loop is not None
-        ]
+        kept = set(reopened_by_retry(state)) - from_nothing(state)
+        inside = [found for found in kept if _is_inside(state, found, key) and state.nodes[found].loop is not None]
         needless = dict.fromkeys(behind_failed_join(state, key))  # a person has answered for the join
         events: list[Event] = [RunRetried(at=now, by=signal.by)]
         events += [NodeCancelled(at=now, node=node, path=path, reason="lost_join") for node, path in needless]
     else:
         inside, events = list(loops.active_in_body(state, key)), []
-    inside.sort(key=lambda found: -len(found[1]))
+    inside.sort(key=lambda found: (-len(found[1]), found))
     stops = (NodeCancelled(at=now, node=node, path=path, reason="loop_stopped") for node, path in inside)
     return [*events, *stops]
 
@@ -114,6 +113,13 @@ def _is_inside(state: RunState, key: Key, loop: Key) -> bool:
     while parent is not None and parent != outer:
         parent = state.graph.nodes[parent].parent
     return parent == outer
+
+
+def _loops_around(state: RunState, key: Key) -> Iterator[Key]:
+    node, path = key
+    while (parent := state.graph.nodes[node].parent) is not None:
+        node, path = parent, path[:-1]
+        yield node, path
 
 
 def _in_a_failed_iteration(state: RunState, key: Key) -> bool:

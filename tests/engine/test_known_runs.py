@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestration.engine.events import Event
+from orchestration.engine.events import Event, SignalIgnored
 from orchestration.engine.ids import Key
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import RunStatus
@@ -61,3 +61,34 @@ def test_what_a_break_left_behind_stays_forgotten_however_often_the_run_is_retri
     simulation.run()
     assert simulation.state.status is RunStatus.COMPLETED
     assert simulation.refolded() == simulation.state
+
+
+def test_a_step_in_a_loop_that_begins_from_nothing_cannot_be_steered_first() -> None:
+    """The run was undone, so a retry begins the loop anew: there is no iteration for a step to be overridden in."""
+    definition = define(
+        node("each", "loop"),
+        node("booked", parent="each", compensate_with="unbook"),
+        node("unbook", parent="each"),
+        node("inner", "loop", parent="each"),
+        node("sent", parent="inner"),
+    )
+
+    def outcome(simulation: Simulation, key: Key, signal: Any) -> Event:
+        if simulation.graph.nodes[key[0]].container:
+            return simulation.opens(key, range(1))
+        return simulation.done(key)
+
+    simulation = Simulation(graph_of(definition), outcome=outcome)
+    simulation.start()
+    simulation.settle()
+    simulation.finish(("booked", (0,)))
+    simulation.settle()
+    simulation.signal(SignalKind.CANCEL, data={"undo": True})
+    simulation.run()
+    assert simulation.state.status is RunStatus.CANCELLED
+    for key in (("sent", (0, 0)), ("inner", (0,))):
+        (ignored,) = simulation.signal(SignalKind.OVERRIDE, key, data={"outputs": 1})
+        assert isinstance(ignored, SignalIgnored) and "retry the run" in ignored.reason
+    simulation.signal(SignalKind.OVERRIDE, ("each", ()), data={"outputs": {"items": []}})
+    simulation.run()
+    assert simulation.state.status is RunStatus.COMPLETED
