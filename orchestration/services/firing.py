@@ -7,13 +7,15 @@ an occasion that two processes come upon is found by the second. Lock order: the
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from orchestration.bus import rules
+from orchestration.expressions import ExpressionError
 from orchestration.models import BusEvent, Run, Trigger, TriggerFire
 from orchestration.services import limits, runs, starting
 from orchestration.store.values import NotStorable, storable
@@ -51,6 +53,8 @@ class Rehearsal:
 
     inputs: dict[str, JSON] | None
     problems: list[dict[str, str]]
+    kept_out: str = ""
+    """Why such an event would not set the trigger off; empty if it would."""
 
 
 @transaction.atomic
@@ -87,6 +91,22 @@ def note(trigger_id: UUID, occasion: Occasion, outcome: str, reason: str) -> Tri
 
 def rehearse(trigger: Trigger, occasion: Occasion) -> Rehearsal:
     """What the inputs would be. Changes nothing."""
+    return replace(_rehearsed(trigger, occasion), kept_out=_kept_out(trigger, occasion))
+
+
+def _kept_out(trigger: Trigger, occasion: Occasion) -> str:
+    if trigger.kind != Trigger.Kind.EVENT:
+        return ""
+    event, wanted = occasion.names["event"], trigger.settings
+    if wanted["key"] and event["key"] != wanted["key"]:
+        return f"It waits for events with the key “{wanted['key']}”."
+    try:
+        return "" if rules.lets_through(wanted["filter"], event) else "The filter is not true of this event."
+    except ExpressionError as error:
+        return f"The filter fails on this event: {error.message}"
+
+
+def _rehearsed(trigger: Trigger, occasion: Occasion) -> Rehearsal:
     try:
         inputs = templates.resolved(trigger.inputs, scope(trigger, occasion))
     except templates.Unresolvable as error:

@@ -8,8 +8,10 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings
 
+from agents.contracts import Fault
 from orchestration.models import Trigger, Workflow, WorkflowVersion
 from orchestration.services.triggers import InvalidTrigger, Wanted
+from orchestration.triggers import settings as trigger_settings
 from portal.core.schema_controls import JsonField
 
 JSON = Any
@@ -20,6 +22,7 @@ class TriggerForm(forms.Form):
     what is wrong with all of them together.
     """
 
+    kind = ""
     settings_fields: tuple[str, ...] = ()
 
     name = forms.CharField(max_length=120, help_text="What it is for, such as “every morning” or “from the shop”.")
@@ -54,6 +57,17 @@ class TriggerForm(forms.Form):
         version.choices = [("", "The published one of the day"), *numbered]
         self.order_fields(["name", *self.settings_fields, "inputs"])
 
+    def clean(self) -> dict[str, Any]:
+        """What is wrong with the settings is told along with the rest, not after it."""
+        cleaned = super().clean() or {}
+        given = {name: cleaned[name] for name in self.settings_fields if name in cleaned}
+        if self.errors and len(given) == len([name for name in self.settings_fields if name in self.fields]):
+            try:
+                trigger_settings.read(self.kind, given)
+            except trigger_settings.InvalidSettings as error:
+                self._show(error.faults)
+        return cleaned
+
     @property
     def main(self) -> list[forms.BoundField]:
         rare = {field.name for field in self.rare}
@@ -79,7 +93,10 @@ class TriggerForm(forms.Form):
 
     def show(self, error: InvalidTrigger) -> None:
         """Each fault at the field that holds its place."""
-        for fault in error.faults:
+        self._show(error.faults)
+
+    def _show(self, faults: list[Fault]) -> None:
+        for fault in faults:
             steps = fault.path.removeprefix("$.").split(".")
             if steps[0] == "settings":
                 named = len(steps) > 1 and steps[1] in self.fields
@@ -91,6 +108,7 @@ class TriggerForm(forms.Form):
 
 
 class CronForm(TriggerForm):
+    kind = Trigger.Kind.CRON.value
     settings_fields = ("expression", "timezone", "missed")
 
     expression = forms.CharField(
@@ -123,6 +141,7 @@ class CronForm(TriggerForm):
 
 
 class WebhookForm(TriggerForm):
+    kind = Trigger.Kind.WEBHOOK.value
     settings_fields = ("scheme", "window_seconds", "per_minute")
 
     scheme = forms.ChoiceField(
@@ -162,6 +181,7 @@ class WebhookForm(TriggerForm):
 
 
 class EventForm(TriggerForm):
+    kind = Trigger.Kind.EVENT.value
     settings_fields = ("event", "key", "filter")
 
     event = forms.CharField(

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from orchestration import access
+from orchestration.bus import rules
 from orchestration.models import BusEvent
 from orchestration.queries import events as queries
 from orchestration.services import events as service
@@ -41,6 +42,12 @@ class PublishForm(forms.Form):
         help_text="JSON, 32 KiB at most.",
         widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "data-json": True, "spellcheck": "false"}),
     )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if found := rules.fault(name, "", None):
+            raise forms.ValidationError(found)
+        return name
 
 
 @require_GET

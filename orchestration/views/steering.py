@@ -20,7 +20,7 @@ from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import rerun, values
+from orchestration.services import rerun, runs, values
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step, step_choices
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
@@ -36,10 +36,14 @@ LONGEST_TEXT = 256 * 1024
 ACTS = {"skip": "Skip", "override": "Override", "retry-now": "Try again now"}
 
 
-class NotJson(UserError):
-    def __init__(self, what: str, error: json.JSONDecodeError) -> None:
-        message = f"{what}: this is not JSON (line {error.lineno}, column {error.colno}: {error.msg})."
-        super().__init__(message, code="not_json")
+class WrongFields(UserError):
+    """`fields`: {name of a field: [what is wrong with it]}."""
+
+    status = 422
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        super().__init__("Mend what is marked below.", code="wrong_fields")
+        self.fields = fields
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,8 +79,8 @@ def step(request: HtmxRequest, org: str, run_id: UUID, node: str, act: str) -> H
         "outputs": posted.get("outputs") or json.dumps(known, indent=2, ensure_ascii=False),
         "port": posted.get("port", "out"),
         "reason": posted.get("reason", ""),
-        "error": error,
-        "problems": getattr(error, "problems", []),
+        "error": None if isinstance(error, WrongFields) else error,
+        "wrong": _wrong(error, "outputs"),
         "run_url": _run_url(run, node, path),
     }
     return render(request, "runs/steer_step.html", context, status=error.status if error else 200)
@@ -95,7 +99,7 @@ def _do(request: HtmxRequest, run: Run, node: str, path: tuple[int, ...], act: s
         case "skip":
             skip_step(run=run, node=node, path=path, **said)
         case "override":
-            outputs = _json(request, "outputs", "Outputs")
+            outputs = _json(request, "outputs")
             port = request.POST.get("port") or "out"
             override_step(run=run, node=node, path=path, outputs=outputs, port=port, **said)
         case _:
@@ -128,7 +132,14 @@ def variables(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         form = schema_forms.form_for(
             schema, initial={name: value for name, value in known.items() if value is not None}
         )
-    context = {"run": run, "form": form, "seen": json.dumps(now), "declared": declared, "error": error}
+    context = {
+        "run": run,
+        "form": form,
+        "seen": json.dumps(now),
+        "declared": declared,
+        "error": error,
+        "reason": request.POST.get("reason", ""),
+    }
     return render(request, "runs/variables.html", context, status=error.status if error else 200)
 
 
@@ -163,6 +174,7 @@ def move(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         "not_asked": [state.graph.nodes[node] for node in people_left_out(state, other, asks_a_person(state.graph))],
         "same": version.definition_id == run.definition_id,
         "error": error,
+        "reason": request.POST.get("reason", ""),
         "run_url": _run_url(run),
     }
     return render(request, "runs/move.html", context, status=error.status if error else 200)
@@ -209,21 +221,30 @@ def rerun_from(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         "inputs": given.get("inputs") or _as_text(run, run.inputs),
         "outputs": given.get("outputs", ""),
         "variables": given.get("variables", ""),
-        "edited": any(given.get(name) for name in ("inputs", "outputs", "variables")),
+        "edited": any(given.get(name) for name in ("outputs", "variables")) or wish.inputs is not None or error,
         "reason": given.get("reason", ""),
-        "error": error,
-        "problems": getattr(error, "problems", []),
+        "error": None if isinstance(error, WrongFields) else error,
+        "wrong": _wrong(error, "inputs" if isinstance(error, runs.InvalidInputs) else "outputs"),
     }
     return render(request, "runs/rerun.html", context, status=error.status if error else 200)
 
 
 def _wish(request: HttpRequest, run: Run, given: Any) -> rerun.Wish:
-    """Raises NotJson."""
+    """Raises WrongFields."""
     texts = {name: given.get(name, "").strip() for name in ("inputs", "outputs", "variables")}
-    parsed = {name: _parsed(text, name.capitalize()) for name, text in texts.items() if text}
-    for name, value in parsed.items():
-        if not isinstance(value, dict):
-            raise UserError(f"{name.capitalize()}: this must be an object, {{...}}.", code="not_an_object")
+    parsed: dict[str, Any] = {}
+    wrong: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        if not text:
+            continue
+        try:
+            parsed[name] = json.loads(text)
+        except json.JSONDecodeError as error:
+            wrong[name] = [_not_json(error)]
+        else:
+            wrong |= {} if isinstance(parsed[name], dict) else {name: ["This must be an object: {...}."]}
+    if wrong:
+        raise WrongFields(wrong)
     inputs = parsed.get("inputs")
     if inputs is not None and inputs == values.whole_of(run.organisation_id, run.inputs, most_bytes=None):
         inputs = None
@@ -264,19 +285,27 @@ def _as_text(run: Run, kept: Any) -> str:
     return text if len(text) <= LONGEST_TEXT else ""
 
 
-def _json(request: HttpRequest, name: str, what: str) -> Any:
-    return _parsed(request.POST.get(name, "").strip() or "null", what)
-
-
-def _parsed(text: str, what: str) -> Any:
+def _json(request: HttpRequest, name: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(request.POST.get(name, "").strip() or "null")
     except json.JSONDecodeError as error:
-        raise NotJson(what, error) from error
+        raise WrongFields({name: [_not_json(error)]}) from error
+
+
+def _not_json(error: json.JSONDecodeError) -> str:
+    return f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+
+
+def _wrong(error: UserError | None, field: str) -> dict[str, list[str]]:
+    """What is wrong with each field. Problems with a path are those of `field`."""
+    if isinstance(error, WrongFields):
+        return error.fields
+    problems = getattr(error, "problems", [])
+    return {field: [f"{one['path']}: {one['message']}".removeprefix(": ") for one in problems]} if problems else {}
 
 
 def _seen(request: HttpRequest) -> dict[str, Any]:
-    found = _parsed(request.POST.get("seen") or "{}", "The form")
+    found = _json(request, "seen") or {}
     return found if isinstance(found, dict) else {}
 
 

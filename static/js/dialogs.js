@@ -2,6 +2,7 @@
    first, for forms, buttons, links and htmx requests alike (data-confirm-title, data-confirm-yes name its parts). */
 
 import { behaviour, on } from "ensemble/dom";
+import { toast } from "ensemble/toasts";
 
 on("click", "[data-dialog-open]", (event, opener) => {
   const dialog = document.getElementById(opener.dataset.dialogOpen);
@@ -62,6 +63,10 @@ document.addEventListener("submit", (event) => {
   const { submitter } = event;
   ask(asking).then((yes) => {
     if (!yes) return;
+    if (!form.isConnected) {
+      toast("The page has changed meanwhile, so nothing was done. Look at how things stand.", "warning");
+      return;
+    }
     confirmed.add(form);
     form.requestSubmit(submitter);
   });

@@ -75,6 +75,13 @@ document.addEventListener("htmx:afterSettle", (event) => {
   else if (elt) announce("The list has changed");
 });
 
+/** A page that came back with errors: go to the first field that has one, if nothing on the page has the focus yet. */
+const invalid = document.querySelector("main [aria-invalid='true']");
+if (invalid && document.activeElement === document.body) {
+  invalid.closest("details")?.setAttribute("open", "");
+  invalid.focus();
+}
+
 /** A page may be older than the present sign-in (another tab): its token is renewed from the cookie before it goes. */
 document.addEventListener(
   "submit",

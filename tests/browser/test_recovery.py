@@ -146,6 +146,8 @@ def test_a_run_is_cancelled_and_undone(
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
     button.click()
+    with page.expect_response(lambda answer: "hx-request" in answer.request.headers):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('live:run'))")  # while the question is open
     dialog.get_by_role("button", name="Cancel and undo").click()
     engine.wait_for(run, "cancelled")
     wait_until(lambda: NodeRun.objects.filter(run=run, node="release", status="succeeded").exists(), 10, "the undoing")

@@ -77,7 +77,8 @@ def test_an_override_is_a_form(operator: Client, run: Run, engine: EngineHost) -
     page = url(run, "steer_step", "b", "override")
     assert "Override: b" in operator.get(page).content.decode()
     wrong = operator.post(page, {"outputs": "{not json", "port": "out"})
-    assert wrong.status_code == 400 and "this is not JSON (line 1" in wrong.content.decode()
+    assert wrong.status_code == 422 and "This is not JSON: line 1" in wrong.content.decode()
+    assert 'aria-invalid="true"' in wrong.content.decode() and "{not json" in wrong.content.decode()
     assert operator.post(page, {"outputs": "{}", "port": "out", "reason": "known"}).status_code == 302
     engine.wait_for(run)
     assert RunSignal.objects.get(run=run).reason == "known"

@@ -68,6 +68,24 @@ def test_what_is_wrong_is_told_at_its_field(designer: Client, flow: Workflow) ->
     assert "cannot be read" in page.text and "$.order: is required" in page.text and "$.amount" in page.text
 
 
+def test_all_that_is_wrong_is_told_at_once(designer: Client, flow: Workflow) -> None:
+    values = {"name": "", "expression": "99 9 * * *", "timezone": "UTC", "missed": "once", "inputs": "{", **LIMITS}
+    page = designer.post(address(flow, "new_trigger", "cron"), values).text
+    assert "This field is required" in page and "cannot be read" in page and "This is not JSON" in page
+
+
+def test_trying_tells_that_such_an_event_would_not_set_it_off(designer: Client, flow: Workflow) -> None:
+    settings = {"event": "stock.low", "key": "", "filter": "event.data.left < 5"}
+    listens = trigger(flow, "event", settings=settings, inputs={"order": "{{ event.data.order }}"})
+    test = address(flow, "test_trigger", listens.pk)
+    many = designer.post(test, {"sample": '{"order": "7", "left": 9}', "action": "dry"}).text
+    assert "Such an event would not set it off" in many and "A test run would start with these inputs" in many
+    few = designer.post(test, {"sample": '{"order": "7", "left": 3}', "action": "dry"}).text
+    assert "It would start with these inputs" in few and "would not set it off" not in few
+    other = designer.post(test, {"sample": '{"order": "7"}', "action": "dry"}).text
+    assert "The filter fails on this event" in other
+
+
 def test_a_webhooks_secret_is_shown_once_and_works(designer: Client, flow: Workflow) -> None:
     values = {"name": "Shop", "inputs": '{"order": "{{ body.order }}"}', **WEBHOOK, **LIMITS}
     page = designer.post(address(flow, "new_trigger", "webhook"), values).text
