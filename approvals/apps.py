@@ -9,6 +9,9 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from approvals import queries
+        from approvals.services import clearing
+        from orchestration.retention import batches
         from portal.core import shell
 
         shell.register_count("inbox", queries.count_waiting_for)
+        batches.when_deleting(clearing.forget)

@@ -181,7 +181,18 @@ class RunAdmin(ReadOnlyAdmin):
         ),
         (
             "State",
-            {"fields": ("status", "nodes_ended", "nodes_total", "created_at", "started_at", "ended_at", "error")},
+            {
+                "fields": (
+                    "status",
+                    "nodes_ended",
+                    "nodes_total",
+                    "created_at",
+                    "started_at",
+                    "ended_at",
+                    "archived_at",
+                    "error",
+                )
+            },
         ),
         ("Cost", {"fields": ("cost_usd", "input_tokens", "output_tokens")}),
         (

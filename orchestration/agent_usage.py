@@ -26,7 +26,9 @@ class _P95(Aggregate):
 
 
 class NodeRunUsage:
-    """The source that `OrchestrationConfig.ready` registers. Trials count as use, as they cost and measure the same."""
+    """The source that `OrchestrationConfig.ready` registers. Trials count as use, as they cost and measure the same;
+    steps of archived runs are not counted (the page of the policy says so).
+    """
 
     def workflows(self, organisation_id: int, agent: str) -> Sequence[WorkflowUse]:
         """By name; the published definition counts, else the draft. One query."""

@@ -16,6 +16,7 @@ from django.core.management.base import CommandError
 
 from orchestration.engine.signals import SignalKind
 from orchestration.models import Run, RunEvent
+from orchestration.monitoring import history
 from orchestration.services import values
 from portal.core.errors import UserError
 from portal.core.models import Organisation, User
@@ -105,7 +106,7 @@ def _follow(run: Run, say: Callable[[str], object], seq: int) -> Run:
     names = {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
     while True:
         run.refresh_from_db()
-        for event in RunEvent.objects.filter(run=run, seq__gt=seq).order_by("seq"):
+        for event in history.event_rows(run, after=seq):
             seq = event.seq
             line = _line(event, names)
             if line:

@@ -33,6 +33,8 @@ _SCHEDULE = "Ring for the engine when no host is alive"
 _END_CANCELLED = "End cancelled runs that no engine will end"
 _COLLECTION = "Remove large values that no run names any more"
 _CLEARING = "Clear away old events of the bus"
+_RETENTION = "Archive and delete runs by policy"
+_RETENTION_MINUTES = 15
 
 _CLEAR = """
     DELETE FROM django_q_ormq WHERE key IN (%(common)s, %(own)s)
@@ -93,6 +95,14 @@ def collect_values() -> None:
         log.info("large values removed", count=collected.values, bytes=collected.bytes)
 
 
+def keep_by_policy() -> None:
+    """Archive and delete runs whose time has come, some minutes' worth; the next job goes on."""
+    from orchestration.retention import passes
+
+    for _ in passes.carry_out():
+        pass  # it says in the log what it has done
+
+
 def end_cancelled() -> int:
     """A job: a run whose cancel nobody carries out (its host hangs, and there is no other) ends all the same."""
     from orchestration.services import ending
@@ -101,8 +111,8 @@ def end_cancelled() -> int:
 
 
 def ensure_schedule() -> None:
-    """The jobs cluster looks each minute whether the engine must be rung for, and each hour for what is to be removed:
-    large values, old events.
+    """The jobs cluster looks each minute whether the engine must be rung for, each hour for what is to be removed
+    (large values, old events), and each quarter of an hour for runs to archive and delete.
 
     Idempotent; called after `migrate`.
     """
@@ -129,6 +139,15 @@ def ensure_schedule() -> None:
             "func": "orchestration.tasks.ring_if_nobody_listens",
             "schedule_type": Schedule.MINUTES,
             "minutes": 1,
+            "repeats": -1,
+        },
+    )
+    Schedule.objects.update_or_create(
+        name=_RETENTION,
+        defaults={
+            "func": "orchestration.tasks.keep_by_policy",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": _RETENTION_MINUTES,
             "repeats": -1,
         },
     )

@@ -10,7 +10,8 @@ from django.urls import reverse
 from ninja import Field, Schema
 
 from orchestration.models import NodeRun, Run
-from orchestration.monitoring import control, large, queries, sharing
+from orchestration.monitoring import control, history, large, queries, sharing
+from orchestration.queries import retention
 
 
 class StartedOut(Schema):
@@ -67,6 +68,7 @@ class RunSummary(Schema):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    archived_at: datetime | None = Field(description="Since when it is packed away; it reads as before.")
     parent: UUID | None = Field(None, alias="parent_id", description="The run that began this one.")
     last_seq: int = Field(description="Number of the newest event.")
     url: str = Field(description="The run's page.")
@@ -148,6 +150,7 @@ class RunOut(Controlled):
     inputs: Any
     outputs: Any = None
     error: Any = None
+    held: bool = Field(description="A legal hold keeps it from being archived and deleted.")
     waiting_for: list[str] = Field(description="Why it is not moving, in sentences; empty once it has ended.")
     shared: dict[str, Any] = Field(
         description="The shared context: {key: {value, node, path, at, writes}} as each was left."
@@ -161,6 +164,10 @@ class RunOut(Controlled):
     @staticmethod
     def resolve_reruns(run: Run) -> list[UUID]:
         return list(run.reruns.order_by("-created_at").values_list("id", flat=True)[:100])
+
+    @staticmethod
+    def resolve_held(run: Run) -> bool:
+        return bool(retention.holds_of_run(run))
 
     @staticmethod
     def resolve_waiting_for(run: Run) -> list[str]:
@@ -180,7 +187,7 @@ class RunOut(Controlled):
 
     @staticmethod
     def resolve_nodes(run: Run) -> list[NodeRun]:
-        found = list(NodeRun.objects.filter(run=run).order_by("id")[:1000])
+        found = list(history.of(run).node_runs(1000))
         for node_run in found:
             for name in ("inputs", "outputs", "error", "waiting"):
                 setattr(node_run, name, large.linked(getattr(node_run, name), run))

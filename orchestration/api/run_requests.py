@@ -36,6 +36,7 @@ class RunQuery(Schema):
     status: str = ""
     workflow: str = ""
     q: str = ""
+    kept: str = Field("", pattern="^(rows|archived|held)?$", description="rows: not archived; archived; held.")
     parent: UUID | None = Field(None, description="Only the runs that this one began; else those that people began.")
     limit: int = Field(50, ge=1, le=200)
     offset: int = Field(0, ge=0)

@@ -81,7 +81,9 @@ def start_many(request: HttpRequest, body: StartBatch) -> Any:
 @router.get("", response=list[RunSummary], summary="List runs, newest first")
 def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
     allow(request, Permission.RUNS_VIEW)
-    chosen = queries.RunFilter(q=query.q, status=query.status, workflow=query.workflow, parent=query.parent)
+    chosen = queries.RunFilter(
+        q=query.q, status=query.status, workflow=query.workflow, parent=query.parent, kept=query.kept
+    )
     found = queries.runs(request.organisation, chosen)  # type: ignore[attr-defined]
     return found[query.offset : query.offset + query.limit]
 

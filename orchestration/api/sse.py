@@ -20,6 +20,7 @@ from django.http import StreamingHttpResponse
 from redis.exceptions import RedisError
 
 from orchestration.models import Run, RunEvent
+from orchestration.monitoring import history
 from orchestration.monitoring.queries import ended
 from portal.core.in_threads import in_database
 
@@ -96,9 +97,17 @@ def _as_stored(row: RunEvent) -> list[Frame]:
 
 def _read(run_id: UUID, after: int) -> tuple[list[RunEvent], Run | None]:
     # The run first: were it read after the events, it could have ended in between and hide the last of them.
-    run = Run.objects.only("status", "outputs", "error", "started_at", "ended_at").filter(pk=run_id).first()
-    rows = list(RunEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq")[:PAGE])
+    run = Run.objects.only(*_READ).filter(pk=run_id).first()
+    if run is None:
+        return [], None
+    rows = list(history.of(run).events(after=after, limit=PAGE))
+    if not rows and after < run.last_seq and run.ended:  # archived between the two questions
+        run.refresh_from_db(fields=["archived_at"])
+        rows = list(history.of(run).events(after=after, limit=PAGE))
     return rows, run
+
+
+_READ = ("status", "outputs", "error", "started_at", "ended_at", "archived_at", "last_seq")
 
 
 @asynccontextmanager

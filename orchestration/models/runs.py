@@ -86,6 +86,11 @@ class Run(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when its rows are packed (`RunArchive`).",
+    )
 
     due_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.BigIntegerField(
@@ -139,6 +144,12 @@ class Run(models.Model):
             models.Index(fields=["workflow", "-created_at"], name="run_workflow"),
             # those under way of a trigger are counted each time it fires
             models.Index(fields=["trigger", "status"], name="run_trigger", condition=models.Q(trigger__isnull=False)),
+            # what is looked for by the hour, however many runs have been archived
+            models.Index(
+                fields=["organisation", "ended_at"],
+                name="run_to_archive",
+                condition=models.Q(ended_at__isnull=False, archived_at=None, parent=None),
+            ),
             models.Index(
                 fields=["parent", "parent_node", "parent_path"],
                 name="run_children",

@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import NodeStatus
-from orchestration.models import NodeRun, Run, RunEvent, RunSignal
+from orchestration.models import NodeRun, Run, RunSignal
+from orchestration.monitoring import history
 from orchestration.monitoring.words import WISHES
 
 MOST_NAMED = 50
@@ -87,7 +88,7 @@ def control(run: Run) -> Control:
     names = _names(run)
     asked = tuple(
         Asked(row.kind, row.by, row.reason, names.get(row.node, row.node), row.path, row.posted_at)
-        for row in RunSignal.objects.filter(run=run, applied_at=None, kind__in=_PEOPLES).order_by("id")
+        for row in history.of(run).open_signals(_PEOPLES)
     )
     pause = None
     if not run.ended:  # asked for last, be it reached already or not
@@ -106,17 +107,18 @@ def control(run: Run) -> Control:
 
 def cancellation(run: Run) -> Cancellation | None:
     """The last one, unless the run has gone on since."""
-    asked = RunSignal.objects.filter(run=run, kind=SignalKind.CANCEL).order_by("-id").first()
+    told = history.of(run)
+    asked = told.last_signal(SignalKind.CANCEL)
     if asked is None or (run.ended and run.status != "cancelled"):
         return None
     if asked.applied_at is None:
         return Cancellation(asked.by, asked.reason, asked.posted_at, None, None)
     last = {"RunCancelRequested", "RunCancelled", "RunRetried"}
-    events = list(RunEvent.objects.filter(run=run, type__in=last).order_by("-seq")[:2])
+    events = told.last_events_of(last, 2)
     if not events or events[0].type == "RunRetried":
         return None
     reached = next((event for event in events if event.type == "RunCancelRequested"), events[0])
-    stops = RunEvent.objects.filter(run=run, type="NodeCancelled", seq__gt=reached.seq).order_by("seq")
+    stops = told.events_of({"NodeCancelled"}, after=reached.seq, limit=MOST_NAMED)
     names = _names(run)
     return Cancellation(
         by=asked.by,
@@ -124,12 +126,12 @@ def cancellation(run: Run) -> Cancellation | None:
         asked_at=asked.posted_at,
         reached_at=reached.at,
         ended_at=run.ended_at,
-        stopped=tuple(_called(names, row.node, row.path) for row in stops[:MOST_NAMED]),
+        stopped=tuple(_called(names, row.node, row.path) for row in stops),
     )
 
 
 def moved(run: Run) -> Moved | None:
-    event = RunEvent.objects.filter(run=run, type="RunMoved").order_by("-seq").first()
+    event = next(iter(history.of(run).last_events_of({"RunMoved"}, 1)), None)
     if event is None:
         return None
     told = event.data
@@ -153,9 +155,9 @@ def goes_on(run: Run) -> tuple[GoesOn, ...]:
 
 def reused_nodes(run: Run) -> frozenset[str]:
     """Of a re-run: the nodes whose results were taken over."""
-    if run.origin_id is None:
+    if not run.origin_node:  # the origin itself may have been deleted
         return frozenset()
-    started = RunEvent.objects.filter(run=run, type="RunStarted").first()
+    started = next(iter(history.of(run).events_of({"RunStarted"}, limit=1)), None)
     held: dict[str, Any] = started.data if started else (run.beginning or {})
     return frozenset(taken["node"] for taken in held.get("reused") or ())
 

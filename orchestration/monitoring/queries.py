@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orchestration.engine.graph import Graph
 from orchestration.engine.statuses import NodeStatus, RunStatus
-from orchestration.models import EngineHost, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
+from orchestration.models import EngineHost, LegalHold, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
+from orchestration.monitoring import history
 from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
 from orchestration.monitoring.words import ANSWERS, assignee_words
 from orchestration.nodes.base import node_types
@@ -38,6 +39,8 @@ class RunFilter:
     source: str = ""
     parent: uuid.UUID | None = None
     """Only the runs that this one began."""
+    kept: str = ""
+    """rows: not archived; archived; held: by a legal hold of their own or their workflow's."""
 
 
 def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySet[Run]:
@@ -58,6 +61,11 @@ def runs(organisation: Organisation, chosen: RunFilter | None = None) -> QuerySe
         found = found.filter(workflow__slug=chosen.workflow)
     if chosen.source:
         found = found.filter(source=chosen.source)
+    if chosen.kept == "held":
+        standing = LegalHold.objects.filter(organisation=organisation, lifted_at=None)
+        found = found.filter(Q(pk__in=standing.values("run")) | Q(workflow__in=standing.values("workflow")))
+    elif chosen.kept:
+        found = found.filter(archived_at__isnull=chosen.kept == "rows")
     if chosen.period in PERIODS:
         found = found.filter(created_at__gte=clock.now() - PERIODS[chosen.period])
     if chosen.q:
@@ -141,11 +149,8 @@ def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
     names = {node: raw.get("name") or node for node, raw in nodes.items()}
     graph = Graph.of(definition)
     handling = {node for path in graph.handling.values() for node in path}
-    single = {row.node: row for row in NodeRun.objects.filter(run=run, path="").defer("inputs", "outputs")}
-    tallies: dict[str, dict[str, int]] = {}
-    inner = NodeRun.objects.filter(run=run).exclude(path="").values("node", "status").annotate(n=Count("id"))
-    for row in inner:
-        tallies.setdefault(row["node"], {})[row["status"]] = row["n"]
+    single = {row.node: row for row in history.of(run).outer_node_runs()}
+    tallies = history.of(run).tallies()
     return [
         StepRow(
             node=node_id,
@@ -155,7 +160,7 @@ def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
             depth=depth,
             status=_status(single.get(node_id), tallies.get(node_id)),
             node_run=single.get(node_id),
-            tally=tallies.get(node_id, {}),
+            tally=dict(tallies.get(node_id, {})),
             undoes=names.get(graph.compensators.get(node_id, ""), ""),
             undone=_succeeded(single.get(graph.nodes[node_id].compensate_with or "")),
             on_failure=node_id in handling,
@@ -193,7 +198,7 @@ def _in_order(graph: Graph) -> list[tuple[str, int]]:
 _GRAVEST = ("running", "waiting", "retrying", "failed", "cancelled", "succeeded", "skipped")
 
 
-def _status(single: NodeRun | None, tally: dict[str, int] | None) -> str:
+def _status(single: NodeRun | None, tally: Mapping[str, int] | None) -> str:
     if single is not None:
         return single.status
     if tally:
@@ -202,12 +207,12 @@ def _status(single: NodeRun | None, tally: dict[str, int] | None) -> str:
 
 
 def node_run(run: Run, node: str, path: str) -> NodeRun | None:
-    return NodeRun.objects.filter(run=run, node=node, path=path).first()
+    return history.of(run).node_run(node, path)
 
 
-def iterations(run: Run, node: str) -> QuerySet[NodeRun]:
-    """Node runs of a body node, in the order they were made."""
-    return NodeRun.objects.filter(run=run, node=node).exclude(path="").defer("inputs", "outputs").order_by("id")
+def iterations(run: Run, node: str) -> Any:
+    """Node runs of a body node, in the order they were made, for a Paginator."""
+    return history.of(run).iterations(node)
 
 
 def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
@@ -215,7 +220,7 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
 
     `then` says in words what followed besides another try. One query.
     """
-    events = RunEvent.objects.filter(run=run, node=node, path=path).order_by("seq")
+    events = history.of(run).events_at(node, path)
     tries: list[dict[str, Any]] = []
     for event in events:
         if event.type == "NodeStarted":
@@ -254,7 +259,7 @@ _OUTCOMES = {
 
 
 def events(run: Run, *, after: int = 0, limit: int = 500) -> Sequence[RunEvent]:
-    return list(RunEvent.objects.filter(run=run, seq__gt=after).order_by("seq")[:limit])
+    return list(history.of(run).events(after=after, limit=limit))
 
 
 def engine_alive(now: datetime) -> bool:
@@ -337,11 +342,7 @@ def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:
 
 def cost_by_agent(run: Run) -> list[dict[str, Any]]:
     """[{"agent", "cost", "input", "output", "steps"}], dearest first. One query."""
-    rows = NodeRun.objects.filter(run=run).exclude(agent="").values("agent")
-    summed = rows.annotate(
-        cost=Sum("cost_usd"), input=Sum("input_tokens"), output=Sum("output_tokens"), steps=Count("id")
-    )
-    return [dict(row) for row in summed.order_by(F("cost").desc(nulls_last=True), "agent")]
+    return history.of(run).cost_by_agent()
 
 
 def ended(status: str) -> bool:

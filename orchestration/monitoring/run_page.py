@@ -14,7 +14,7 @@ from orchestration import graph_svg, live
 from orchestration.engine.moving import ASKS_A_PERSON
 from orchestration.engine.reuse import is_aside
 from orchestration.engine.statuses import NodeStatus, RunStatus
-from orchestration.models import NodeRun, Run
+from orchestration.models import LegalHold, NodeRun, Run
 from orchestration.monitoring import large, queries, sharing
 from orchestration.monitoring.control import Control, control, reused_nodes
 from orchestration.monitoring.downloads import outputs_of
@@ -23,7 +23,7 @@ from orchestration.monitoring.sharing import SharedKey
 from orchestration.monitoring.undoing import Undoing, undoing
 from orchestration.monitoring.why import Reason, waits
 from orchestration.nodes.base import node_types
-from orchestration.queries import effects, triggers
+from orchestration.queries import effects, retention, triggers
 from orchestration.queries.effects import Call
 from orchestration.queries.state import asked_inside, graph
 from portal.core import clock
@@ -124,6 +124,9 @@ class RunPage:
     reruns: list[Rerun]
     acts: frozenset[str]
     """What may be done with the opened step: skip, override, retry-now, rerun."""
+    holds: list[LegalHold]
+    """What keeps the run from being archived and deleted; its own comes first."""
+    may_hold: bool
 
     @property
     def facts(self) -> list[Output]:
@@ -134,8 +137,10 @@ class RunPage:
         return [output for output in self.outputs if output.kind != "fact"]
 
 
-def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool) -> RunPage:
-    """About eight queries, whatever the size of the run."""
+def build(
+    run: Run, *, step: str, path: str, iterations_page: str, may_control: bool, may_start: bool, may_hold: bool
+) -> RunPage:
+    """About nine queries, whatever the size of the run."""
     definition = run.definition.body
     rows, names = queries.steps(run, definition), names_of(definition)
     status = RunStatus(run.status)
@@ -175,6 +180,8 @@ def build(run: Run, *, step: str, path: str, iterations_page: str, may_control: 
             for made in run.reruns.only("id", "status", "origin_node", "created_at").order_by("-created_at")[:20]
         ],
         acts=_acts(run, opened, definition, may_start) if may_control and opened else frozenset(),
+        holds=retention.holds_of_run(run),
+        may_hold=may_hold,
     )
 
 

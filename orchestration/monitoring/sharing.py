@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from orchestration.models import Run, RunEvent
+from orchestration.monitoring import history
 
 JSON = Any
 MOST_WRITES = 2000
@@ -37,9 +36,8 @@ def of_run(run: Run, definition: dict[str, JSON]) -> list[SharedKey]:
     """
     if not any(_writes(node) for node in definition["nodes"]):
         return []
-    said = Q(type="NodeSucceeded", data__has_key="shared") | Q(type="RunStarted", data__has_key="reused")
     found: dict[str, SharedKey] = {}
-    for event in RunEvent.objects.filter(said, run=run).order_by("-seq")[:MOST_WRITES][::-1]:
+    for event in history.of(run).sharing_events(MOST_WRITES):
         for node, path, key, value in _written(event):
             before = found.get(key)
             found[key] = SharedKey(key, value, node, path, event.at, before.writes + 1 if before else 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.models import Run, RunEvent
+from orchestration.models import Run
+from orchestration.monitoring import history
 from orchestration.monitoring.words import places
 
 JSON = Any
@@ -34,7 +35,7 @@ def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
     summary = (run.error or {}).get("compensation")
     if summary is None:
         last = {"CompensationEnded", "RunRetried"}
-        event = RunEvent.objects.filter(run=run, type__in=last).order_by("-seq").first()
+        event = next(iter(history.of(run).last_events_of(last, 1)), None)
         summary = event.data if event and event.type == "CompensationEnded" else None
     if not summary:
         return None

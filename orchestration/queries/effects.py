@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestration.models import Effect, Run
+from orchestration.monitoring import history
 
 JSON = Any
 NodeRunKey = tuple[str, str]
@@ -47,23 +48,17 @@ def calls(
     run: Run, *, node: str | None = None, path: str | None = None, offset: int = 0, limit: int = 1000
 ) -> list[Call]:
     """In the order they were begun. Two queries."""
-    rows = Effect.objects.filter(run=run)
-    if node is not None:
-        rows = rows.filter(node=node)
-    if path is not None:
-        rows = rows.filter(path=path)
-    page = list(rows.order_by("lease_token", "serial")[offset : offset + limit])
+    page = history.of(run).effects(node=node, path=path, offset=offset, limit=limit)
     twice = _twice(run, {row.idempotency_key for row in page})
     return [_call(row, _identity(row) in twice) for row in page]
 
 
 def count(run: Run) -> int:
-    return Effect.objects.filter(run=run).count()
+    return history.of(run).effect_count()
 
 
 def _twice(run: Run, keys: Collection[str]) -> set[tuple[str, str, str]]:
-    found = Effect.objects.filter(run=run, idempotency_key__in=keys, outcome__in=MAY_HAVE_HAPPENED)
-    times = Counter(found.values_list("kind", "target", "idempotency_key"))
+    times = Counter(history.of(run).calls(keys, MAY_HAVE_HAPPENED))
     return {call for call, number in times.items() if number > 1}
 
 

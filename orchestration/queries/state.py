@@ -35,7 +35,7 @@ def folded(run: Run) -> Folded:
 
 def began_with(run: Run) -> str:
     """The digest of the definition the run had at first."""
-    first = RunEvent.objects.filter(run=run, type="RunMoved").order_by("seq").first()
+    first = next(iter(history.of(run).events_of({"RunMoved"}, limit=1)), None)
     return run.definition_id if first is None else first_definition([_tuple(first)], run.definition_id)
 
 

@@ -15,7 +15,7 @@ from agents.models import Agent
 from orchestration import live
 from orchestration.engine.statuses import RunStatus
 from orchestration.models import NodeRun, Run
-from orchestration.monitoring import large
+from orchestration.monitoring import history, large
 from orchestration.services.trials import KIND, NODE
 from orchestration.values.references import is_reference
 from portal.core import clock
@@ -58,7 +58,7 @@ class Trial:
 
 def trial(run: Run) -> Trial:
     """One query, and one look into Redis while the run is under way."""
-    node = NodeRun.objects.filter(run=run, node=NODE).first()
+    node = history.of(run).node_run(NODE, "")
     ended = RunStatus(run.status).ended
     return Trial(
         run=run,

@@ -20,6 +20,7 @@ from orchestration import tasks, wakeups
 from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import RunStatus
 from orchestration.models import Definition, Run, RunSignal, Trigger, Workflow, WorkflowVersion
+from orchestration.retention import unpacking
 from orchestration.services import limits, values
 from orchestration.values.encoding import Value
 from portal.core import live, rows
@@ -354,6 +355,8 @@ def post_signal(
     run = locked_run(run_id)
     if run.ended and kind is not SignalKind.RETRY and not ended_too:
         raise RunStateConflict(run, "told anything")
+    if run.ended:
+        unpacking.unpack_tree(run.pk)
     values.write(run.pk, run.organisation_id, made.values)
     signal = RunSignal.objects.create(
         run=run, kind=kind, node=node, path=path, by=by[:200], reason=reason[:500], data=made.kept

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orchestration.views import runs, steering
+from orchestration.views import retention, runs, steering
 
 app_name = "runs"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("<uuid:run_id>/pause/", runs.pause, name="pause"),
     path("<uuid:run_id>/resume/", runs.resume, name="resume"),
     path("<uuid:run_id>/retry/", runs.retry, name="retry"),
+    path("<uuid:run_id>/hold/", retention.hold_run, name="hold"),
     path("<uuid:run_id>/rerun/", steering.rerun_from, name="rerun"),
     path("<uuid:run_id>/variables/", steering.variables, name="variables"),
     path("<uuid:run_id>/move/", steering.move, name="move"),

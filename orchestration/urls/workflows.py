@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from orchestration.views import editing, starting, triggers, workflows
+from orchestration.views import editing, retention, starting, triggers, workflows
 
 app_name = "workflows"
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("<slug:slug>/edit/", editing.edit, name="edit"),
     path("<slug:slug>/publish/", editing.publish, name="publish"),
     path("<slug:slug>/export/", editing.export, name="export"),
+    path("<slug:slug>/hold/", retention.hold_workflow, name="hold"),
     path("<slug:slug>/archive/", editing.archive, name="archive"),
     path("<slug:slug>/restore/", editing.restore, name="restore"),
     path("<slug:slug>/versions/<int:number>/restore/", editing.restore_version, name="restore_version"),

@@ -44,6 +44,7 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         period=_one_of(request.GET.get("period", ""), queries.PERIODS),
         source=_one_of(request.GET.get("source", ""), SOURCES),
         kind=_one_of(request.GET.get("kind", "workflow"), ("workflow", "any", "trial")) or "workflow",
+        kept=_one_of(request.GET.get("kept", ""), ("rows", "archived", "held")),
     )
     page = Paginator(queries.runs(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
@@ -60,7 +61,8 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         ],
         "kind_options": [("workflow", "Workflows"), ("any", "With subworkflows"), ("trial", "Trials of agents")],
         "source_options": list(SOURCES.items()),
-        "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period or chosen.source),
+        "kept_options": [("rows", "Not archived"), ("archived", "Archived"), ("held", "On legal hold")],
+        "filtered": bool(chosen.q or chosen.status or chosen.workflow or chosen.period or chosen.source or chosen.kept),
     }
     return render(request, "runs/_list.html" if htmx.is_partial(request) else "runs/list.html", context)
 
@@ -77,6 +79,7 @@ def detail(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         iterations_page=request.GET.get("iterations", "1"),
         may_control=can(request.user, request.organisation, Permission.RUNS_CONTROL),
         may_start=can(request.user, request.organisation, Permission.RUNS_START),
+        may_hold=can(request.user, request.organisation, Permission.RETENTION_MANAGE),
     )
     template = "runs/_live.html" if htmx.is_partial(request) else "runs/detail.html"
     return render(request, template, {"run": run, "page": page})

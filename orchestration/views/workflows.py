@@ -13,7 +13,7 @@ from orchestration.definition.canonical import pretty
 from orchestration.definition.drawable import drawable
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
-from orchestration.queries import dependants, estimates
+from orchestration.queries import dependants, estimates, retention
 from orchestration.queries import triggers as trigger_queries
 from orchestration.queries import workflows as queries
 from portal.core import htmx
@@ -64,6 +64,7 @@ def detail(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         "definition": definition,
         "tab": tab if tab in TABS else "overview",
         "on_other_versions": run_queries.under_way_with_other_versions(workflow, published),
+        "hold": retention.hold_of_workflow(workflow),
         **trigger_queries.notice(workflow),
     }
     match context["tab"]:

@@ -29,6 +29,7 @@ class Permission(StrEnum):
     SECRETS_MANAGE = "secrets.manage"
     TOKENS_MANAGE = "tokens.manage"
     AUDIT_VIEW = "audit.view"
+    RETENTION_MANAGE = "retention.manage"
     ORGANISATION_MANAGE = "organisation.manage"
     SYSTEM_VIEW = "system.view"
 
@@ -58,6 +59,7 @@ _LABELS = {
     Permission.SECRETS_MANAGE: _("Manage secrets"),
     Permission.TOKENS_MANAGE: _("Create API tokens"),
     Permission.AUDIT_VIEW: _("Read the audit ledger"),
+    Permission.RETENTION_MANAGE: _("Set how long runs are kept, and legal holds"),
     Permission.ORGANISATION_MANAGE: _("Change the organisation"),
     Permission.SYSTEM_VIEW: _("See the state of the system"),
 }
@@ -121,8 +123,15 @@ BUILT_IN_ROLES: tuple[BuiltInRole, ...] = (
     BuiltInRole(
         "compliance-officer",
         "Compliance officer",
-        "Reads everything, the audit ledger included; may decide approvals.",
-        _READ | {Permission.APPROVALS_DECIDE, Permission.MEMBERS_VIEW, Permission.AUDIT_VIEW, Permission.SYSTEM_VIEW},
+        "Reads everything, the audit ledger included; decides approvals and how long runs are kept.",
+        _READ
+        | {
+            Permission.APPROVALS_DECIDE,
+            Permission.MEMBERS_VIEW,
+            Permission.AUDIT_VIEW,
+            Permission.RETENTION_MANAGE,
+            Permission.SYSTEM_VIEW,
+        },
     ),
     BuiltInRole("admin", "Administrator", "May do everything in the organisation.", frozenset(Permission)),
 )

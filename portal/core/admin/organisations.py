@@ -69,6 +69,7 @@ class OrganisationsAdmin(OrganisationAdmin):
         links = [
             link(reverse("home", args=[obj.slug]), "Home"),
             link(reverse("audit:list", args=[obj.slug]), "Audit ledger"),
+            link(reverse("retention:policy", args=[obj.slug]), "How long runs are kept"),
             link(f"{reverse('admin:core_membership_changelist')}?organisation__id__exact={obj.pk}", "Members"),
         ]
         return row_of(links)
