@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -103,15 +103,10 @@ def read_by_api(client: Client, run: Run, token: Any) -> list[bytes]:
     paths = ["", "?values=inline", "/events", "/events?after=3&limit=2", "/effects", "/effects?node=outside&limit=1"]
     found = [client.get(address + path, headers=bearer(token)) for path in paths]
     assert all(answer.status_code == 200 for answer in found)
-    whole = json.loads(found[0].content)
-    whole["archived_at"] = None
-    return [
-        json.dumps(whole).encode(),
-        *(answer.content for answer in found[1:] if b"archived_at" not in answer.content),
-    ]
+    return [re.sub(rb'"archived_at": "[^"]+"', b'"archived_at": null', answer.content) for answer in found]
 
 
-def read_pages(client: Client, run: Run) -> list[bytes]:
+def read_pages(client: Client, run: Run) -> list[Any]:
     slug = run.organisation.slug
     detail = reverse("runs:detail", args=[slug, run.pk])
     steps = ["", "?step=begin", "?step=inside", "?step=inside&path=1", "?step=flaky", "?step=outside"]
@@ -132,8 +127,10 @@ def _streamed(answer: Any) -> bytes:
     return async_to_sync(read)()
 
 
-def _without_tokens(page: bytes) -> bytes:
-    return b"\n".join(line for line in page.splitlines() if b"csrf" not in line)
+def _without_tokens(page: bytes) -> list[bytes]:
+    """And without the badge, which is the only difference there is."""
+    lines = (line.strip() for line in page.splitlines())
+    return [line for line in lines if line and b"csrf" not in line and b"Packed away" not in line]
 
 
 def test_pages_and_api_say_the_same_as_before(client: Client, run: Run, organisation: Organisation) -> None:
