@@ -153,6 +153,7 @@ def test_it_folds_again_to_what_is_stored(run: Run, organisation: Organisation) 
 
 
 def test_all_rows_come_back_as_they_were(run: Run, organisation: Organisation) -> None:
+    age([run], 10)
     before = rows_of(run)
     assert all(before.values())
     archive(organisation, run)
