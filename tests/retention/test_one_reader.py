@@ -12,12 +12,13 @@ MAY = {
     "orchestration/agent_usage.py": "over all runs; says that archived ones are left out",
     "orchestration/services/ending.py": "of runs that have not ended",
     "orchestration/services/runs.py": "signals of a run that is locked, and unpacked if it was archived",
-    "orchestration/services/steering.py": "of runs that have not ended, and signals nobody has taken in",
+    "orchestration/services/steering": "of runs that have not ended, and signals nobody has taken in",
 }
 
 
 def test_nobody_else_reads_them() -> None:
     paths = [path for app in ("orchestration", "approvals", "agents", "portal") for path in (ROOT / app).rglob("*.py")]
     found = {str(path.relative_to(ROOT)) for path in paths if READS.search(path.read_text())}
-    assert found - set(MAY) == set(), "read them through orchestration.monitoring.history: they may be archived"
-    assert set(MAY) - found == set(), "reads them no more"
+    others = {path for path in found if not path.startswith(tuple(MAY))}
+    assert not others, "read them through orchestration.monitoring.history: they may be archived"
+    assert all(any(path.startswith(known) for path in found) for known in MAY), "one of these reads them no more"
