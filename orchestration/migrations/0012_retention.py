@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='archived_at',
-            field=models.DateTimeField(blank=True, help_text='Since when its rows are packed (`RunArchive`); read them by monitoring.history.', null=True),
+            field=models.DateTimeField(blank=True, help_text='Since when its rows are packed (`RunArchive`).', null=True),
         ),
         migrations.AddIndex(
             model_name='run',
