@@ -160,7 +160,7 @@ def all_killed(scene: Scene, load: Load, report: Report, chance: random.Random, 
             scene.portal.kill_all()
         report.kills["everything"] += 1
         began = time.monotonic()
-        scene.portal.start(seconds=120)
+        scene.portal.start(seconds=240)
         report.go_on_alone.append(scene.seconds_to_go_on(began))
         scene.wait_for_hosts(1)
         time.sleep(chance.uniform(1.0, 3.0))
