@@ -27,6 +27,7 @@ from portal.core import effects, outgoing, queries
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation
 from portal.core.notifying import Notice, mail, tell
+from portal.core.outgoing.answers import NEVER_REACHED, TRANSIENT
 from portal.core.services.mail import is_configured
 
 if TYPE_CHECKING:
@@ -179,30 +180,29 @@ async def _post(ctx: Context, settings: NotifySettings, link: str) -> None:
         "workflow": ctx.run.workflow_slug,
         "node": ctx.node,
     }
-    host = httpx.URL(settings.webhook_url).host
+    organisation, key = Organisation(pk=ctx.run.organisation_id), ctx.idempotency_key
     try:
-        async with effects.outside(
-            kind="http", target=f"POST {host}", request=effects.fingerprint(body), idempotency_key=ctx.idempotency_key
-        ) as effect:
-            try:
-                async with outgoing.client(
-                    Organisation(pk=ctx.run.organisation_id), timeout=20, max_bytes=65536
-                ) as client:
-                    response = await client.post(
-                        settings.webhook_url, json=body, headers={"Idempotency-Key": ctx.idempotency_key}
-                    )
-            except httpx.TransportError as error:
-                if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-                    effect.unsure()  # it was on its way
-                raise
-            effect.outcome({"status": response.status_code})
-            if response.is_server_error:
+        host = httpx.URL(settings.webhook_url).host
+    except httpx.InvalidURL as error:
+        raise NodeFailure(f"The webhook's address is none: {error}", code="invalid_settings") from error
+    async with effects.outside(
+        kind="http", target=f"POST {host}", request=effects.fingerprint(body), idempotency_key=key
+    ) as effect:
+        try:
+            async with outgoing.client(organisation, timeout=20, max_bytes=65536) as client:
+                response = await client.post(settings.webhook_url, json=body, headers={"Idempotency-Key": key})
+        except outgoing.OutgoingError as error:
+            if not isinstance(error, outgoing.AddressRefused):
+                effect.unsure()  # an answer came, and was too large
+            raise NodeFailure(error.message, code=error.code) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not isinstance(error, NEVER_REACHED):
                 effect.unsure()
-            if not response.is_success:
-                status = response.status_code
-                raise NodeFailure(f"{host} answered {status}.", code="webhook_failed", retryable=status in _RETRYABLE)
-    except outgoing.OutgoingError as error:
-        raise NodeFailure(error.message, code=error.code) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = f"{host} cannot be told: {error or type(error).__name__}"
-        raise NodeFailure(said, code="unreachable", retryable=isinstance(error, httpx.TransportError)) from error
+            said = f"{host} cannot be told: {error or type(error).__name__}"
+            raise NodeFailure(said, code="unreachable", retryable=isinstance(error, httpx.TransportError)) from error
+        status = response.status_code
+        effect.outcome({"status": status})
+        if not response.is_success:
+            if status in TRANSIENT:
+                effect.unsure()
+            raise NodeFailure(f"{host} answered {status}.", code="webhook_failed", retryable=status in _RETRYABLE)

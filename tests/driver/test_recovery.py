@@ -130,6 +130,46 @@ def test_an_attempt_is_cut_off_when_the_time_of_all_is_up(engine: EngineHost, or
     assert event_types(run)[-3:] == ["AttemptFailed a", "NodeFailed a", "RunFailed a"]
 
 
+def test_every_step_of_recovery_is_in_the_history_in_its_order(engine: EngineHost, organisation: Organisation) -> None:
+    """Tried again, another agent, a person, the error handler, undoing, the end: nothing happens that is not told."""
+    factories.agent(organisation, "flaky", factories.python_draft("flaky"))
+    factories.agent(organisation, "other", factories.python_draft("flaky"))
+    settings = {"agent": "flaky", "inputs": {"fail_times": 99}, "alternatives": ["other"]}
+    definition = make_definition(
+        [
+            {**scripted("paid"), "compensate_with": "unpay"},
+            scripted("unpay"),
+            {"id": "sent", "type": "agent", "settings": settings, "retry": QUICK, "escalate": {"role": "operator"}},
+            {"id": "caught", "type": "error_handler", "settings": {"then": "fail"}},
+            scripted("tidied"),
+        ],
+        ["paid -> sent", "caught -> tidied"],
+    )
+    run = start(organisation, definition)
+    engine.wait_for_node(run, "sent", "waiting")
+    runs.signal_node(run_id=run.pk, node="sent", by="ada", data={"action": "fail", "comment": "enough"})
+    engine.wait_for(run, "failed")
+    assert [event for event in event_types(run) if not event.startswith(("NodeStarted", "NodeSucceeded"))] == [
+        "RunStarted",
+        "AttemptFailed sent",
+        "RetryScheduled sent",
+        "AttemptFailed sent",
+        "AlternativeChosen sent",
+        "AttemptFailed sent",
+        "RetryScheduled sent",
+        "AttemptFailed sent",
+        "NodeEscalated sent",
+        "EscalationAnswered sent",
+        "NodeFailed sent",
+        "ErrorHandled caught",
+        "CompensationStarted sent",
+        "CompensationEnded",
+        "RunFailed sent",
+    ]
+    ended = [event for event in event_types(run) if event.startswith("NodeSucceeded")]
+    assert ended == ["NodeSucceeded paid", "NodeSucceeded caught", "NodeSucceeded tidied", "NodeSucceeded unpay"]
+
+
 # Undoing
 
 

@@ -58,13 +58,18 @@ class History:
 
     def fold(self) -> RunState:
         """With today's code. The node types' flags are today's too."""
+        *_, (state, _) = self.points()
+        return state
+
+    def points(self) -> Iterator[tuple[RunState, datetime]]:
+        """The state after each event, and its time; it is the same object each time."""
         state = begin(_graph(self.definitions[next(iter(self.definitions))]), self.run)
         for type, at, node, path, data in self.events:
             event = from_row(Row(type, datetime.fromisoformat(at), node, path, data))
             if isinstance(event, RunMoved):
                 event = replace(event, graph=_graph(self.definitions[event.definition]))
             apply(state, event)
-        return state
+            yield state, event.at
 
 
 def summary(state: RunState) -> dict[str, JSON]:

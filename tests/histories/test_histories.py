@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
+from orchestration.engine.apply import apply
+from orchestration.engine.commands import Record
 from orchestration.engine.events import TYPES
 from orchestration.engine.planner import plan
 from orchestration.engine.statuses import RunStatus
@@ -21,6 +25,18 @@ def test_a_stored_history_folds_to_what_it_came_to(name: str) -> None:
     assert summary(state) == history.came_to
     if state.status.ended and state.ended_at:
         assert plan(state, state.ended_at) == [], "nothing follows from an ended run"
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_todays_code_can_go_on_from_any_point_of_a_stored_history(name: str) -> None:
+    """A host takes a run over wherever the one before has left it: what follows can be worked out, and folded."""
+    for state, at in HISTORIES[name].points():
+        commands = plan(state, at)
+        assert plan(state, at) == commands
+        for command in commands:
+            if isinstance(command, Record):
+                apply(deepcopy(state), command.event)
+                break  # the rest is made for the state that follows
 
 
 def shown() -> set[str]:

@@ -124,7 +124,7 @@ def test_a_mail_that_was_cut_off_may_have_been_sent(engine: EngineHost, people: 
 def test_a_webhook_without_a_clear_answer_may_have_taken_it(engine: EngineHost, people: Any, settings: Any) -> None:
     settings.OUTGOING_ALLOW = ["127.0.0.1"]
     with serving() as endpoint:
-        endpoint.answers = [(503, {}, None), (400, {}, None)]
+        endpoint.answers = [(500, {}, None), (400, {}, None)]
         retry = {"max_attempts": 2, "initial_seconds": 0}
         found = notify(engine, people, channels=["webhook"], webhook_url=f"{endpoint.address}/hook", retry=retry)
     assert [call.outcome for call in effects.calls(found.run)] == ["unknown", "failed"]
