@@ -16,8 +16,7 @@ from approvals.escalation_form import EscalationForm
 from approvals.models import ApprovalRequest
 from orchestration.models import Run
 from orchestration.monitoring import large
-from orchestration.monitoring import queries as run_queries
-from orchestration.monitoring.queries import StepRow
+from orchestration.monitoring.steps import StepRow, steps
 from orchestration.services import values
 from orchestration.values.references import is_reference
 from portal.core import schema_forms
@@ -101,7 +100,7 @@ def build(user: User, asked: ApprovalRequest, *, form: AnyForm | None = None) ->
         form=form or _form(asked),
         shown=queries.shown_digest(asked),
         context=[_block(asked.run, item) for item in _items(asked)],
-        steps=run_queries.steps(asked.run, asked.run.definition.body),
+        steps=steps(asked.run, asked.run.definition.body),
         position=place + 1,
         waiting=len(waiting),
         previous_id=waiting[place - 1] if place > 0 else None,

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from approvals.models import ApprovalRequest
-from orchestration.monitoring import queries
+from orchestration.monitoring import steps
 from orchestration.services import escalations, values
 
 JSON = Any
@@ -73,7 +73,7 @@ class EscalationForm(forms.Form):
 
 def _editable(asked: ApprovalRequest) -> JSON | None:
     """The settings the step was last tried with, whole; None where they are too much to be edited in a page."""
-    found = queries.node_run(asked.run, asked.node, asked.path)
+    found = steps.node_run(asked.run, asked.node, asked.path)
     try:
         whole = values.whole_of(asked.organisation_id, found and found.inputs, most_bytes=LARGEST_EDITED_BYTES)
     except values.TooLarge:

@@ -6,64 +6,28 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from orchestration import graph_svg, live
-from orchestration.engine.moving import ASKS_A_PERSON
-from orchestration.engine.reuse import is_aside
-from orchestration.engine.statuses import NodeStatus, RunStatus
-from orchestration.models import LegalHold, NodeRun, Run
+from orchestration import graph_svg
+from orchestration.engine.statuses import RunStatus
+from orchestration.models import LegalHold, Run
 from orchestration.monitoring import large, queries, sharing
+from orchestration.monitoring import steps as step_rows
 from orchestration.monitoring.control import Control, control, reused_nodes
 from orchestration.monitoring.downloads import outputs_of
-from orchestration.monitoring.queries import StepRow
+from orchestration.monitoring.links import Links, links_of
 from orchestration.monitoring.sharing import SharedKey
+from orchestration.monitoring.step_panel import Step, acts_on, open_step
+from orchestration.monitoring.steps import StepRow
 from orchestration.monitoring.undoing import Undoing, undoing
-from orchestration.monitoring.why import Reason, waits
-from orchestration.nodes.base import node_types
-from orchestration.queries import effects, retention, triggers
-from orchestration.queries.effects import Call
-from orchestration.queries.state import asked_inside, graph
+from orchestration.monitoring.why import Reason
+from orchestration.queries import retention, triggers
 from portal.core import clock
 from portal.core.ui.json_tree import Large
 
-ITERATIONS_PER_PAGE = 25
-CALLS_SHOWN = 100
 DOCUMENT_LENGTH = 200
 """Characters from which a text counts as a document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """An opened step: one node run with its attempts, or the iterations of a node inside a loop."""
-
-    node: str
-    path: str
-    name: str
-    type: str
-    raw: dict[str, Any]
-    """The node as the definition has it."""
-    node_run: NodeRun | None
-    undoes: str
-    """The name of the step that this one undoes."""
-    waits: Reason | None
-    """Why, while it waits or is to be tried again."""
-    attempts: list[dict[str, Any]]
-    calls: list[Call]
-    """What it did outside, in the order it was begun."""
-    iterations: Page[NodeRun] | None
-    partial_text: str
-    """What a running model has said so far."""
-    children: list[Run]
-    """The runs it has begun, the newest first; of subworkflows."""
-
-    @property
-    def kind(self) -> str:
-        """The type in words."""
-        known = node_types().get(self.type)
-        return str(known.label) if known else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +38,6 @@ class Output:
     """fact (a number, a short text), document (Markdown), data (an object, a list), large (only its beginning)"""
     opened: bool
     """The first document, else the first that is data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rerun:
-    run: Run
-    steps: str
-    """The names of those it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +76,7 @@ class RunPage:
     """The name of the step the run failed with."""
     reused: frozenset[str]
     """Of a re-run: nodes whose results were taken over."""
-    origin_steps: str
-    """Of a re-run: the names of the steps it began with."""
-    reruns: list[Rerun]
+    links: Links
     acts: frozenset[str]
     """What may be done with the opened step: skip, override, retry-now, rerun."""
     holds: list[LegalHold]
@@ -142,9 +97,9 @@ def build(
 ) -> RunPage:
     """About nine queries, whatever the size of the run."""
     definition = run.definition.body
-    rows, names = queries.steps(run, definition), names_of(definition)
+    rows, names = step_rows.steps(run, definition), names_of(definition)
     status = RunStatus(run.status)
-    opened = _step(run, definition, step, path, iterations_page) if step else None
+    opened = open_step(run, definition, step, path, iterations_page) if step else None
     under_way = status in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
     return RunPage(
         definition=definition,
@@ -174,12 +129,8 @@ def build(
         undoing=undoing(run, definition),
         failed_step=names.get((run.error or {}).get("node", ""), ""),
         reused=reused_nodes(run),
-        origin_steps=_steps_named(run, names),
-        reruns=[
-            Rerun(made, _steps_named(made, names))
-            for made in run.reruns.only("id", "status", "origin_node", "created_at").order_by("-created_at")[:20]
-        ],
-        acts=_acts(run, opened, definition, may_start) if may_control and opened else frozenset(),
+        links=links_of(run, names),
+        acts=acts_on(run, opened, definition, may_start) if may_control and opened else frozenset(),
         holds=retention.holds_of_run(run),
         may_hold=may_hold,
     )
@@ -196,42 +147,11 @@ def _newer_version(run: Run) -> int | None:
     return found.number if found else None
 
 
-def _acts(run: Run, step: Step, definition: dict[str, Any], may_start: bool) -> frozenset[str]:
-    """From the rows alone; the page of each act asks the run's own state."""
-    flow = graph(run.definition_id)
-    aside, row = is_aside(flow, step.node), step.node_run
-    if step.node in flow.compensators or (aside and row is None):
-        return frozenset()
-    acts = {"rerun"} if may_start and not aside else set()
-    status = NodeStatus(row.status) if row else NodeStatus.PENDING
-    inside_a_loop = bool(step.raw.get("parent"))
-    if step.iterations or (row is None and inside_a_loop) or asked_inside(flow, step.node):
-        return frozenset(acts)
-    under_way = RunStatus(run.status) in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
-    waits_for = (row.waiting or {}).get("reason", "") if row else ""
-    open_here = under_way and not status.ended and waits_for not in ASKS_A_PERSON
-    if open_here or (run.status == RunStatus.FAILED and status is NodeStatus.FAILED):
-        acts |= {"override"}
-        ports = {edge.get("port", "out") for edge in definition.get("edges", ()) if edge["source"] == step.node}
-        acts |= {"skip"} if not ports or "out" in ports else set()
-    if under_way and status is NodeStatus.RETRYING:
-        acts.add("retry-now")
-    return frozenset(acts)
-
-
-def _steps_named(made: Run, names: dict[str, str]) -> str:
-    return ", ".join(f"“{names.get(node, node)}”" for node in made.origin_node.split(",") if node)
-
-
 def _undoable(definition: dict[str, Any], rows: list[StepRow]) -> list[str]:
     undone = {node["id"] for node in definition["nodes"] if node.get("compensate_with")}
     return [
         row.name for row in rows if row.node in undone and (row.status == "succeeded" or row.tally.get("succeeded"))
     ]
-
-
-def _undone_by(raw: dict[str, Any], node: str) -> bool:
-    return bool(raw.get("compensate_with") == node)
 
 
 def _undoes(definition: dict[str, Any]) -> bool:
@@ -263,7 +183,7 @@ def _drawing(run: Run, definition: dict[str, Any], rows: list[StepRow]) -> SafeS
     address = reverse("runs:detail", args=[run.organisation.slug, run.pk])
     return graph_svg.render(
         definition,
-        statuses=queries.statuses(rows),
+        statuses=step_rows.statuses(rows),
         ports={row.node: row.node_run.port for row in rows if row.node_run},
         link=f"{address}?step={{}}#step",
     )
@@ -272,34 +192,3 @@ def _drawing(run: Run, definition: dict[str, Any], rows: list[StepRow]) -> SafeS
 def _progress(run: Run) -> int:
     """Of the node runs known so far: a loop adds its iterations as it opens."""
     return min(100, 100 * run.nodes_ended // run.nodes_total) if run.nodes_total else 0
-
-
-def _step(run: Run, definition: dict[str, Any], node: str, path: str, iterations_page: str) -> Step | None:
-    raw = next((raw for raw in definition["nodes"] if raw["id"] == node), None)
-    if raw is None:
-        return None
-    inside_a_loop = bool(raw.get("parent"))
-    found = queries.node_run(run, node, path) if path or not inside_a_loop else None
-    iterations = None
-    if inside_a_loop and not path:
-        iterations = Paginator(queries.iterations(run, node), ITERATIONS_PER_PAGE).get_page(iterations_page)
-    if found is not None:
-        shown = large.shown(run, found.inputs, found.outputs, found.error, found.waiting)
-        found.inputs, found.outputs, found.error, found.waiting = shown
-    running = found is not None and found.status == "running"
-    waiting = found is not None and found.status in ("waiting", "retrying")
-    return Step(
-        node=node,
-        path=path,
-        name=raw.get("name") or node,
-        type=raw["type"],
-        raw=raw,
-        node_run=found,
-        undoes=next((other.get("name") or other["id"] for other in definition["nodes"] if _undone_by(other, node)), ""),
-        waits=waits(queries.waiting_node(run, found)) if found and waiting else None,
-        attempts=queries.attempts(run, node, path) if found else [],
-        calls=effects.calls(run, node=node, path=path, limit=CALLS_SHOWN) if found else [],
-        iterations=iterations,
-        partial_text=live.partial_text(run.id, node, path) if running else "",
-        children=queries.children(run, node, path) if found and raw["type"] == "subworkflow" else [],
-    )
