@@ -29,12 +29,14 @@ log = structlog.get_logger(__name__)
 
 QUEUE = "engine"
 SHIFT = "orchestration.tasks.host_shift"
-_SCHEDULE = "Ring for the engine when no host is alive"
-_END_CANCELLED = "End cancelled runs that no engine will end"
-_COLLECTION = "Remove large values that no run names any more"
-_CLEARING = "Clear away old events of the bus"
-_RETENTION = "Archive and delete runs by policy"
-_RETENTION_MINUTES = 15
+_JOBS = {
+    "Ring for the engine when no host is alive": ("orchestration.tasks.ring_if_nobody_listens", 1),
+    "End cancelled runs that no engine will end": ("orchestration.tasks.end_cancelled", 1),
+    "Archive and delete runs by policy": ("orchestration.tasks.keep_by_policy", 15),
+    "Remove large values that no run names any more": ("orchestration.tasks.collect_values", 60),
+    "Clear away old events of the bus": ("orchestration.services.clearing.clear_bus", 60),
+}
+"""What the jobs cluster does for the engine: by name the function, and every how many minutes."""
 
 _CLEAR = """
     DELETE FROM django_q_ormq WHERE key IN (%(common)s, %(own)s)
@@ -111,47 +113,7 @@ def end_cancelled() -> int:
 
 
 def ensure_schedule() -> None:
-    """The jobs cluster looks each minute whether the engine must be rung for, each hour for what is to be removed
-    (large values, old events), and each quarter of an hour for runs to archive and delete.
-
-    Idempotent; called after `migrate`.
-    """
-    Schedule.objects.update_or_create(
-        name=_CLEARING,
-        defaults={
-            "func": "orchestration.services.clearing.clear_bus",
-            "schedule_type": Schedule.HOURLY,
-            "repeats": -1,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name=_END_CANCELLED,
-        defaults={
-            "func": "orchestration.tasks.end_cancelled",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 1,
-            "repeats": -1,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name=_SCHEDULE,
-        defaults={
-            "func": "orchestration.tasks.ring_if_nobody_listens",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 1,
-            "repeats": -1,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name=_RETENTION,
-        defaults={
-            "func": "orchestration.tasks.keep_by_policy",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": _RETENTION_MINUTES,
-            "repeats": -1,
-        },
-    )
-    Schedule.objects.update_or_create(
-        name=_COLLECTION,
-        defaults={"func": "orchestration.tasks.collect_values", "schedule_type": Schedule.HOURLY, "repeats": -1},
-    )
+    """Have the jobs cluster do `_JOBS`. Idempotent; called after `migrate`."""
+    for name, (function, minutes) in _JOBS.items():
+        every = {"schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
+        Schedule.objects.update_or_create(name=name, defaults={"func": function, **every})

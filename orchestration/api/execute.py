@@ -16,7 +16,7 @@ from orchestration.adhoc import AdHocError, Task, adhoc
 from orchestration.api import sse
 from orchestration.api.story import Story
 from orchestration.models import Run
-from orchestration.services import runs, starting, workflows
+from orchestration.services import definitions, runs, starting
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.errors import UserError
@@ -111,10 +111,10 @@ def _start(request: HttpRequest, body: Execute, key: str | None) -> Run:
         )
     except AdHocError as error:
         raise WrongTasks(error) from error
-    definition = workflows.checked(organisation=organisation, definition=made.definition)
+    definition = definitions.checked(organisation=organisation, definition=made.definition)
     return runs.start_run(
         organisation=organisation,
-        definition=workflows.kept(definition),
+        definition=definitions.kept(definition),
         inputs=made.inputs,
         actor=actor,
         source="api",

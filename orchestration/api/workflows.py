@@ -17,6 +17,7 @@ from orchestration.definition.published import json_schema
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.queries import dependants, estimates
 from orchestration.queries import workflows as queries
+from orchestration.services import definitions
 from orchestration.services import workflows as service
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
@@ -148,7 +149,7 @@ class WorkflowOut(WorkflowSummary):
 
     @staticmethod
     def resolve_problems(workflow: Workflow) -> list[dict[str, Any]]:
-        return _as_json(service.problems_of(workflow.organisation, workflow.draft, workflow.slug))
+        return _as_json(definitions.problems_of(workflow.organisation, workflow.draft, workflow.slug))
 
 
 class PublishIn(Schema):
@@ -177,7 +178,7 @@ def schema(request: HttpRequest) -> JSON:
 def validate(request: HttpRequest, definition: Definition) -> JSON:
     """Nothing is stored. Agents are those of the token's organisation."""
     allow(request, Permission.WORKFLOWS_VIEW)
-    found = service.problems_of(request.organisation, definition)  # type: ignore[attr-defined]
+    found = definitions.problems_of(request.organisation, definition)  # type: ignore[attr-defined]
     return {"valid": not any(problem.is_error for problem in found), "problems": _as_json(found)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from agents.models import Agent, AgentVersion
 from orchestration.definition.schema import FORMAT, NAME
 from orchestration.models import Run
-from orchestration.services import runs, workflows
+from orchestration.services import definitions, runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 
@@ -49,11 +49,11 @@ def start_trial(
     for name in inputs:
         if not re.fullmatch(NAME, name):
             raise BadInputName(name)
-    definition = workflows.checked(organisation=agent.organisation, definition=_definition(agent, chosen, inputs))
+    definition = definitions.checked(organisation=agent.organisation, definition=_definition(agent, chosen, inputs))
     return runs.start_run(
         organisation=agent.organisation,
         actor=actor,
-        definition=workflows.kept(definition),
+        definition=definitions.kept(definition),
         inputs=inputs,
         name=agent.name,
         kind=KIND,

@@ -19,6 +19,7 @@ from orchestration.definition.places import Source, Unreadable, read
 from orchestration.definition.problems import Problem
 from orchestration.models import Workflow, WorkflowVersion
 from orchestration.monitoring import queries as run_queries
+from orchestration.services import definitions
 from orchestration.services import workflows as service
 from orchestration.services.promises import BreaksContract
 from portal.core import htmx
@@ -82,7 +83,7 @@ def new(request: HtmxRequest, org: str) -> HttpResponse:
         )
     except Unreadable:
         return _new_page(request, text, _findings(request.organisation, text), status=422)
-    except service.InvalidDefinition as error:
+    except definitions.InvalidDefinition as error:
         return _new_page(request, text, _findings_of(error.found, source), status=422)
     return htmx.say_and_go(request, _page(workflow), f"“{workflow.name}” has been created as a draft.")
 
@@ -118,7 +119,7 @@ def _save(request: HtmxRequest, workflow: Workflow, text: str, revision: int, *,
     actor = Actor.of(request)
     try:
         saved = service.save_draft(workflow=workflow, definition=source.value, revision=revision, actor=actor)
-    except service.InvalidDefinition as error:
+    except definitions.InvalidDefinition as error:
         return _edit_page(request, workflow, text, revision, _findings_of(error.found, source), status=422)
     except service.DraftConflict as error:
         return _conflict_page(request, error, text)
@@ -132,7 +133,7 @@ def _save(request: HtmxRequest, workflow: Workflow, text: str, revision: int, *,
         version = service.publish(workflow=saved, actor=actor, note=note, confirmed=False)
     except BreaksContract as error:
         return _breaking_page(request, saved, error, note)
-    except service.InvalidDefinition as error:
+    except definitions.InvalidDefinition as error:
         found = _findings_of(error.found, source)
         notice = "The draft has been saved, but with these errors it cannot be published."
         return _edit_page(request, saved, text, saved.draft_revision, found, status=422, notice=notice)
@@ -177,7 +178,7 @@ def publish(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         )
     except BreaksContract as error:
         return _breaking_page(request, workflow, error, note)
-    except service.InvalidDefinition as error:
+    except definitions.InvalidDefinition as error:
         if not _may_edit(request):
             return htmx.say_and_go(request, _page(workflow), error.message, "error")
         text = pretty(workflow.draft)
@@ -237,8 +238,8 @@ def _posted_text(request: HtmxRequest) -> tuple[str, str]:
     upload = request.FILES.get("file")
     if upload is None:
         return text, ""
-    if upload.size is None or upload.size > service.LARGEST_BYTES:
-        limit = service.LARGEST_BYTES // 1024 // 1024
+    if upload.size is None or upload.size > definitions.LARGEST_BYTES:
+        limit = definitions.LARGEST_BYTES // 1024 // 1024
         return text, f"{upload.name} is larger than {limit} MiB."
     try:
         return upload.read().decode("utf-8-sig").replace("\r\n", "\n"), ""
@@ -252,7 +253,7 @@ def _findings(organisation: Organisation, text: str, slug: str = "") -> Findings
     except Unreadable as error:
         message = f"This is not JSON yet: {error.message}"
         return Findings([Finding(message, error.line, path=f"line {error.line}, column {error.column}")])
-    return _findings_of([*source.duplicates, *service.problems_of(organisation, source.value, slug)], source)
+    return _findings_of([*source.duplicates, *definitions.problems_of(organisation, source.value, slug)], source)
 
 
 def _findings_of(found: list[Problem], source: Source) -> Findings:

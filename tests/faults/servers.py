@@ -314,8 +314,8 @@ def _hosts_alive() -> int:
 
 
 def _start_timers(scene: Scene, count: int) -> list[Any]:
+    from orchestration.services.definitions import kept
     from orchestration.services.runs import start_run
-    from orchestration.services.workflows import kept
     from portal.core.actors import Actor
     from tests import effects
 

@@ -327,8 +327,9 @@ def test_ten_levels_are_enough(engine: EngineHost, organisation: Any, depth: int
 def test_a_workflow_that_leads_back_to_itself_is_named(engine: EngineHost, organisation: Any) -> None:
     """Validation refuses it; where it came to be by two publications at once, the run does."""
     from orchestration.models import WorkflowVersion
-    from orchestration.services.workflows import InvalidDefinition, kept, save_draft
+    from orchestration.services.definitions import InvalidDefinition, kept
     from orchestration.services.workflows import publish as publish_draft
+    from orchestration.services.workflows import save_draft
 
     a = publish(organisation, "a", work())
     publish(organisation, "b", sub("to_a", "a"))

@@ -12,8 +12,8 @@ from agents.models import Agent
 from approvals.models import ApprovalRequest
 from orchestration.models import Workflow
 from orchestration.samples import sample, samples
+from orchestration.services import definitions, workflows
 from orchestration.services import samples as loader
-from orchestration.services import workflows
 from portal.core.actors import Actor
 from tests.cast import Cast
 from tests.engine_host import EngineHost
@@ -235,7 +235,7 @@ def test_moderation_decides_the_clear_and_asks_about_the_doubtful(engine: Engine
 
 @pytest.mark.parametrize("slug", [one.slug for one in samples()])
 def test_definitions_are_without_fault(cast: Cast, slug: str) -> None:
-    assert workflows.problems_of(cast.organisation, sample(slug).definition) == []
+    assert definitions.problems_of(cast.organisation, sample(slug).definition) == []
 
 
 def test_loading_again_changes_nothing_and_leaves_edits_alone(cast: Cast) -> None:

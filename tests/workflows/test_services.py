@@ -5,7 +5,7 @@ from django.db import DatabaseError, transaction
 
 from agents import services as agents
 from orchestration.models import Definition, Workflow
-from orchestration.services import starting, workflows
+from orchestration.services import definitions, starting, workflows
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry
 from tests.agents.factories import python_draft
@@ -41,7 +41,7 @@ def test_a_draft_keeps_the_order_of_its_keys(org):
 
 def test_a_wrong_draft_is_kept_and_not_published(org):
     made = make.workflow(org, BROKEN)
-    with pytest.raises(workflows.InvalidDefinition) as refused:
+    with pytest.raises(definitions.InvalidDefinition) as refused:
         workflows.publish(workflow=made, actor=Actor.command())
     assert refused.value.problems[0]["code"] == "unknown_node"
     made.refresh_from_db()
@@ -103,7 +103,7 @@ def test_slugs_come_from_names_and_are_free(org):
 
 
 def test_an_import_with_errors_is_refused_unless_wanted(org):
-    with pytest.raises(workflows.InvalidDefinition):
+    with pytest.raises(definitions.InvalidDefinition):
         workflows.import_definition(organisation=org, definition=BROKEN, actor=Actor.command())
     kept = workflows.import_definition(organisation=org, definition=BROKEN, actor=Actor.command(), with_problems=True)
     assert kept.draft == BROKEN
@@ -144,7 +144,7 @@ def test_an_old_version_becomes_the_draft_again(org):
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_a_reason(org, definition):
-    with pytest.raises(workflows.InvalidDefinition) as refused:
+    with pytest.raises(definitions.InvalidDefinition) as refused:
         workflows.create_workflow(organisation=org, definition=definition, actor=Actor.command())
     assert refused.value.problems[0]["message"]
 
@@ -155,4 +155,4 @@ def test_agents_of_other_organisations_are_unknown(org):
         by=Actor.command(),
     )  # fmt: skip
     body = make.definition(make.node("ask", "agent", settings={"agent": "echo"}))
-    assert [problem.code.value for problem in workflows.problems_of(org, body)] == ["unknown_agent"]
+    assert [problem.code.value for problem in definitions.problems_of(org, body)] == ["unknown_agent"]
