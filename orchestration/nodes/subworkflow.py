@@ -95,7 +95,7 @@ class Subworkflow(NodeType):
             elif _ends_the_wait(event):
                 reason = getattr(event, "reason", "") or (getattr(event, "error", None) or {}).get("code", "")
                 why = f"The run above it does not wait for it any more ({reason or type(event).__name__})."
-                children.cancel(connection, run.id, event.node, event.path, why)
+                children.cancel(connection, run.id, event.node, event.path, why, because=reason)
 
 
 def _ends_the_wait(event: NodeEvent) -> bool:

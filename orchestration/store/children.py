@@ -42,6 +42,10 @@ ORDER BY id FOR NO KEY UPDATE
 _IS_ASKED = """
 SELECT EXISTS (SELECT 1 FROM orchestration_runsignal WHERE run_id = %s AND kind = %s AND applied_at IS NULL)
 """
+_CANCELLED = """
+SELECT data -> 'undo' = 'true'::jsonb FROM orchestration_runevent WHERE run_id = %s AND type = 'RunCancelRequested'
+ORDER BY seq DESC LIMIT 1
+"""
 _WAITS_FOR = """
 SELECT EXISTS (SELECT 1 FROM orchestration_noderun
                WHERE run_id = %s AND node = %s AND path = %s AND status = 'waiting'
@@ -146,12 +150,27 @@ def tell_parent(
     _hand_up_costs(connection, child.id)
 
 
-def cancel(connection: psycopg.Connection[Any], parent: UUID, node: str, path: Path, reason: str) -> None:
-    """Ask the unended children of a node run to end."""
+def cancel(
+    connection: psycopg.Connection[Any], parent: UUID, node: str, path: Path, reason: str, *, because: str
+) -> None:
+    """Ask the unended children of a node run to end.
+
+    because: why the node run ended, as its event says. What a child has done is undone where the parent's own work is:
+    when the parent fails for good, or was cancelled with that wish. A child that is being undone already goes on with
+    that, unless a person has cancelled the parent without the wish.
+    """
+    wish = because == "run_failed" or (because == "cancelled" and _is_undoing_wished(connection, parent))
     place = {"parent": parent, "node": node, "path": path_text(path), "ended": ENDED}
-    for child, _ in connection.execute(_UNENDED, place).fetchall():
+    for child, status in connection.execute(_UNENDED, place).fetchall():
+        if status == "compensating" and (wish or because != "cancelled"):
+            continue
         if not _row(connection, _IS_ASKED, [child, str(SignalKind.CANCEL)])[0]:
-            post(connection, child, SignalKind.CANCEL, reason=reason)
+            post(connection, child, SignalKind.CANCEL, reason=reason, data={"undo": True} if wish else None)
+
+
+def _is_undoing_wished(connection: psycopg.Connection[Any], run: UUID) -> bool:
+    found = connection.execute(_CANCELLED, [run]).fetchone()
+    return bool(found and found[0])
 
 
 def pass_on(connection: psycopg.Connection[Any], parent: UUID, kind: SignalKind, reason: str) -> None:

@@ -164,6 +164,47 @@ def test_cancelling_a_run_cancels_all_that_it_runs(engine: EngineHost, organisat
         engine.wait_for(each, "cancelled")
 
 
+def undoable_child(organisation: Any) -> None:
+    booked = node("booked", "scripted", compensate_with="unbook")
+    publish(organisation, "child", booked, work("unbook"), work(waits=True), edges=[edge("booked", "work")])
+
+
+@pytest.mark.parametrize("wish", [True, False])
+def test_a_wish_to_undo_goes_down_with_the_cancel(engine: EngineHost, organisation: Any, wish: bool) -> None:
+    undoable_child(organisation)
+    publish(organisation, "middle", sub("down", "child"))
+    run = begin(publish(organisation, "top", sub("down", "middle")))
+    leaf = child_of(child_of(run, "down"), "down")
+    engine.wait_for_node(leaf, "work", "waiting")
+    runs.cancel_run(run=run, actor=Actor.command(), undo=wish)
+    engine.wait_for(run, "cancelled")
+    engine.wait_for(leaf, "cancelled")
+    assert ("NodeSucceeded unbook" in event_types(leaf)) is wish
+
+
+def test_a_run_that_fails_undoes_what_its_runs_have_done(engine: EngineHost, organisation: Any) -> None:
+    undoable_child(organisation)
+    hold, breaks = work("hold", waits=True), work("breaks", crash="oh")
+    run = begin(publish(organisation, "parent", sub(), hold, breaks, edges=[edge("hold", "breaks")]))
+    child = child_of(run)
+    engine.wait_for_node(child, "work", "waiting")
+    runs.signal_node(run_id=run.pk, node="hold", by="test", data={})
+    engine.wait_for(run, "failed")
+    engine.wait_for(child, "cancelled")
+    assert "NodeSucceeded unbook" in event_types(child)
+
+
+def test_a_run_that_is_being_undone_is_left_to_it(engine: EngineHost, organisation: Any) -> None:
+    """The step above runs out of time while the child, which has failed by itself, undoes what it did."""
+    booked = node("booked", "scripted", compensate_with="unbook")
+    unbook, breaks = work("unbook", seconds=1.0), work("breaks", crash="oh")
+    publish(organisation, "child", booked, unbook, breaks, edges=[edge("booked", "breaks")])
+    run = engine.wait_for(begin(publish(organisation, "parent", sub(timeout_seconds=0.5))), "failed")
+    assert run.error["code"] == "timeout"
+    child = engine.wait_for(child_of(run), "failed")
+    assert [told["node"] for told in child.error["compensation"]["undone"]] == ["booked"]
+
+
 def test_a_node_that_is_out_of_time_takes_its_run_along(engine: EngineHost, organisation: Any) -> None:
     publish(organisation, "child", work(waits=True))
     run = engine.wait_for(begin(publish(organisation, "parent", sub(timeout_seconds=0.3))), "failed")
