@@ -11,6 +11,7 @@ values.
 
 import asyncio
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,6 +51,11 @@ class PythonAgent:
     output_schema: Mapping[str, JSON]
     effects: bool = True
     """Whether it does something outside of its process, as far as anybody knows: then each call is in the ledger."""
+    blocks: bool = field(init=False)
+    """A plain function, not a coroutine function."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", not inspect.iscoroutinefunction(self.function))
 
 
 _REGISTERED: dict[str, PythonAgent] = {}

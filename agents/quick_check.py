@@ -6,42 +6,29 @@ expressions, which it reads a little differently.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from threading import Lock
 from typing import Any
 
 import jsonschema_rs
+
+from portal.core.kept import KeptFor
 
 JSON = Any
 _MOST_KEPT = 1000
 _LEFT_TO_THE_SLOW = frozenset({"format", "pattern", "patternProperties", "$ref", "$dynamicRef"})
 
-_kept: OrderedDict[int, tuple[Mapping[str, JSON], jsonschema_rs.Draft202012Validator | None]] = OrderedDict()
-"""By the schema's id; the schema is kept along, so that no other can get its id."""
-_lock = Lock()
+_validators: KeptFor[Mapping[str, JSON], jsonschema_rs.Draft202012Validator | None] = KeptFor(_MOST_KEPT)
 
 
 def surely_fits(schema: Mapping[str, JSON], data: JSON) -> bool:
     """True: the data fits. False says nothing. A schema object must not be changed once it has been used here."""
-    validator = _validator(schema)
+    validator = _validators.get(schema, lambda: _made(schema))
     if validator is None:
         return False
     try:
         return bool(validator.is_valid(data))
     except (ValueError, TypeError):  # what is not JSON, or nested too deeply
         return False
-
-
-def _validator(schema: Mapping[str, JSON]) -> jsonschema_rs.Draft202012Validator | None:
-    found = _kept.get(id(schema))
-    if found is None or found[0] is not schema:
-        found = (schema, _made(schema))
-        with _lock:
-            _kept[id(schema)] = found
-            if len(_kept) > _MOST_KEPT:
-                _kept.popitem(last=False)
-    return found[1]
 
 
 def _made(schema: Mapping[str, JSON]) -> jsonschema_rs.Draft202012Validator | None:

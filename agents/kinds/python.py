@@ -1,7 +1,6 @@
 """Python callables out of an allow-list: nothing is imported by a name that somebody typed."""
 
 import asyncio
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,9 +87,9 @@ async def _call_outside(agent: PythonAgent, inputs: dict[str, JSON], facts: Call
 async def _call(agent: PythonAgent, inputs: dict[str, JSON], facts: CallFacts) -> JSON:
     """A plain function runs in a thread: it may block, the host of hundreds of runs may not."""
     try:
-        if inspect.iscoroutinefunction(agent.function):
-            return await agent.function(inputs, facts)
-        return await sync_to_async(agent.function, thread_sensitive=False)(inputs, facts)
+        if agent.blocks:
+            return await sync_to_async(agent.function, thread_sensitive=False)(inputs, facts)
+        return await agent.function(inputs, facts)
     except (AgentError, asyncio.CancelledError, TimeoutError):
         raise
     except Exception as error:  # whatever a registered function raises is its failure, not the portal's

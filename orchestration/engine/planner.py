@@ -62,7 +62,8 @@ def plan(state: RunState, now: datetime, held_back: Held = NOBODY) -> list[Comma
         return must_end
     if state.status is RunStatus.QUEUED:
         return []
-    return _first(_STAGES, state, now) or _begin(state, now, held_back) or _fail_late(state, now)
+    facts = _first(_STAGES, state, now) if state.frontier.unsettled else []
+    return facts or _begin(state, now, held_back) or _fail_late(state, now)
 
 
 def _first(stages: Iterable[Stage], state: RunState, now: datetime) -> list[Command]:

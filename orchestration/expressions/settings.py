@@ -16,7 +16,8 @@ from orchestration.definition.fields import ExpressionMarker, LateMarker, Litera
 from orchestration.expressions.errors import ExpressionError
 from orchestration.expressions.names import Reference
 from orchestration.expressions.program import evaluate
-from orchestration.expressions.templates import bare, references_in, resolve
+from orchestration.expressions.templates import bare, is_template, references_in, resolve
+from portal.core.kept import KeptFor
 
 if TYPE_CHECKING:
     from orchestration.nodes.base import NodeType
@@ -136,10 +137,22 @@ def resolve_settings(node_type: NodeType | type[NodeType], raw: Mapping[str, JSO
     """The type's `Settings` with every reference resolved and the result validated.
 
     Raises ExpressionError (its message begins with the setting's name), among them code `invalid_settings` when a
-    resolved value is not what the setting takes.
+    resolved value is not what the setting takes. `raw` is never changed: if it reads nothing it is resolved once.
     """
     model = node_type.Settings
-    return validated(model, _resolved(raw, Shape(models=(model,)), scope, ()))
+    fixed = _fixed.get(raw, lambda: _resolved_once(model, raw))
+    return validated(model, _resolved(raw, Shape(models=(model,)), scope, ())) if fixed is None else fixed
+
+
+def _resolved_once(model: type[Settings], raw: Mapping[str, JSON]) -> Settings | None:
+    """The settings, if they are the same in every run; None if they read something."""
+    for text in texts(model, raw):
+        if text.reading is Reading.EXPRESSION or (text.reading is Reading.TEMPLATE and is_template(text.value)):
+            return None
+    return validated(model, raw)
+
+
+_fixed: KeptFor[Mapping[str, JSON], NodeSettings | None] = KeptFor(most=5000)
 
 
 def validated(model: type[Settings], values: JSON) -> Settings:

@@ -8,6 +8,7 @@ from typing import Any
 from orchestration.values.splitting import LARGEST_BYTES
 
 JSON = Any
+_encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` makes an encoder each time
 
 
 class NotStorable(ValueError):
@@ -29,7 +30,7 @@ def storable(value: JSON) -> JSON:
 def as_text(value: JSON) -> str:
     """As JSON in ASCII. Raises NotStorable."""
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"It is not JSON: {error}.") from error
     if len(text) > LARGEST_BYTES:
