@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from orchestration.definition.fields import Literal, NodeSettings
+from orchestration.values.splitting import LARGEST_BYTES
 
 JSON = Any
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -73,7 +74,11 @@ class HttpSettings(NodeSettings):
         KEPT_HEADERS, title="Headers kept", description="Headers of the answer that become part of the output."
     )
     max_bytes: int = Field(
-        1024 * 1024, title="Largest answer", description="Bytes; an answer that is larger is a failure.", ge=1, le=10**7
+        1024 * 1024,
+        title="Largest answer",
+        description="Bytes, up to 100 MiB; an answer that is larger is a failure.",
+        ge=1,
+        le=LARGEST_BYTES,
     )
 
     @field_validator("url")

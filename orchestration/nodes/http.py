@@ -14,6 +14,7 @@ Every request carries `Idempotency-Key: run/node/iteration`, the same over all a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from portal.core.models import Organisation
 from portal.core.outgoing.answers import NEVER_REACHED, TRANSIENT
 
 JSON = Any
+_QUICK_BYTES = 256 * 1024
 
 
 @register
@@ -81,4 +83,7 @@ class Http(NodeType):
                 if response.status_code in TRANSIENT:
                     effect.unsure()
                 raise answers.refused(response, settings)
-        return Done(outputs=answers.outputs(response, settings))
+        if len(response.content) <= _QUICK_BYTES:
+            return Done(outputs=answers.outputs(response, settings))
+        # in a thread: reading much takes a while, and the host's other runs go on
+        return Done(outputs=await asyncio.to_thread(answers.outputs, response, settings))

@@ -10,7 +10,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,38 +24,53 @@ HIDDEN = "[redacted]"
 _SHORTEST = 6  # a shorter value would tear holes into ordinary text
 _FRESH_SECONDS = 15.0
 
-# Each with words of which at least one is in any text it matches, in lower case: one look finds all of them, and most
-# texts have none.
-_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
-    (("ens_",), re.compile(r"\bens_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}"), HIDDEN),
-    (("k-", "k_"), re.compile(r"\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"), HIDDEN),
-    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), HIDDEN),
-    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"), HIDDEN),
-    (("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"), HIDDEN),
-    (("aiza",), re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"), HIDDEN),
-    (
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """A secret that nobody registered, known by what stands before it or by how it begins.
+
+    One of `words` (in lower case) is in any text that holds it; `pattern` is tried only where one begins, or `before`
+    so many characters earlier, and never searched for: what is met at each place of a text of 100 MiB must cost little,
+    whatever the text says. `group` is what is taken out.
+    """
+
+    words: tuple[str, ...]
+    pattern: re.Pattern[str]
+    group: int = 0
+    before: tuple[int, ...] = (0,)
+
+
+_GIVEN = r"(?:=|\"\s*:\s*\"|'\s*:\s*')([^\s\"'&,;]{4,})"
+_PATTERNS: tuple[_Sign, ...] = (
+    _Sign(("ens_",), re.compile(r"\bens_[0-9a-f]{8}_[A-Za-z0-9_-]{20,}")),
+    _Sign(("k-", "k_"), re.compile(r"\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"), before=(1,)),
+    _Sign(("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    _Sign(("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}")),
+    _Sign(("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
+    _Sign(("aiza",), re.compile(r"\bAIza[0-9A-Za-z_-]{30,}")),
+    _Sign(
         ("bearer", "basic"),
-        re.compile(r"(?i)\b(bearer|basic)(\s+)(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}"),
-        rf"\1\2{HIDDEN}",
+        re.compile(r"(?i)\b(?:bearer|basic)\s+(?=[A-Za-z._~+/=-]*[0-9])([A-Za-z0-9._~+/=-]{16,})"),
+        group=1,
     ),
-    (
-        ("password", "passwd", "pwd", "secret", "key", "token"),
-        re.compile(
-            r"(?i)((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token)"
-            r"(?:=|\"\s*:\s*\"|'\s*:\s*'))([^\s\"'&,;]{4,})"
-        ),
-        rf"\1{HIDDEN}",
+    _Sign(
+        ("password", "passwd", "pwd", "secret", "token"),
+        re.compile(rf"(?i)(?:password|passwd|pwd|secret|token){_GIVEN}"),
+        group=1,
     ),
-    (("://",), re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/\s:@]*:)([^/\s@]+)(@)"), rf"\1{HIDDEN}\3"),
-    (
-        ("-----begin",),
-        re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL),
-        HIDDEN,
-    ),
+    _Sign(("key",), re.compile(rf"(?i)api[_-]?key{_GIVEN}"), group=1, before=(3, 4)),
+    _Sign(("://",), re.compile(r"(?<=[A-Za-z0-9+.-])://[^/\s:@]*:([^/\s@]+)@"), group=1),
+    _Sign(("-----begin",), re.compile(r"-----BEGIN ([A-Z ]{0,40})PRIVATE KEY-----")),
 )
-_WORDS = AhoCorasick(sorted({word for words, _, _ in _PATTERNS for word in words}), implementation=Implementation.DFA)
+_PRIVATE_KEY = _PATTERNS[-1]
+_SIGNS = {word: sign for sign in _PATTERNS for word in sign.words}
+_SORTED = sorted(_SIGNS)
+_PIECE, _LONGEST_KEY = 256 * 1024, 32 * 1024
+_ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_WORDS = AhoCorasick(_SORTED, implementation=Implementation.DFA)
+_LONGEST_WORD = max(map(len, _SORTED))
 _WORDS_IN_JSON: dict[str, re.Pattern[str] | None] = {
-    **{word: None for words, _, _ in _PATTERNS for word in words},
+    **dict.fromkeys(_SORTED),
     **dict.fromkeys(("k-", "k_"), re.compile(r"k[-_][A-Za-z0-9_-]{16}")),  # and not each benchmark-step
     "authorization": None,
     "cookie": None,  # the rest of _SECRET_KEYS has a word of _PATTERNS
@@ -181,13 +197,47 @@ def _text(text: str, known: _Known) -> str:
     if len(text) < _SHORTEST:
         return text
     text = known.taken_out(text)
-    found = set(_WORDS.find_matches_as_strings(text.lower(), overlapping=True))
-    if not found:
-        return text
-    for words, pattern, replacement in _PATTERNS:
-        if not found.isdisjoint(words):
-            text = pattern.sub(replacement, text)
-    return text
+    parts, end = [], 0
+    for start, after in _signs(text):
+        if start >= end:
+            parts += [text[end:start], HIDDEN]
+        end = max(end, after)
+    return "".join([*parts, text[end:]]) if parts else text
+
+
+def _signs(text: str) -> Iterator[tuple[int, int]]:
+    """Where secrets by their looks are: (start, end), in order; they may overlap."""
+    covered: dict[_Sign, int] = {}
+    for words in _words(text):
+        spans = list[tuple[int, int]]()
+        for word, at in words:
+            sign = _SIGNS[word]
+            if at >= covered.get(sign, 0) and (span := _span(sign, text, at)):
+                covered[sign] = span[1]
+                spans.append(span)
+        yield from sorted(spans)
+
+
+def _span(sign: _Sign, text: str, at: int) -> tuple[int, int] | None:
+    """Of the secret whose word is there."""
+    tried = (sign.pattern.match(text, at - back) for back in sign.before if at >= back)
+    found = next(filter(None, tried), None)
+    if found is None or sign is not _PRIVATE_KEY:
+        return found.span(sign.group) if found else None
+    ending = f"-----END {found[1]}PRIVATE KEY-----"
+    end = text.find(ending, found.end(), found.end() + _LONGEST_KEY)
+    return (at, end + len(ending)) if end >= 0 else None
+
+
+def _words(text: str) -> Iterator[list[tuple[str, int]]]:
+    """Each word of `_SIGNS` in the text with its place, a piece at a time: there may be millions of them."""
+    for begin in range(0, len(text), _PIECE):
+        piece = text[begin : begin + _PIECE + _LONGEST_WORD - 1]
+        lowered = piece.lower()
+        if len(lowered) != len(piece):  # a capital that is two characters when it is small
+            lowered = piece.translate(_ASCII_LOWER)
+        if found := _WORDS.find_matches_as_indexes(lowered, overlapping=True):
+            yield [(_SORTED[number], begin + start) for number, start, _ in found if start < _PIECE]
 
 
 def _forms(value: str) -> set[str]:

@@ -64,6 +64,40 @@ def test_prose_and_code_survive(text: str):
     assert redaction.redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a-" * 200_000 + "://",
+        "-----BEGIN PRIVATE KEY-----" * 20_000,
+        "token=" * 50_000,
+        "api_key=" * 50_000,
+        "bearer " * 50_000,
+        "k-" * 200_000,
+        "http://" * 50_000,
+        '"token"' + " " * 300_000,
+        "İ" * 300_000 + " token=hunter22",
+    ],
+)
+def test_no_text_takes_long(text: str):
+    """Each of these took minutes where time grew with the square of the length, and held up a host meanwhile."""
+    assert "hunter22" not in redaction.redact(text)
+
+
+def test_in_a_long_text_secrets_are_found_wherever_they_stand(monkeypatch: pytest.MonkeyPatch):
+    secret = "password=hunter22 Bearer eyJhbGciOiJIUzI1NiJ9.e30 https://user:hunter22@example.com "
+    whole = "-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----"
+    for length in range(40, 140):
+        monkeypatch.setattr(redaction, "_PIECE", length)
+        assert redaction.redact(f"prose {secret} prose {whole} prose") == (
+            "prose password=[redacted] Bearer [redacted] https://user:[redacted]@example.com  prose [redacted] prose"
+        )
+
+
+def test_a_secret_within_another_leaves_nothing_of_both():
+    text = "secret=-----BEGIN PRIVATE KEY-----\nMIIBVQ\n-----END PRIVATE KEY----- end"
+    assert redaction.redact(text) == "secret=[redacted] end"
+
+
 def test_known_values_are_found_in_any_clothes(cast: Cast):
     secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
     clothes = [VALUE, quote(VALUE, safe=""), base64.b64encode(VALUE.encode()).decode()]
