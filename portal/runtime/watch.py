@@ -3,7 +3,7 @@
 django-q2 (1.11) can go deaf: a worker killed while it waits for work takes the lock of its cluster's queue with it, and
 the cluster never works again, though all its processes live (django-q/django-q2#23, #339). So:
 
-- engine: its hosts write heartbeats. None fresh while runs are due means deaf.
+- engine: its hosts write heartbeats. No living one has shown any for a minute, while runs are due: that means deaf.
 - jobs: the cluster says when a worker died, and that may have made it deaf. Besides, work that waits beyond the longest
   time a task may take, while none is taken, means deaf.
 - web: it must answer.
@@ -27,7 +27,10 @@ from portal.runtime.leftovers import members
 from portal.runtime.service import Service
 
 EVERY = 5.0  # seconds between looks
-STALE = 20  # seconds after which a heartbeat is old
+STALE = 20  # seconds that a run is due before anybody is blamed
+# Seconds without a heartbeat after which a host whose process lives counts as hung. Not sooner: where a machine is busy
+# with something else, killing hosts that are only slow would make more work of it, and never an end.
+HUNG = 60
 GRACE = 45.0  # seconds a fresh cluster gets before it is judged
 JOBS_LONGEST = 360  # seconds: Q_CLUSTER's timeout of a job, and a minute
 WEB_SILENT = 12  # looks without an answer: a minute
@@ -42,7 +45,7 @@ SUDDEN_DEATH = re.compile(r"reincarnated (worker|monitor|pusher) \S+ after (sudd
 ENGINE_DEAF = """
     SELECT NOT EXISTS (SELECT 1 FROM orchestration_enginehost
                        WHERE hostname = %(hostname)s AND pid = ANY(%(pids)s) AND ended_at IS NULL
-                         AND heartbeat_at > clock_timestamp() - make_interval(secs => %(stale)s))
+                         AND heartbeat_at > clock_timestamp() - make_interval(secs => %(hung)s))
            AND EXISTS (SELECT 1 FROM orchestration_run
                        WHERE due_at < clock_timestamp() - make_interval(secs => %(stale)s))
 """
@@ -107,7 +110,7 @@ class Watch:
 
     def _hosts(self) -> dict[str, Any]:
         processes = members(self._engine.pid) if self._engine.pid else []
-        return {"hostname": socket.gethostname(), "pids": [p.pid for p in processes], "stale": STALE}
+        return {"hostname": socket.gethostname(), "pids": [p.pid for p in processes], "stale": STALE, "hung": HUNG}
 
 
 async def _holds(connection: psycopg.AsyncConnection[Any], question: LiteralString, facts: dict[str, Any]) -> bool:

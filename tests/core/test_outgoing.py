@@ -369,3 +369,14 @@ async def test_a_body_can_be_streamed_and_posted(open_canary: Canary):
 )
 def test_what_counts_as_public(address: str, public: bool):
     assert outgoing.is_public(ipaddress.ip_address(address)) is public
+
+
+def test_the_authorities_are_read_once(open_canary: Canary, monkeypatch: pytest.MonkeyPatch):
+    outgoing.sync_client().close()
+
+    def again(**_: object) -> None:
+        raise AssertionError("20 ms in which a host's loop does nothing else")
+
+    monkeypatch.setattr(httpx, "create_ssl_context", again)
+    outgoing.sync_client().close()
+    assert outgoing.client()

@@ -21,7 +21,7 @@ MACHINE, PIDS = "here", [101, 102]
 
 def engine_is_deaf() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(watch.ENGINE_DEAF, {"hostname": MACHINE, "pids": PIDS, "stale": watch.STALE})
+        cursor.execute(watch.ENGINE_DEAF, {"hostname": MACHINE, "pids": PIDS, "stale": watch.STALE, "hung": watch.HUNG})
         return bool(cursor.fetchone()[0])
 
 
@@ -49,7 +49,15 @@ def test_an_engine_without_work_is_not_deaf() -> None:
 
 def test_an_engine_without_a_heartbeat_is_deaf_when_a_run_is_due(due_run: Run) -> None:
     assert engine_is_deaf()
-    host(seconds_ago=60)
+    host(seconds_ago=90)
+    assert engine_is_deaf()
+
+
+def test_a_host_that_is_only_slow_is_not_killed(due_run: Run) -> None:
+    host(seconds_ago=40)
+    assert not engine_is_deaf()
+    host(seconds_ago=40, pid=999)  # its process is gone
+    EngineHost.objects.filter(pid=101).delete()
     assert engine_is_deaf()
 
 

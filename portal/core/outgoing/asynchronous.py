@@ -10,6 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from portal.core.outgoing import tls
 from portal.core.outgoing.addresses import allowed_host, checked, with_last
 from portal.core.outgoing.errors import AddressRefused
 from portal.core.outgoing.limits import Body, Guard, as_httpx, core_request
@@ -18,9 +19,7 @@ from portal.core.outgoing.limits import Body, Guard, as_httpx, core_request
 class AsyncTransport(httpx.AsyncBaseTransport):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_AsyncBackend()
-        )
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=tls.context(), network_backend=_AsyncBackend())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:

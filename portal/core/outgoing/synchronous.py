@@ -10,6 +10,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from portal.core.outgoing import tls
 from portal.core.outgoing.addresses import allowed_host, checked, with_last
 from portal.core.outgoing.errors import AddressRefused
 from portal.core.outgoing.limits import Body, Guard, as_httpx, core_request
@@ -21,9 +22,7 @@ _ends: ContextVar[float] = ContextVar("outgoing_ends")
 class SyncTransport(httpx.BaseTransport):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_SyncBackend()
-        )
+        self._pool = httpcore.ConnectionPool(ssl_context=tls.context(), network_backend=_SyncBackend())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
