@@ -56,9 +56,6 @@ class SlugTaken(Conflict):
         super().__init__(f"There is a workflow “{slug}” already.", code="slug_taken")
 
 
-# Checking
-
-
 # Changing
 
 
