@@ -19,9 +19,9 @@ from portal.core.actors import Actor
 from portal.core.models import Organisation
 from portal.core.services import audit
 
-ROOTS = 100
+ROOTS = 50
 """Trees that a batch looks at."""
-EVENTS = 20_000
+EVENTS = 10_000
 """A batch ends with the run that takes it over so many events: about a second."""
 BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 ACTOR = Actor(user=None, label="retention policy", channel="engine")

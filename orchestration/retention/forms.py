@@ -24,20 +24,20 @@ class PolicyForm(forms.Form):
     """Rule 0 is what counts for all runs; the rows are the rules behind it, in their order."""
 
     archive_after_days = forms.IntegerField(
-        label="Archive after",
+        label="Archive after days",
         required=False,
         min_value=1,
         max_value=MOST_DAYS,
         widget=forms.NumberInput(attrs=_DAYS),
-        help_text="Days after a run has ended. It stays readable and takes a fraction of the space.",
+        help_text="Counted from the end of a run. It stays readable and takes a fraction of the space.",
     )
     delete_after_days = forms.IntegerField(
-        label="Delete after",
+        label="Delete after days",
         required=False,
         min_value=1,
         max_value=MOST_DAYS,
         widget=forms.NumberInput(attrs=_DAYS),
-        help_text="Days after a run has ended. It is gone for good; the audit ledger stays.",
+        help_text="Counted from the end of a run. It is gone for good; the audit ledger stays.",
     )
 
     def __init__(self, organisation: Organisation, *, data: Any = None, rules: Sequence[Rule] = ()) -> None:
@@ -59,8 +59,8 @@ class PolicyForm(forms.Form):
         return [
             _choice("workflow", "Workflow", slugs),
             _choice("status", "Ended", statuses),
-            Column("archive_after_days", "Archive after days", "integer", False, "number"),
-            Column("delete_after_days", "Delete after days", "integer", False, "number"),
+            Column("archive_after_days", "Archive (days)", "integer", False, "number"),
+            Column("delete_after_days", "Delete (days)", "integer", False, "number"),
         ]
 
     def rules(self) -> list[Rule]:

@@ -42,7 +42,7 @@ def policy(request: HtmxRequest, org: str) -> HttpResponse:
     context = {
         "form": form,
         "holds": queries.standing(request.organisation),
-        **_preview(request, rules if not form.is_bound else None),
+        **_preview(request, form, rules if not form.is_bound else None),
     }
     return render(request, "retention/policy.html", context, status=422 if form.is_bound else 200)
 
@@ -52,7 +52,7 @@ def policy(request: HtmxRequest, org: str) -> HttpResponse:
 def preview(request: HtmxRequest, org: str) -> HttpResponse:
     """What the form as it stands would do now; nothing is saved."""
     form = PolicyForm(request.organisation, data=request.POST)
-    return render(request, "retention/_preview.html", _preview(request, _checked(request, form)))
+    return render(request, "retention/_preview.html", _preview(request, form, _checked(request, form)))
 
 
 def _checked(request: HtmxRequest, form: PolicyForm) -> list[Rule] | None:
@@ -67,9 +67,11 @@ def _checked(request: HtmxRequest, form: PolicyForm) -> list[Rule] | None:
     return form.rules()
 
 
-def _preview(request: HtmxRequest, rules: Sequence[Rule] | None) -> dict[str, Any]:
+def _preview(request: HtmxRequest, form: PolicyForm, rules: Sequence[Rule] | None) -> dict[str, Any]:
+    """rules None: the form is wrong, and says how."""
     if rules is None:
-        return {"preview": None}
+        wrong = [(form.fields[name].label, error) for name, errors in form.errors.items() for error in errors]
+        return {"preview": None, "faults": [f"{label}: {error}" for label, error in wrong]}
     archived = [rule.archive_after_days for rule in rules if rule.archive_after_days]
     return {
         "preview": queries.preview(request.organisation, rules),

@@ -80,7 +80,7 @@ def test_a_wrong_policy_says_where_and_changes_nothing(
     assert answer.status_code == 422 and said in answer.text
     assert not RetentionRule.objects.exists()
     preview = client.post(address(cast, "retention:preview"), {**FORM, **changes}, headers=HTMX)
-    assert preview.status_code == 200 and "not right yet" in preview.text
+    assert preview.status_code == 200 and "not right yet" in preview.text and said in preview.text
 
 
 def test_before_saving_it_says_what_it_would_do_now(client: Client, cast: Cast) -> None:
