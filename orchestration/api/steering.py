@@ -15,6 +15,7 @@ from orchestration.api.run_requests import Reason
 from orchestration.engine.ids import Path, path_of, path_text
 from orchestration.models import Run, WorkflowVersion
 from orchestration.services import rerun
+from orchestration.services.retrying import retry_plan
 from orchestration.services.starting import NotPublished
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
 from orchestration.services.steering.variables import change_variables
@@ -120,6 +121,27 @@ class RerunPlanOut(Schema):
     again: list[StepOut]
     left_out: list[str]
     variables: dict[str, Any]
+
+
+class RetriedStepOut(Schema):
+    node: str
+    path: str
+    before: str = Field(description="Its status.")
+    undone: bool = Field(description="It was undone, or stands on what was: it begins from nothing.")
+    effect: str = Field(description="What it does to the outside world; empty if nothing.")
+    at_most_once: bool
+    calls: list[CallOut] = Field(description="Calls it made that took effect, or may have.")
+
+
+class RetryPlanOut(Schema):
+    reused: list[RetriedStepOut]
+    again: list[RetriedStepOut] = Field(description="What has not begun yet is not listed.")
+
+
+@router.post("/{uuid:run_id}/retry/plan", response=RetryPlanOut, summary="What a retry would reuse and do again")
+def plan_retry(request: HttpRequest, run_id: UUID) -> Any:
+    """Changes nothing; 409 with the state for a run that cannot be retried."""
+    return retry_plan(_controlled(request, run_id))
 
 
 @router.post("/{uuid:run_id}/steps/{node}/skip", response={202: RunSummary}, summary="Go on without a step")

@@ -230,7 +230,7 @@ def _steps(run: Run, of: Graph, plan: RerunPlan) -> list[Step]:
                     why=str(again[node].why) if node in again else "",
                     before=str(found.status if found else again[node].before),
                     first_time=bool(node in again and not again[node].attempts and not made.get(node)),
-                    effect=_effect(of.nodes[node].type),
+                    effect=effect_of(of.nodes[node].type),
                     at_most_once=of.nodes[node].delivery == "at_most_once",
                     calls=tuple(made.get(node, ())),
                     outputs=found.outputs if found else None,
@@ -247,7 +247,7 @@ def _depth(of: Graph, node: str) -> int:
     return depth
 
 
-def _effect(kind: str) -> str:
+def effect_of(kind: str) -> str:
     found = node_types().get(kind)
     return EFFECTS.get(kind, "asks a person" if found and found.asks_person else "")
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("<uuid:run_id>/pause/", runs.pause, name="pause"),
     path("<uuid:run_id>/resume/", runs.resume, name="resume"),
     path("<uuid:run_id>/retry/", runs.retry, name="retry"),
+    path("<uuid:run_id>/retry/plan/", runs.retry_plan, name="retry_plan"),
     path("<uuid:run_id>/hold/", retention.hold_run, name="hold"),
     path("<uuid:run_id>/rerun/", steering.rerun_from, name="rerun"),
     path("<uuid:run_id>/variables/", steering.variables, name="variables"),

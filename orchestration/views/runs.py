@@ -20,8 +20,8 @@ from orchestration.models import Run, RunEvent
 from orchestration.monitoring import downloads, large, queries, run_page, words
 from orchestration.queries import workflows
 from orchestration.queries.triggers import SOURCES
+from orchestration.services import retrying, values
 from orchestration.services import runs as service
-from orchestration.services import values
 from orchestration.views.values import streamed
 from portal.core import htmx
 from portal.core.access import can, member
@@ -143,6 +143,19 @@ def pause(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
 @member(Permission.RUNS_CONTROL)
 def resume(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     return _control(request, run_id, service.resume_run, "Resumed.")
+
+
+@require_GET
+@member(Permission.RUNS_CONTROL)
+def retry_plan(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
+    """What a retry would reuse and do again; the form on it posts to `retry`."""
+    run = access.run_for(request.organisation, run_id)
+    run_url = reverse("runs:detail", args=[request.organisation.slug, run_id])
+    try:
+        plan = retrying.retry_plan(run)
+    except UserError as error:
+        return htmx.say_and_go(request, run_url, error.message, "error")
+    return render(request, "runs/retry.html", {"run": run, "run_url": run_url, "plan": plan})
 
 
 @require_POST

@@ -13,10 +13,13 @@ from agents.services import AgentCard, VersionDraft, create_agent
 from orchestration.models import Effect, Run, RunEvent
 from orchestration.queries import effects as queries
 from orchestration.services import runs
+from orchestration.services.retrying import retry_plan
+from orchestration.services.runs import RunStateConflict
 from portal.core import effects, redaction
 from portal.core.actors import Actor
 from portal.core.models import Organisation
-from tests.driver import scripted
+from tests.driver import scripted as scripted_type
+from tests.driver.test_runs import scripted
 from tests.effects import Sink, effect, make_agent
 from tests.engine_host import EngineHost, event_types, make_definition, raw_connection, start, wait_until
 from tests.host_apart import host_apart, register_agents
@@ -217,14 +220,14 @@ def _beats_again(connection: Any, pid: int) -> bool:
 # -- from threads, and what is kept -----------------------------------------------------------------------------------
 
 
-class Noting(scripted.Scripted):
+class Noting(scripted_type.Scripted):
     """Makes a call from a thread, as agents that are plain functions do."""
 
     kind = "noting"
 
     async def execute(self, ctx: Any) -> Any:
         await asyncio.to_thread(self._work)
-        return scripted.Done(outputs={})
+        return scripted_type.Done(outputs={})
 
     def _work(self) -> None:
         secret = {"token": "sk-abcdefghijklmnopqrstuvwx", "text": "x" * 5000, "header": "Bearer abcdefgh12345678901"}
@@ -233,11 +236,11 @@ class Noting(scripted.Scripted):
 
 
 def test_from_a_thread_and_without_secrets(engine: EngineHost, organisation: Organisation) -> None:
-    scripted.base.register(Noting)
+    scripted_type.base.register(Noting)
     try:
         run = engine.wait_for(start(organisation, make_definition([{"id": "a", "type": "noting"}])))
     finally:
-        scripted.base._TYPES.pop("noting")
+        scripted_type.base._TYPES.pop("noting")
     (call,) = queries.calls(run)
     assert (call.kind, call.outcome, call.response, call.cost_usd) == ("mail", "ok", {"id": 7}, 0.25)
     assert call.idempotency_key == f"{run.pk}/a"
@@ -264,3 +267,23 @@ def test_what_would_be_reused_and_what_would_happen_again(
     again = queries.consequences(facts, queries.calls(run), lambda fact: True)
     assert [call.target for call in again.doubled] == [f"POST {sink.address}"]
     assert "NodeFailed b" in event_types(run)
+
+
+def test_a_retry_says_before_what_it_reuses_and_what_happens_again(
+    engine: EngineHost, organisation: Organisation, sink: Sink
+) -> None:
+    make_agent(organisation, sink.address)
+    booked = {**scripted("booked"), "compensate_with": "unbook"}
+    nodes = [scripted("first"), effect("call", 30, timeout_seconds=1), booked, scripted("unbook"), scripted("last")]
+    run = start(organisation, make_definition(nodes, ["first -> call", "call -> last"]))
+    with pytest.raises(RunStateConflict):
+        retry_plan(run)
+    engine.wait_for(run, "failed")
+    plan = retry_plan(run)
+    assert [step.node for step in plan.reused] == ["first"]
+    assert [(step.node, step.before, step.undone) for step in plan.again] == [
+        ("call", "failed", False),
+        ("booked", "succeeded", True),
+    ]
+    assert {call.target for step in plan.outside for call in step.calls} == {f"POST {sink.address}"}
+    assert run.signals.count() == 0

@@ -50,6 +50,8 @@ def test_a_failed_run_is_retried_and_followed_to_its_outputs(engine: EngineHost,
     nodes = [scripted("a", outputs={"n": 1}), scripted("b", crash="oh")]
     run = start(organisation, make_definition(nodes, ["a -> b"], outputs={"n": "{{ a.outputs.n }}"}))
     engine.wait_for(run, "failed")
+    plan = steer("retry", run, "--plan")
+    assert (plan["reused"], [step["step"] for step in plan["again"]]) == (["a"], ["b"])
     with pytest.raises(SystemExit) as ended:
         steer("retry", run, "--follow")
     assert ended.value.code == 1

@@ -126,3 +126,15 @@ def test_a_rerun_shows_its_plan_and_starts_what_it_showed(operator: Client, run:
     text = operator.get(url(made, "detail") + "?step=a").content.decode()
     assert "Reused, not done again" in text and "A re-run of" in text
     assert str(made.pk)[:8] in operator.get(url(run, "detail")).content.decode()
+
+
+def test_a_retry_shows_first_what_it_does(run: Run, operator: Client, engine: EngineHost) -> None:
+    assert "cannot be retried" in operator.get(url(run, "retry_plan"), follow=True).content.decode()
+    runs.cancel_run(run=run, actor=Actor.command())
+    engine.wait_for(run, "cancelled")
+    assert url(run, "retry_plan") in operator.get(url(run, "detail")).content.decode()
+    page = operator.get(url(run, "retry_plan")).content.decode()
+    assert page.index("Happens again") < page.index(">b<") < page.index("Reused") < page.index(">a<")
+    assert run.signals.filter(kind="retry").count() == 0
+    operator.post(url(run, "retry"))
+    engine.wait_for(run, "waiting")

@@ -1,7 +1,7 @@
 """`manage.py steer ACTION RUN [...]`: what the run's page and the API do to a run, on the command line.
 
     steer show RUN                                          how it stands, and why it does not move
-    steer pause | resume | cancel [--undo] | retry RUN      the run as a whole
+    steer pause | resume | cancel [--undo] | retry [--plan] RUN
     steer skip | override | retry-step RUN STEP             one step; --path 0.3 names an iteration
     steer variables RUN --set NAME=VALUE
     steer move RUN [--version-number N] [--plan]            to another version; --plan changes nothing
@@ -28,6 +28,7 @@ from orchestration.engine.ids import path_of, path_text
 from orchestration.models import Run, WorkflowVersion
 from orchestration.monitoring import control, queries
 from orchestration.services import rerun, runs, starting
+from orchestration.services.retrying import retry_plan
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
@@ -63,6 +64,7 @@ class Command(BaseCommand):
             )
         for name in ("move", "rerun"):
             actions.choices[name].add_argument("--version-number", type=int, help="A published version.")
+        for name in ("retry", "move", "rerun"):
             actions.choices[name].add_argument("--plan", action="store_true", help="Only say what it would do.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -117,6 +119,17 @@ def _cancel(run: Run, options: Options, said: dict[str, Any]) -> Run:
     return runs.cancel_run(run=run, undo=options["undo"], **said)
 
 
+def _retry(run: Run, options: Options, said: dict[str, Any]) -> Run | dict[str, JSON]:
+    if not options["plan"]:
+        return runs.retry_run(run=run, **said)
+    plan = retry_plan(run)
+    return {
+        "reused": [step.name for step in plan.reused],
+        "again": [{"step": step.name, "effect": step.effect} for step in plan.again],
+        "may_happen_twice": [f"{step.name}: {call.target}" for step in plan.again for call in step.calls],
+    }
+
+
 def _override(run: Run, options: Options, said: dict[str, Any]) -> Run:
     outputs = cli.json_of(options["outputs"], "--outputs")
     return override_step(run=run, outputs=outputs, port=options["port"], **_step(options), **said)
@@ -166,7 +179,7 @@ _ACTIONS: dict[str, tuple[Action, str]] = {
     "pause": (lambda run, options, said: runs.pause_run(run=run, **said), "Begin nothing new."),
     "resume": (lambda run, options, said: runs.resume_run(run=run, **said), "Go on after a pause."),
     "cancel": (_cancel, "Stop what is under way, then end the run."),
-    "retry": (lambda run, options, said: runs.retry_run(run=run, **said), "Go on from what failed."),
+    "retry": (_retry, "Go on from what failed."),
     "skip": (lambda run, options, said: skip_step(run=run, **_step(options), **said), "Without a step."),
     "override": (_override, "Say what a step yields."),
     "retry-step": (
