@@ -77,7 +77,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
 
 /** A page that came back with errors: go to the first field that has one, if nothing on the page has the focus yet. */
 const invalid = document.querySelector("main [aria-invalid='true']");
-if (invalid && document.activeElement === document.body) {
+const refused = performance.getEntriesByType("navigation")[0]?.responseStatus >= 400;
+if (refused && invalid && document.activeElement === document.body) {
   invalid.closest("details")?.setAttribute("open", "");
   invalid.focus();
 }

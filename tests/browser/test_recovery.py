@@ -115,6 +115,7 @@ def test_a_failed_step_is_mended_and_tried_again(
     expect(page.get_by_text("This is not JSON")).to_be_visible()
     expect(settings).to_have_value("{ not json")
     expect(settings).to_have_attribute("aria-invalid", "true")
+    expect(settings).to_be_focused()
     expect(page.get_by_label("Comment")).to_have_value("The limit was raised")
     settings.fill(wanted)
     page.get_by_role("button", name="Try again with these").click()
