@@ -31,7 +31,7 @@ STALE = 20  # seconds that a run is due before anybody is blamed
 # Seconds without a heartbeat after which a host whose process lives counts as hung. Not sooner: where a machine is busy
 # with something else, killing hosts that are only slow would make more work of it, and never an end.
 HUNG = 60
-GRACE = 45.0  # seconds a fresh cluster gets before it is judged
+GRACE = 90.0  # seconds a fresh process gets before it is judged; a busy machine may need most of them to start one
 JOBS_LONGEST = 360  # seconds: Q_CLUSTER's timeout of a job, and a minute
 WEB_SILENT = 12  # looks without an answer: a minute
 # Looks in a row that find a cluster deaf: when the database was away for long, the first may come before any host has
