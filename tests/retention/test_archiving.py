@@ -163,6 +163,16 @@ def test_all_rows_come_back_as_they_were(run: Run, organisation: Organisation) -
     assert rows_of(run) == before and run.archived_at is None and not RunArchive.objects.exists()
 
 
+def test_its_stream_is_told_from_any_number(client: Client, organisation: Organisation) -> None:
+    old = ended(organisation)
+    archive(organisation, old)
+    token = bearer(make_token(organisation, make_member(organisation, "viewer")))
+    for after, numbers in ((0, [b"id: 1", b"id: 2"]), (1, [b"id: 2"]), (2, [])):
+        told = _streamed(client.get(f"/api/v1/runs/{old.pk}/stream?after={after}", headers=token))
+        assert [line for line in told.splitlines() if line.startswith(b"id: ")] == numbers
+        assert b"event: end" in told
+
+
 def test_large_values_stay_named(run: Run, organisation: Organisation) -> None:
     uses = ValueUse.objects.filter(run=run).count()
     assert uses
