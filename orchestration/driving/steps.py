@@ -303,7 +303,8 @@ class Steps:
         try:
             async with asyncio.timeout(seconds) as limit:
                 result = await work()
-            return self._event(kind, key, result)
+            made = [result.outputs, result.variables, result.shared] if isinstance(result, Done) else None
+            return await self.values.keep(made, lambda values: self._event(kind, key, result, values))
         except TimeoutError as error:
             if limit.expired():
                 return AttemptFailed(
@@ -335,7 +336,7 @@ class Steps:
         given = [spec.timeout_seconds, max(0.0, self.clock.seconds_until(last)) if last else None]
         return min((seconds for seconds in given if seconds is not None), default=None)
 
-    def _event(self, kind: NodeType, key: Key, result: Result) -> NodeEvent:
+    def _event(self, kind: NodeType, key: Key, result: Result, values: RunValues) -> NodeEvent:
         """Raises NodeFailure for what is not JSON or too large."""
         node, path = key
         now = self.clock.now()
@@ -347,18 +348,18 @@ class Steps:
                     at=now,
                     node=node,
                     path=path,
-                    outputs=self.values.kept(outputs),
+                    outputs=values.kept(outputs),
                     port=port,
-                    usage=self.values.kept_report(usage),
-                    variables=self.values.kept_members(variables) if variables else None,
-                    shared=self.values.kept_members(shared) if shared else None,
+                    usage=values.kept_report(usage),
+                    variables=values.kept_members(variables) if variables else None,
+                    shared=values.kept_members(shared) if shared else None,
                 )
             case Wait(reason=reason, until=until, data=data):
                 return NodeWaiting(
-                    at=now, node=node, path=path, reason=reason, until=until, data=self.values.kept_report(data)
+                    at=now, node=node, path=path, reason=reason, until=until, data=values.kept_report(data)
                 )
             case OpenLoop(items=items, limit=limit, most=most) if kind.container:
-                kept = self.values.kept_items(list(items))
+                kept = values.kept_items(list(items))
                 return LoopOpened(at=now, node=node, path=path, items=kept, limit=limit, most=most)
         raise TypeError(f"{kind.kind} answered {type(result).__name__}, which is not for it to answer")
 
@@ -396,7 +397,8 @@ class Steps:
         try:
             if output:
                 seen = await self._whole(scope, lambda: references_of_late(output))
-                result = self.values.kept(evaluate_late(output, seen), inline_bytes=inline_bytes)
+                said = evaluate_late(output, seen)
+                result = await self.values.keep(said, lambda values: values.kept(said, inline_bytes=inline_bytes))
         except (ExpressionError, NodeFailure) as found:
             error = _error_json(found, "The result of the iteration: ")
         return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, error=error)
@@ -413,7 +415,8 @@ class Steps:
         wanted = dict(self.state.graph.outputs)
         try:
             seen = await self._whole(Scope(self.state, self.facts, (None, ())), lambda: references_in(wanted))
-            outputs = self.values.kept(resolve(wanted, seen))
+            said = resolve(wanted, seen)
+            outputs = await self.values.keep(said, lambda values: values.kept(said))
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=_error_json(found, "The outputs of the workflow: "))
         return RunCompleted(at=now, outputs=outputs)

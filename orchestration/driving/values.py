@@ -5,6 +5,7 @@ Most runs have none, and then nothing here costs more than a look at a length.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ Place = tuple[str | int, ...]
 ITEMS_BYTES = 4 * 1024 * 1024
 """What the items, and about what the results, of one loop may hold inline."""
 LEAST_INLINE_BYTES = 1024
+MUCH_BYTES = 2 * 1024 * 1024
 LONGEST_TEXT_BYTES = 1024 * 1024
 """Of a title or a message that a waiting or failing node shows: these stay texts."""
 
@@ -36,8 +38,21 @@ class RunValues:
 
     def __init__(self, keeper: Keeper, facts: RunFacts) -> None:
         self.involved = False
+        self._facts = facts
         self._keeper, self._run, self._organisation = keeper, facts.id, facts.organisation_id
         self._unwritten: dict[str, Value] = {}
+
+    async def keep(self, value: JSON, work: Callable[[RunValues], Kept]) -> Kept:
+        """`work(values)` keeps what is made of `value`. Of much in a thread, for which the host's other runs, and its
+        signs of life, do not wait. Raises what `work` raises.
+        """
+        if not is_much(value):
+            return work(self)
+        apart = RunValues(self._keeper, self._facts)
+        made = await asyncio.to_thread(work, apart)
+        self._unwritten |= apart._unwritten
+        self.involved = self.involved or apart.involved
+        return made
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
@@ -216,6 +231,22 @@ class Overlay(Mapping[str, JSON]):
 def inline_bytes_of_results(iterations: int) -> int:
     """The more iterations, the less each result may hold inline."""
     return max(LEAST_INLINE_BYTES, min(INLINE_BYTES, ITEMS_BYTES // max(1, iterations)))
+
+
+def is_much(value: JSON) -> bool:
+    """More than some MiB of JSON, roughly. Looks at no more of it than it takes to know."""
+    left, waiting = MUCH_BYTES, [value]
+    while waiting and left > 0:
+        match waiting.pop():
+            case str() as text:
+                left -= len(text)
+            case dict() as members:
+                left -= 16 * len(members)
+                waiting.extend(members.values())
+            case list() | tuple() as items:
+                left -= 8 * len(items)
+                waiting.extend(items)
+    return left <= 0
 
 
 @dataclass(slots=True)

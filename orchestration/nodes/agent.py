@@ -41,6 +41,16 @@ class Grants(BaseModel):
             raise ValueError(fault)
         return patterns
 
+    @field_validator("write", mode="before")
+    @classmethod
+    def _says_what(cls, write: JSON) -> JSON:
+        if isinstance(write, list | tuple):
+            raise ValueError(
+                'context.write says what goes into each key: {"summary": "{{ outputs.summary }}"}. Keys that a '
+                "function writes by itself are listed in may_write"
+            )
+        return write
+
     @field_validator("write")
     @classmethod
     def _keys(cls, write: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from agents.errors import AgentError
 from agents.invocation import AgentReply, AgentRequest, invoke
 from agents.kinds.base import agent_kind, config_faults
+from agents.sharing import SharedContext
 from agents.snapshots import AgentSnapshot
 from portal.core.actors import Actor
 from portal.core.in_threads import in_database
@@ -81,6 +82,17 @@ async def test_templates_keep_types_and_encode_addresses(org, endpoint: Endpoint
     (asked,) = endpoint.asked
     assert asked.path == "/customers/a%2Fb%3Fc?lang=d+e" or asked.path == "/customers/a%2Fb%3Fc?lang=d%20e"
     assert asked.body == {"tags": ["x", "y"], "note": "About a/b?c", "fixed": [1, None]}
+
+
+async def test_what_is_granted_of_the_shared_context_is_a_member_of_the_body(org, endpoint: Endpoint):
+    shared = SharedContext({"customer": {"name": "Acme"}, "draft/1": "text"}, (), "crm")
+    await ask(org, {"url": endpoint.address}, {"name": "Ada", "shared_context": "an input of that name"}, shared=shared)
+    assert endpoint.asked[-1].body == {"name": "Ada", "shared_context": dict(shared)}
+    await ask(org, {"url": endpoint.address}, {"name": "Ada"}, shared=SharedContext({}, (), "crm"))
+    assert endpoint.asked[-1].body == {"name": "Ada"}, "nothing is granted"
+    for config in ({"method": "GET"}, {"body": ["{{ input.name }}"]}):
+        await ask(org, {"url": endpoint.address, **config}, {"name": "Ada"}, shared=shared)
+        assert "Acme" not in json.dumps(endpoint.asked[-1].body), "there is no place for it"
 
 
 async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpoint: Endpoint):

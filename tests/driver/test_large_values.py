@@ -265,3 +265,36 @@ def test_the_cache_is_bounded_and_knows_its_own_texts(organisation: Organisation
 def test_results_of_long_loops_hold_less_inline() -> None:
     assert run_values.inline_bytes_of_results(1) == splitting.INLINE_BYTES
     assert run_values.inline_bytes_of_results(10_000) == 1024
+
+
+def test_the_host_shows_life_while_it_keeps_a_large_answer(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeping is done in a thread, and what it stores is not lost to what the run keeps meanwhile."""
+    monkeypatch.setattr(run_values, "MUCH_BYTES", 300_000)
+    begun, go_on, plain = threading.Event(), threading.Event(), run_values._plain
+
+    def slow(value: JSON) -> run_values.Plain:
+        if run_values.is_much(value) and threading.current_thread().name != "engine-host":
+            begun.set()
+            assert go_on.wait(20)
+        return plain(value)
+
+    monkeypatch.setattr(run_values, "_plain", slow)
+    large, smaller = "x" * 400_000, "y" * 100_000
+    definition = make_definition(
+        [
+            {"id": "much", "type": "transform", "settings": {"input": "{{ inputs.large + '!' }}"}},
+            {"id": "less", "type": "transform", "settings": {"input": "{{ inputs.smaller + '!' }}"}},
+        ],
+        outputs={"much": "{{ much.outputs.result }}", "less": "{{ less.outputs.result }}"},
+    )
+    run = start(organisation, definition, {"large": large, "smaller": smaller})
+    assert begun.wait(20)
+    engine.wait_for_node(run, "less")
+    other = make_definition([{"id": "a", "type": "set", "settings": {"variables": {"b": 1}}}])
+    engine.wait_for(start(organisation, other))
+    go_on.set()
+    engine.wait_for(run)
+    found = values.whole_of(organisation.pk, run.outputs)
+    assert found == {"much": large + "!", "less": smaller + "!"}

@@ -9,10 +9,12 @@ from agents.models import Agent
 from agents.python_callables import CallFacts
 from agents.services.drafts import VersionDraft
 from agents.services.registry import AgentCard, create_agent
+from orchestration.definition.validation import validate
 from orchestration.models import NodeRun, Run
 from orchestration.monitoring import sharing
 from portal.core.actors import Actor
 from portal.core.models import Organisation
+from tests.agents.endpoint import serving
 from tests.engine_host import EngineHost, make_definition, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,3 +170,34 @@ def test_large_values_are_shared_by_reference(engine: EngineHost, organisation: 
     run = engine.wait_for(start(organisation, definition, {"text": text}))
     assert SEEN[-1] == {"who": "b", "text": text}
     assert Run.objects.get(pk=run.pk).inputs["text"] == sharing.of_run(run, definition.body)[0].value
+
+
+def test_an_http_agent_reads_what_it_is_granted_and_its_answer_is_written(
+    engine: EngineHost, organisation: Organisation, settings: Any
+) -> None:
+    settings.OUTGOING_ALLOW = ["127.0.0.1"]
+    with serving() as endpoint:
+        endpoint.answer(body={"rating": "A"})
+        anything: dict[str, JSON] = {"type": "object", "properties": {}}
+        config = {"url": endpoint.address}
+        draft = VersionDraft(kind="http", config=config, input_schema=anything, output_schema=anything)
+        for slug in ("crm", "risk"):
+            create_agent(
+                organisation=organisation, slug=slug, card=AgentCard(name=slug), draft=draft, by=Actor.command()
+            )
+        definition = make_definition(
+            [
+                node("ask", "crm", {"write": {"rating": "{{ outputs.rating }}"}}),
+                node("judge", "risk", {"read": ["rating"]}),
+                node("stranger", "risk"),
+            ],
+            ["ask -> judge", "judge -> stranger"],
+        )
+        engine.wait_for(start(organisation, definition))
+    assert [asked.body.get("shared_context") for asked in endpoint.asked] == [None, {"rating": "A"}, None]
+
+
+def test_a_list_of_keys_to_write_is_refused_with_the_remedy() -> None:
+    definition = make_definition([node("a", context={"write": ["summary"]})])
+    (found,) = [p for p in validate(definition.body, agents={}) if p.place[-1] == "write"]
+    assert "outputs.summary" in found.message and "may_write" in found.message
