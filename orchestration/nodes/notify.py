@@ -149,7 +149,8 @@ def _write(connection: psycopg.Connection[Any], run: RunFacts, event: NodeSuccee
         tell(connection, notice, [row[0] for row in rows])
     addresses = [one["to"] for one in told["sent"] if one["channel"] == "email" and one.get("state") != "no address"]
     text = "\n\n".join(filter(None, (body, _absolute(link))))
-    summary = json.dumps({"subject": title[:100], **effects.fingerprint(text)})
+    held = None if is_configured() else json.dumps({"status": "held, as no mail server is configured"})
+    summary = json.dumps(effects.fingerprint([title, text]))
     for _, address in mail(connection, notice, addresses, text):
         connection.execute(
             ORDER,
@@ -161,6 +162,7 @@ def _write(connection: psycopg.Connection[Any], run: RunFacts, event: NodeSuccee
                 "target": address,
                 "key": key,
                 "request": summary,
+                "response": held,
             },
         )
 

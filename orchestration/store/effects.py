@@ -106,11 +106,12 @@ WHERE effect.run_id = %(run)s AND effect.node = n.node AND effect.path = n.path 
 
 ORDER = f"""
 INSERT INTO orchestration_effect (run_id, lease_token, serial, node, path, attempt, number, kind, target,
-                                  idempotency_key, request, began_at, outcome)
+                                  idempotency_key, request, began_at, outcome, response)
 SELECT run.id, run.lease_token, {LATER} + ordered.number, %(node)s::text, %(path)s::text,
        coalesce((SELECT attempts FROM orchestration_noderun WHERE run_id = run.id AND node = %(node)s::text
                                                               AND path = %(path)s::text), 1),
-       ordered.number, %(kind)s::text, %(target)s::text, %(key)s::text, %(request)s::jsonb, clock_timestamp(), ''
+       ordered.number, %(kind)s::text, %(target)s::text, %(key)s::text, %(request)s::jsonb, clock_timestamp(), '',
+       %(response)s::jsonb
 FROM orchestration_run AS run, LATERAL (
     SELECT count(*) + 1 AS number FROM orchestration_effect AS other
     WHERE other.run_id = run.id AND other.lease_token = run.lease_token AND other.serial >= {LATER}

@@ -81,6 +81,8 @@ def test_without_a_mail_server_the_answer_says_that_it_is_held(engine: EngineHos
     found = notify(engine, people, addresses=["ada@example.org"], channels=["email"])
     assert found.outputs["sent"] == [{"channel": "email", "to": "ada@example.org", "state": "held"}]
     assert Mail.objects.count() == 1
+    (call,) = effects.calls(found.run)
+    assert (call.outcome, call.response) == ("open", {"status": "held, as no mail server is configured"})
 
 
 def test_each_mail_is_in_the_runs_ledger_before_it_is_sent_and_after(
