@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from orchestration.models import OrganisationLimits, Run
-from orchestration.services import batches
+from orchestration.models import OrganisationLimits, Run, Trigger, TriggerFire
+from orchestration.services import batches, events, firing, schedules, starting
 from orchestration.services.limits import TooManyRuns
 from portal.core.actors import Actor
 from tests.engine_host import make_definition, start
 from tests.factories import bearer, make_member, make_organisation, make_token, make_user
+from tests.triggers import factories as triggers
 from tests.workflows import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,20 @@ def test_only_superusers_set_limits(client) -> None:
     answer = client.post(address, {"organisation": organisation.pk, "open_runs": 5, "runs_in_hand": ""})
     assert answer.status_code == 302
     assert OrganisationLimits.objects.get(organisation=organisation).open_runs == 5
+
+
+@pytest.mark.parametrize("kind", ["cron", "event"])
+def test_what_a_trigger_could_not_start_is_told_in_its_history(kind: str) -> None:
+    organisation = make_organisation("acme")
+    OrganisationLimits.objects.create(organisation=organisation, open_runs=1)
+    workflow = triggers.workflow(organisation)
+    trigger = triggers.trigger(workflow, kind, inputs={"order": "7"})
+    starting.start_workflow(workflow=workflow, inputs={"order": "1"}, actor=Actor.command(), source="api")
+    if kind == "cron":
+        Trigger.objects.filter(pk=trigger.pk).update(next_at=firing.database_now())
+        schedules.fire_due()
+    else:
+        events.publish(organisation=organisation, actor=Actor.command(), source="api", name="order.paid")
+    fired = TriggerFire.objects.get(trigger=trigger)
+    assert fired.outcome == "skipped" and "its limit" in fired.reason
+    assert Run.objects.count() == 1 and Trigger.objects.get().enabled
