@@ -11,6 +11,9 @@ limit (limit.py) measured beside each round, and the median of the ratios of eac
     latency     from the call that starts a run to its first step's body, and to the end of 2 steps: milliseconds;
                 started as the command line does, and by the API
     loop        10,000 iterations of one step: milliseconds an iteration, the first and the last 1,000
+    growth      how cost grows with size: layered graphs of 100, 500, 1,000 and 2,000 nodes (milliseconds a node); 10,
+                100 and 1,000 runs of 10 steps started together (milliseconds a step); a short run while 0, 1,000 and
+                10,000 others wait for a person
     memory      of the hosts' processes (PSS), in MB: at rest, with 1,000 runs that wait for a person, with 500 steps at
                 work; litellm is loaded
 
@@ -26,6 +29,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from tests.benchmarks import limit, works
 from tests.benchmarks.whole import Portal, whole_portal
@@ -109,11 +113,9 @@ def latency(portal: Portal, rounds: int) -> None:
     for how, start in (("command line", portal.start), ("API", portal.start_by_api)):
         first, end = [], []
         for _ in range(20 * rounds):
-            began = time.time()
-            run = start(workflow)
-            portal.wait([run], pause=0.005)
-            first.append((portal.step_began_at(run, "s0") - began) * 1000)
-            end.append((portal.ended_at([run]) - began) * 1000)
+            began, ended = _first_and_end(portal, start, workflow)
+            first.append(began)
+            end.append(ended)
         report(
             work=f"2 steps, started by {how}",
             unit="ms",
@@ -123,6 +125,14 @@ def latency(portal: Portal, rounds: int) -> None:
             end_p95=statistics.quantiles(end, n=20)[18],
             starts=len(first),
         )
+
+
+def _first_and_end(portal: Portal, start: Callable[[Any], UUID], workflow: JSON) -> tuple[float, float]:
+    """Milliseconds from the call to the first step's body, and to the run's end."""
+    began = time.time()
+    run = start(workflow)
+    portal.wait([run], pause=0.005)
+    return (portal.step_began_at(run, "s0") - began) * 1000, (portal.ended_at([run]) - began) * 1000
 
 
 def loop(portal: Portal, rounds: int) -> None:
@@ -145,6 +155,33 @@ def loop(portal: Portal, rounds: int) -> None:
     report(
         work="loop of 10,000", unit="ms an iteration", first_1000=first_ms, last_1000=last_ms, growth=round(ratio, 2)
     )
+
+
+def growth(portal: Portal, rounds: int) -> None:
+    for count in (2, 10, 20, 40):
+        body = works.layers(count, 50)
+        took = statistics.median(makespan(portal, body) for _ in range(rounds))
+        report(work=f"graph of {count * 50:,} nodes", unit="ms a node", engine=took * 1000 / (count * 50))
+    workflow = portal.workflow(works.chain(10))
+    for count in (10, 100, 1000):
+        took = statistics.median(_together(portal, workflow, count) for _ in range(rounds))
+        report(work=f"{count:,} runs of 10 steps together", unit="ms a step", engine=took * 1000 / (count * 10))
+    waiting, short = portal.workflow(works.waiting()), portal.workflow(works.chain(2))
+    there = 0
+    for count in (0, 1_000, 10_000):
+        while there < count:
+            runs = portal.start_batch(waiting, min(1000, count - there))
+            _until(portal, "status = 'waiting' AND host_id IS NULL", runs, len(runs))
+            there += len(runs)
+        took = statistics.median(_first_and_end(portal, portal.start, short)[1] for _ in range(20 * rounds))
+        report(work=f"2 steps while {count:,} runs wait", unit="ms", end_p50=took)
+
+
+def _together(portal: Portal, workflow: JSON, count: int) -> float:
+    began = time.time()
+    runs = portal.start_batch(workflow, count)
+    portal.wait(runs)
+    return portal.ended_at(runs) - began
 
 
 def memory(portal: Portal, rounds: int) -> None:
@@ -185,6 +222,7 @@ WORKS: dict[str, Callable[[Portal, int], None]] = {
     "layers": layers,
     "latency": latency,
     "loop": loop,
+    "growth": growth,
     "memory": memory,
 }
 

@@ -40,13 +40,25 @@ _WITH_NODE: frozenset[type[Event]] = frozenset(
 )
 
 
+def _default(spec: dataclasses.Field[Any]) -> Any:
+    if spec.default_factory is not dataclasses.MISSING:
+        return spec.default_factory()
+    return spec.default
+
+
+_IN_DATA: dict[type[Event], tuple[tuple[str, Any], ...]] = {
+    kind: tuple((spec.name, _default(spec)) for spec in specs if spec.name not in _NOT_IN_DATA)
+    for kind, specs in _FIELDS.items()
+}
+"""Names and defaults."""
+
+
 def to_row(event: Event) -> Row:
     data: dict[str, JSON] = {}
-    for spec in _FIELDS[type(event)]:
-        value = getattr(event, spec.name)
-        if spec.name in _NOT_IN_DATA or value == _default(spec):
-            continue
-        data[spec.name] = value.isoformat() if isinstance(value, datetime) else value
+    for name, default in _IN_DATA[type(event)]:
+        value = getattr(event, name)
+        if value != default:
+            data[name] = value.isoformat() if isinstance(value, datetime) else value
     path = getattr(event, "path", ())
     return Row(type(event).__name__, event.at, getattr(event, "node", ""), path_text(path), data)
 
@@ -68,9 +80,3 @@ def from_row(row: Row) -> Event:
         if unknown:
             raise UnknownEvent(f"the field {unknown[0]} of {row.type}") from None
         raise
-
-
-def _default(spec: dataclasses.Field[Any]) -> Any:
-    if spec.default_factory is not dataclasses.MISSING:
-        return spec.default_factory()
-    return spec.default
