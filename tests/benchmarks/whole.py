@@ -35,7 +35,9 @@ class Portal:
         self._admin = User.objects.get(username="admin")
         self._workflows: dict[str, Any] = {}
         self._make_agent()
-        self.client = httpx.Client(base_url=process.address, headers={"Authorization": f"Bearer {self._token()}"})
+        self.client = httpx.Client(
+            timeout=60, base_url=process.address, headers={"Authorization": f"Bearer {self._token()}"}
+        )
 
     @property
     def database_url(self) -> str:
