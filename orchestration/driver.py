@@ -1,9 +1,8 @@
 """Driving one run: *ask the planner; write down what is begun; do it; write down what happened; ask again.*
 
 There is no barrier: a branch goes on as soon as its own inputs are there, and what ends while a commit is under way is
-in the next one. What an older lease began and never ended is
-an abandoned attempt; the planner decides about it as about any failure. A lost lease is an exception: stop, write
-nothing.
+in the next one. What an older lease began and never ended is an abandoned attempt; the planner decides about it as
+about any failure. A lost lease is an exception: stop, write nothing.
 """
 
 from __future__ import annotations
@@ -99,9 +98,12 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
                 if rest.too_new:
                     raise rest.too_new
                 return None
+        full = (
+            not settled and not pen.free and not turn.empty
+        )  # there is more, but the next piece must be written first
         if pen.letting_go or (not pen.free and loaded.snapshots.due(turn.state)):
             await pen.wait()  # nothing may come to be true meanwhile
-        elif settled or not (pen.free or turn.empty):
+        elif settled or full:
             turn.apply(await running.next(_seconds_to_next(steps, places)))
         if written := pen.take():
             tools.clock.heard(written.at)

@@ -119,10 +119,9 @@ class Host:
     async def work(self) -> None:
         """Drive runs until the shift is over. Raises Buried if others took this host for dead."""
         registration = await Registration.begin()
-        self.host_id = registration.host_id
         self._live = Live()
-        self._desk = await Desk.open(self.host_id)
-        self._writer = Writer(self.host_id, committed=self._committed)
+        self._desk = await Desk.open(registration.host_id)
+        self._writer = Writer(registration.host_id, committed=self._committed)
         self._clock = DatabaseClock(registration.at)
         self._dispatcher = Dispatcher(self._desk, self._draining)
         self._keeper = Keeper()
@@ -130,6 +129,7 @@ class Host:
             self._desk, self._writer, self._clock, self._live, self._draining, self._keeper, self._places, self._spawn
         )
         self._writer.start()
+        self.host_id = registration.host_id
         log.info("host begins", host=self.host_id)
         duties = [
             asyncio.create_task(duty, name=name)

@@ -171,12 +171,12 @@ class RunValues:
         except (ValueGone, TooMuchAtOnce) as error:
             raise NodeFailure(str(error), code=error.code) from error
 
-    async def scope(self, scope: Mapping[str, JSON], references: Iterable[Reference]) -> Mapping[str, JSON]:
-        """`scope` with everything whole that these references read, and nothing else loaded. Raises NodeFailure."""
+    async def seen(self, scope: Mapping[str, JSON], read: Callable[[], Iterable[Reference]]) -> Mapping[str, JSON]:
+        """`scope` with everything whole that is read, and nothing else loaded. Raises NodeFailure."""
         if not self.involved:
             return scope
         roots: dict[str, JSON] = {}
-        for reference in references:
+        for reference in read():
             if reference.root in scope:
                 value = roots[reference.root] if reference.root in roots else scope[reference.root]
                 roots[reference.root] = await self._along(value, reference.path)
