@@ -1,4 +1,7 @@
-"""Hosts as tasks of django-q2: what a worker does besides (`cluster.py`), and its shift (`shift.py`)."""
+"""The parts of a host: what it has in hand (`hands`) and takes (`claiming`), its care for others (`sweeping`).
+
+And hosts as tasks of django-q2: what a worker does besides (`cluster`), and its shift (`shift`).
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_signal_is_taken_in_once_although_its_commit_takes_long(
         wait_until(lambda: _commits_wait(), 10, "the commit of the pause to be under way")
         runs.resume_run(run=_as_paused(run), actor=Actor.command())
         for _ in range(5):
-            engine.call(lambda host: host._poke_all())
+            engine.call(lambda host: host._hands.poke_all())
     engine.wait_for(run, "running")
     wait_until(lambda: "RunResumed" in event_types(run), 10, "the run to be resumed")
     assert event_types(run) == ["RunStarted", "NodeStarted a", "RunPaused", "RunResumed"]
