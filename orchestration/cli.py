@@ -105,13 +105,14 @@ def follow(run: Run, say: Callable[[str], object], *, after: int = 0) -> Run:
 def _follow(run: Run, say: Callable[[str], object], seq: int) -> Run:
     names = {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
     while True:
+        goes_on = _is_told_to_go_on(run)  # before the run is read: a wish may be carried out in between
         run.refresh_from_db()
         for event in history.event_rows(run, after=seq):
             seq = event.seq
             line = _line(event, names)
             if line:
                 say(line)
-        if run.ended and seq >= run.last_seq and not _is_told_to_go_on(run):
+        if run.ended and seq >= run.last_seq and not goes_on:
             return run
         time.sleep(POLL_SECONDS)
 
