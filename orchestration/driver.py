@@ -92,15 +92,15 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
         if pen.free:
             let_go = _let_go(steps, seen, places) if settled and not rest.is_set() else None
             if not turn.empty or let_go:
+                await running.begin()
                 await steps.values.write()
                 pen.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()), turn.take_recorded())
             elif rest.is_set() and not running:
                 if rest.too_new:
                     raise rest.too_new
                 return None
-        full = (
-            not settled and not pen.free and not turn.empty
-        )  # there is more, but the next piece must be written first
+        # there is more to be planned, but so much behind a busy pen must be written first
+        full = not settled and not pen.free and not turn.empty
         if pen.letting_go or (not pen.free and loaded.snapshots.due(turn.state)):
             await pen.wait()  # nothing may come to be true meanwhile
         elif settled or full:

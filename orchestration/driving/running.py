@@ -23,6 +23,7 @@ class Running:
         self._ended: list[NodeEvent] = []
         self._wake = asyncio.Event()
         self._bug: BaseException | None = None
+        self._fresh = False
         self.poked = False
 
     def __len__(self) -> int:
@@ -33,7 +34,14 @@ class Running:
         """An attempt; `work` ends with the event that says how it went."""
         task = asyncio.get_running_loop().create_task(work, name=key[0])
         self._tasks[key] = task
+        self._fresh = True
         task.add_done_callback(partial(self._done, key))
+
+    async def begin(self) -> None:
+        """Let what was just started make its first step, before the writer's thread wants the interpreter."""
+        if self._fresh:
+            self._fresh = False
+            await asyncio.sleep(0)
 
     def works(self, key: Key) -> bool:
         return key in self._tasks

@@ -24,6 +24,7 @@ from orchestration.engine.events import (
     RunStarted,
 )
 from orchestration.engine.ids import Key, NodeId, path_text
+from orchestration.engine.nodes import Node
 from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeRunState, RunState
 from orchestration.engine.statuses import NodeStatus
@@ -53,7 +54,8 @@ class Rows:
     def _clear(self) -> None:
         self.events: list[Event] = []
         self._progress = False
-        self._rows: dict[Key, NodeRunRow] = {}
+        self._touched: dict[Key, tuple[Node, NodeRunState]] = {}
+        """As they were when they were touched: the state drops bodies that have ended, a move drops nodes."""
         self._types: dict[str, str] = {}
         self._inputs: dict[Key, JSON] = {}
         self._usage: dict[Key, dict[str, JSON]] = {}
@@ -94,7 +96,7 @@ class Rows:
             self._total -= self._size(event.node) * (len(node_run.loop.items) - node_run.loop.started)
         if isinstance(event, NodeSucceeded | AttemptFailed) and event.usage:
             self._spend(key, event.usage)
-        self._rows[key] = self._row(key, node_run)
+        self._touch(key, node_run)
 
     def _size(self, loop: NodeId) -> int:
         return len(self.state.graph.flow.get(loop, ()))
@@ -109,7 +111,7 @@ class Rows:
             return
         self._ended += _ended(self.state)
         for key, node_run in self.state.nodes.items():
-            self._rows[key] = self._row(key, node_run)
+            self._touch(key, node_run)
 
     def _reopen(self, event: RunRetried) -> None:
         opened = reopened_by_retry(self.state)
@@ -118,7 +120,7 @@ class Rows:
         self._total += _known(self.state) - total
         self._ended += _ended(self.state) - ended
         for key in opened:
-            self._rows[key] = self._row(key, self.state.node(key))
+            self._touch(key, self.state.node(key))
 
     def _spend(self, key: Key, usage: dict[str, JSON]) -> None:
         sums = self._usage.setdefault(key, {})
@@ -127,9 +129,11 @@ class Rows:
         for name in _SUMMED:
             self._spent[name] += usage.get(name) or 0
 
-    def _row(self, key: Key, node_run: NodeRunState) -> NodeRunRow:
+    def _touch(self, key: Key, node_run: NodeRunState) -> None:
+        self._touched[key] = (self.state.graph.nodes[key[0]], node_run)
+
+    def _row(self, key: Key, spec: Node, node_run: NodeRunState) -> NodeRunRow:
         node, path = key
-        spec = self.state.graph.nodes[node]
         waiting = node_run.status in (NodeStatus.WAITING, NodeStatus.RETRYING)
         return NodeRunRow(
             node=node,
@@ -164,7 +168,7 @@ class Rows:
         )
 
     def node_runs(self) -> list[NodeRunRow]:
-        return list(self._rows.values())
+        return [self._row(key, spec, node_run) for key, (spec, node_run) in self._touched.items()]
 
 
 class Turn(Rows):

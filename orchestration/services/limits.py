@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import connection
 
@@ -41,13 +43,23 @@ class TooManyRuns(UserError):
 
 
 def make_room(organisation: Organisation, wanted: int = 1) -> None:
-    """Raises TooManyRuns when so many more runs are too many. Counts open runs by an index of their own.
+    """Raises TooManyRuns when so many more runs are too many."""
+    room(organisation, wanted)()
 
-    Callers at the same time may together exceed the limit by as many as they are: it keeps queues from growing without
-    bound, and nobody waits for a lock because of it.
+
+def room(organisation: Organisation, wanted: int = 1) -> Callable[[], None]:
+    """Ask whether there is room for so many more; calling the answer waits for it and raises TooManyRuns if not.
+
+    Open runs are counted by an index of their own. Callers at the same time may together exceed the limit by as many as
+    they are: it keeps queues from growing without bound, and nobody waits for a lock because of it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_ROOM, {"organisation": organisation.pk, "otherwise": settings.ENGINE_OPEN_RUNS})
-        limit, there = cursor.fetchone()
-    if there + wanted > limit:
-        raise TooManyRuns(limit)
+    cursor = connection.cursor()
+    cursor.execute(_ROOM, {"organisation": organisation.pk, "otherwise": settings.ENGINE_OPEN_RUNS})
+
+    def check() -> None:
+        with cursor:
+            limit, there = cursor.fetchone()
+        if there + wanted > limit:
+            raise TooManyRuns(limit)
+
+    return check

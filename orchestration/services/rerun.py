@@ -21,7 +21,7 @@ from orchestration.models import Definition, Run, WorkflowVersion
 from orchestration.nodes.base import node_types
 from orchestration.queries.effects import Call, calls
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import limits, runs, values
+from orchestration.services import runs, values
 from orchestration.services.steering.steps import check_outputs
 from orchestration.services.steering.variables import check_variables
 from portal.core.actors import Actor
@@ -169,7 +169,6 @@ def rerun_from(
     draft.run.origin = origin
     draft.run.origin_node = ",".join(wish.nodes)[:200]
     draft.run.beginning = _beginning(plan, edited.kept)
-    limits.make_room(origin.organisation)
     made = runs.insert(
         draft,
         actor,

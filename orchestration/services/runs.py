@@ -126,7 +126,6 @@ def start_run(
         kind=kind,
         trigger=trigger,
     )
-    limits.make_room(organisation)
     return insert(draft, actor)
 
 
@@ -201,25 +200,17 @@ def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JS
 
 
 def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
-    """Write the run down and ring. `facts` go into the audit entry. Raises IdempotencyConflict."""
+    """Write the run down and ring. `facts` go into the audit entry. Raises IdempotencyConflict, limits.TooManyRuns."""
     run = draft.run
     try:
-        with transaction.atomic(), rows.together():
-            fill = rows.insert(run)
-            audit.record(
-                organisation=run.organisation,
-                actor=actor,
-                verb="orchestration.run.started",
-                target=run,
-                data={
-                    "workflow": run.workflow.slug if run.workflow else None,
-                    "source": run.source,
-                    "kind": run.kind,
-                    **facts,
-                },
-            )
-            draft.write_values()
-            wakeups.ring(run.pk)
+        with transaction.atomic():
+            with rows.together():
+                check_room = limits.room(run.organisation)
+                fill = rows.insert(run)
+                _audit_start(run, actor, facts)
+                draft.write_values()
+                wakeups.ring(run.pk)
+            check_room()
             transaction.on_commit(tasks.ring_if_nobody_listens, robust=True)
             _tell(run)
     except IntegrityError:
@@ -230,6 +221,11 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
         return same_work(known, workflow=run.workflow, definition=definition, kind=run.kind, inputs=given)
     fill()
     return run
+
+
+def _audit_start(run: Run, actor: Actor, facts: dict[str, JSON]) -> None:
+    data = {"workflow": run.workflow.slug if run.workflow else None, "source": run.source, "kind": run.kind, **facts}
+    audit.record(organisation=run.organisation, actor=actor, verb="orchestration.run.started", target=run, data=data)
 
 
 def by_key(organisation: Organisation, key: str | None) -> Run | None:
