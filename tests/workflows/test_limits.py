@@ -1,11 +1,12 @@
 """No at the door: so many open runs of an organisation, and no more are taken in."""
 
 import json
+from typing import Any
 
 import pytest
 
 from orchestration.models import OrganisationLimits, Run, Trigger, TriggerFire
-from orchestration.services import batches, events, firing, schedules, starting
+from orchestration.services import batches, events, firing, limits, schedules, starting
 from orchestration.services.limits import TooManyRuns
 from portal.core.actors import Actor
 from tests.engine_host import make_definition, start
@@ -86,3 +87,26 @@ def test_what_a_trigger_could_not_start_is_told_in_its_history(kind: str) -> Non
     fired = TriggerFire.objects.get(trigger=trigger)
     assert fired.outcome == "skipped" and "its limit" in fired.reason
     assert Run.objects.count() == 1 and Trigger.objects.get().enabled
+
+
+def test_open_runs_are_not_counted_at_each_start_while_there_is_plenty_of_room(
+    settings: Any, django_assert_max_num_queries: Any
+) -> None:
+    organisation = make_organisation()
+    settings.ENGINE_OPEN_RUNS = 1000
+    limits.make_room(organisation)
+    with django_assert_max_num_queries(0):
+        limits.make_room(organisation, 700)
+    with django_assert_max_num_queries(1):
+        limits.make_room(organisation, 300)
+    settings.ENGINE_OPEN_RUNS = 10
+    with pytest.raises(TooManyRuns):
+        limits.make_room(organisation, 900)
+
+
+def test_near_the_limit_each_start_is_counted(settings: Any, django_assert_num_queries: Any) -> None:
+    organisation = make_organisation()
+    settings.ENGINE_OPEN_RUNS = 50
+    for _ in range(3):
+        with django_assert_num_queries(1):
+            limits.make_room(organisation)
