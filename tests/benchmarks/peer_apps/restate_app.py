@@ -121,7 +121,10 @@ async def main(programs: list[subprocess.Popen[bytes]], ports: tuple[int, int, i
     finally:
         for process in programs:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def serve_handlers(port: int) -> None:
