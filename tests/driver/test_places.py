@@ -65,10 +65,10 @@ def test_a_step_without_a_place_is_held_back_and_says_what_for(
     engine: EngineHost, organisation: Organisation, sink: Sink
 ) -> None:
     limited_agent(organisation, sink, 1)
-    definition = make_definition([effect("a", 2.0, timeout_seconds=3), scripted("free")])
+    definition = make_definition([effect("a", 3.0, timeout_seconds=20), scripted("free")])
     first = start(organisation, definition)
     engine.wait_for_node(first, "a", "running")
-    second = start(organisation, make_definition([effect("a", 1.5, timeout_seconds=2)]))
+    second = start(organisation, make_definition([effect("a", 0.2, timeout_seconds=2)]))
     wait_until(lambda: Place.objects.filter(run=second, granted_at=None).exists(), 10, "the second in the queue")
     assert "NodeStarted a" not in event_types(second)
     second.refresh_from_db()
