@@ -58,7 +58,7 @@ class Split:
         sizes = {name: _size(item) for name, item in value.items()}
         kept = {name: self._split(item, sizes[name]) for name, item in value.items()}
         sizes = {name: sizes[name] if kept[name] is value[name] else _size(kept[name]) for name in kept}
-        total = sum(len(name) + 4 + size for name, size in sizes.items())
+        total = 1 + sum(_size(name) + 2 + size for name, size in sizes.items())
         total = self._refer_largest(kept, sizes, total, self.inline_bytes)
         return kept if total <= self.inline_bytes else self._refer(kept)
 
@@ -84,8 +84,8 @@ class Split:
 
 def _size(value: JSON) -> int:
     """Bytes as JSON."""
-    if isinstance(value, str) and value.isascii():
-        return len(value) + 2
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return len(value) + 2 + value.count('"') + value.count("\\")
     return len(as_json(value).encode())
 
 

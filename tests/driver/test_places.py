@@ -168,7 +168,7 @@ def test_limits_may_be_changed_while_runs_wait(engine: EngineHost, organisation:
     limits = OrganisationLimits.objects.create(organisation=organisation, steps_at_work=2)
     started = [start(organisation, make_definition([effect("a", 30)])) for _ in range(5)]
     wait_until(lambda: Place.objects.filter(granted_at=None).count() == 4, 10, "four to wait for the agent")
-    assert at_work(1)
+    wait_until(lambda: at_work(1), 10, "the first")
     agent = Agent.objects.get()
     draft = VersionDraft.of(agent.current)
 

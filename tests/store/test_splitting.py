@@ -46,3 +46,11 @@ def test_the_same_content_has_one_digest_whatever_the_order_of_keys() -> None:
 def test_what_is_plain_is_not_copied() -> None:
     value = {"a": [1, {"b": "c"}]}
     assert is_plain(value) and whole(value, {}) is value
+
+
+def test_what_stays_is_counted_to_the_byte() -> None:
+    escapes = {"a": [], "b": [], "title": '"\U00010000', "$value": "x" * 455, 'q"\\\n': "\x00\x7f"}
+    for length in range(380, 470):
+        split = Split(inline_bytes=500)
+        kept = split.split(escaped({**escapes, "$value": "x" * length}))
+        assert len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()) <= 500
