@@ -15,12 +15,18 @@ from typing import Any
 import django
 import psutil
 import pytest
+from hypothesis import settings as hypothesis
 
 from portal.runtime.postgres import PostgresServer
 from portal.runtime.redis import RedisServer
 from tests.portal_process import portal_process, start_portal
 
 __all__ = ["portal_process", "start_portal"]
+
+# The same examples everywhere and however busy the machine is, so that what continuous integration finds can be
+# repeated. `--hypothesis-profile default` draws new ones.
+hypothesis.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.load_profile("repeatable")
 
 # Short, because a Unix socket's path is limited to 107 bytes. The process id tells whose it is.
 _FOLDERS = Path(tempfile.gettempdir())
