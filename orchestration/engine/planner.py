@@ -62,7 +62,7 @@ def plan(state: RunState, now: datetime, held_back: Held = NOBODY) -> list[Comma
         return must_end
     if state.status is RunStatus.QUEUED:
         return []
-    facts = _first(_STAGES, state, now) if state.frontier.unsettled else []
+    facts = _first(_STAGES, state, now) if state.frontier.facts or state.frontier.due else []
     return facts or _begin(state, now, held_back) or _fail_late(state, now)
 
 

@@ -80,8 +80,8 @@ class Frontier:
     """Node runs that wait for a signal or a time, or for the retry policy's word."""
 
     @property
-    def unsettled(self) -> bool:
-        """Whether there may be a fact to be written down before anything begins."""
+    def facts(self) -> bool:
+        """Whether there are facts to be written down before anything begins."""
         return bool(
             self.dead
             or self.unmet
@@ -91,21 +91,9 @@ class Frontier:
             or self.loops
             or self.failing
             or self.closing
-            or self.due
         )
 
     @property
     def moves(self) -> bool:
         """Whether something could follow without a signal and without time going by."""
-        return bool(
-            self.working
-            or self.ready
-            or self.dead
-            or self.unmet
-            or self.undecided
-            or self.losers
-            or self.breaking
-            or self.loops
-            or self.failing
-            or self.closing
-        )
+        return bool(self.working or self.ready) or self.facts
