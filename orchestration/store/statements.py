@@ -80,10 +80,14 @@ SELECT id, last_seq, lease_token, host_id, signals_posted, clock_timestamp() FRO
 
 EXTEND = """
 UPDATE orchestration_run SET lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s), claims = 0
-WHERE id = ANY(%(runs)s) AND host_id = %(host)s
-  AND lease_expires_at < clock_timestamp() + make_interval(secs => %(lease)s - %(innocent)s)
+WHERE id IN (
+    SELECT id FROM orchestration_run
+    WHERE id = ANY(%(runs)s) AND host_id = %(host)s
+      AND lease_expires_at < clock_timestamp() + make_interval(secs => %(lease)s - %(innocent)s)
+    FOR NO KEY UPDATE SKIP LOCKED)
 """
-"""Only of runs that have a driver: one that was claimed while the connection broke must run out."""
+"""Only of runs that have a driver: one that was claimed while the connection broke must run out. A row that somebody
+holds must not keep the others from being extended; its own turn comes with a later beat."""
 
 SUSPECT_CLAIMS = 3
 """A run that was claimed so often in vain may be what kills its hosts, or was only there: from now on it is taken by

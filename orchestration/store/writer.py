@@ -10,7 +10,7 @@ faster than the disk can take it waits.
 Failures. A row that PostgreSQL refuses fails the whole statement, so the batch is then written one by one and only the
 guilty waiter gets the error. A broken connection is made anew, with growing pauses, and the batch is written again: a
 checkpoint that had gone through is recognised by the run's last event number. A row that somebody else holds for long
-(lock timeout, deadlock) makes its own checkpoint wait and not the others.
+(lock timeout, deadlock) makes its own checkpoint wait and not the others: it is put aside and tried again and again.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ from orchestration.store.errors import LeaseLost, StoreClosed
 log = structlog.get_logger(__name__)
 
 LOCK_TIMEOUT_MS = 1000
+_ASIDE_TIMEOUT_MS = 20
+"""For what was put aside: meanwhile everybody else of the host waits."""
+_ASIDE_SECONDS = 0.1
+"""Between two tries."""
 _BATCH_MOST = 500
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 _TRANSIENT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
@@ -50,11 +54,16 @@ class _Waiter:
     future: asyncio.Future[Any]
     answer: Written | datetime | BaseException | None = field(default=None)
     """What `item` comes to: Written for a checkpoint, the time of the commit for an entry, or why not."""
+    was_aside: bool = False
 
     @property
     def alone(self) -> bool:
         """It locks rows of other runs; see `nodes.commit_hooks`."""
         return isinstance(self.item, Checkpoint) and self.item.alone
+
+    @property
+    def run(self) -> UUID:
+        return self.item.lease.run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,9 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._connection: psycopg.Connection[Any] | None = None
         self._closed = False
+        self._aside: list[_Waiter] = []
+        """Those whose row somebody else holds, and what came of the same runs behind them, in order."""
+        self._aside_until = 0.0
         self.commits = 0
         self.checkpoints = 0
 
@@ -119,21 +131,29 @@ class Writer:
         try:
             while (batch := self._next_batch()) is not None:
                 waiters = [item for item in batch if isinstance(item, _Waiter)]
-                together = [waiter for waiter in waiters if not waiter.alone]
-                alone = [[waiter] for waiter in waiters if waiter.alone]
+                ready = [waiter for waiter in waiters if not self._put_behind(waiter)]
+                together = [waiter for waiter in ready if not waiter.alone]
+                alone = [[waiter] for waiter in ready if waiter.alone]
                 for group in ([together] if together else []) + alone:
                     self._write(group)
                     self._answer(group)
                 for beat in (item for item in batch if isinstance(item, _Beat)):
                     self._extend(beat)
+                self._try_again()
+            while self._aside:
+                time.sleep(_ASIDE_SECONDS)
+                self._try_again()
         finally:
             if self._connection is not None:
                 self._connection.close()
 
     def _next_batch(self) -> list[_Waiter | _Beat] | None:
-        """All that was handed in, at least one; None when the writer is to end."""
-        item = self._queue.get()
+        """All that was handed in, at least one unless something is aside; None when the writer is to end."""
         batch: list[_Waiter | _Beat] = []
+        try:
+            item = self._queue.get(timeout=_ASIDE_SECONDS if self._aside else None)
+        except queue.Empty:
+            return batch
         while item is not None:
             batch.append(item)
             if len(batch) >= _BATCH_MOST:
@@ -148,9 +168,17 @@ class Writer:
         return None
 
     def _write(self, waiters: Sequence[_Waiter]) -> None:
-        """Fill in every waiter's answer, however long it takes."""
+        """Fill in every waiter's answer, however long it takes; but who has to wait for a row is put aside."""
         try:
             self._through(waiters)
+        except _TRANSIENT as error:
+            if len(waiters) > 1:
+                self._one_by_one(waiters)
+                return
+            if not waiters[0].was_aside:
+                log.info("a checkpoint waits for a lock", run=str(waiters[0].run), error=str(error).strip())
+            waiters[0].was_aside = True
+            self._aside.append(waiters[0])
         except (psycopg.Error, TypeError, ValueError) as error:
             if len(waiters) == 1:
                 waiters[0].answer = error
@@ -171,17 +199,43 @@ class Writer:
             try:
                 self._commit(waiters)
                 return
-            except _TRANSIENT as error:
-                if len(waiters) > 1:
-                    raise
-                log.info("a checkpoint waits for a lock", run=str(waiters[0].item.lease.run_id), error=str(error))
             except psycopg.OperationalError as error:
+                if isinstance(error, _TRANSIENT):
+                    raise
                 if self._connection is not None and not self._connection.broken and not _went_away(error):
                     raise
                 log.warning("the store has lost its database", error=str(error).strip(), attempt=attempt)
                 self._disconnect()
             time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1
+
+    def _put_behind(self, waiter: _Waiter) -> bool:
+        """If something of the same run is aside, so is this, behind it. Says whether."""
+        behind = any(other.run == waiter.run for other in self._aside)
+        if behind:
+            self._aside.append(waiter)
+        return behind
+
+    def _one_by_one(self, waiters: Sequence[_Waiter]) -> None:
+        """With little patience: it is known that somebody holds the row of one of them."""
+        self._wait_for_locks(_ASIDE_TIMEOUT_MS)
+        for waiter in waiters:
+            if not self._put_behind(waiter):
+                self._write([waiter])
+        self._wait_for_locks(LOCK_TIMEOUT_MS)
+
+    def _try_again(self) -> None:
+        """What is aside, in its order."""
+        if not self._aside or time.monotonic() < self._aside_until:
+            return
+        aside, self._aside = self._aside, []
+        self._one_by_one(aside)
+        self._answer(aside)
+        self._aside_until = time.monotonic() + _ASIDE_SECONDS
+
+    def _wait_for_locks(self, milliseconds: int) -> None:
+        with suppress(psycopg.Error):  # a connection that is broken is made anew, with the longer time
+            self._connected().execute(f"SET lock_timeout = {milliseconds}")
 
     def _commit(self, waiters: Sequence[_Waiter]) -> None:
         """Entries go first: what they tell of is older than the checkpoints that came with them."""
@@ -255,8 +309,9 @@ class Writer:
 
     def _answer(self, waiters: Sequence[_Waiter]) -> None:
         """One call into each loop for the whole batch: waking a loop is what costs."""
-        for loop in {waiter.loop for waiter in waiters}:
-            mine = [waiter for waiter in waiters if waiter.loop is loop]
+        answered = [waiter for waiter in waiters if waiter.answer is not None]
+        for loop in {waiter.loop for waiter in answered}:
+            mine = [waiter for waiter in answered if waiter.loop is loop]
             with suppress(RuntimeError):  # the loop has ended; nobody waits any more
                 loop.call_soon_threadsafe(self._resolve, mine)
 

@@ -1,6 +1,7 @@
 """A holder that has lost its run writes nothing; a commit whose answer got lost is not written twice."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -102,13 +103,32 @@ async def test_a_row_that_somebody_holds_makes_only_its_own_run_wait() -> None:
             blocker.execute("BEGIN")
             blocker.execute("SELECT 1 FROM orchestration_run WHERE id = %s FOR UPDATE", [held.pk])
             waiting = host.writer.hand_in(begun(leases[held.pk]))
-            other = host.writer.hand_in(begun(leases[free.pk]))
-            await asyncio.wait([other], timeout=4)
-            # both may have been in one batch: the free one is written once the lock timeout has parted them
-            assert not waiting.done()
+            behind = host.writer.hand_in(succeeded(leases[held.pk]))
+            async with asyncio.timeout(30):  # for ever, if they waited: the row is freed below
+                await host.writer.write(begun(leases[free.pk]))
+                await host.writer.write(succeeded(leases[free.pk]))
+            assert not waiting.done() and not behind.done()
             blocker.execute("ROLLBACK")
             await waiting
-            await other
+            await behind
+    assert [seq for seq, _ in await events_of(held)] == [1, 2, 3], "in their order"
+
+
+async def test_a_row_that_somebody_holds_costs_no_other_run_its_lease() -> None:
+    held, free = await a_run(), await a_run()
+    async with a_host() as host:
+        await host.desk.claim(5)
+        await sql("UPDATE orchestration_run SET lease_expires_at = clock_timestamp() + interval '1 second'")
+        with await sync_to_async(raw_connection)() as blocker:
+            blocker.execute("BEGIN")
+            blocker.execute("SELECT 1 FROM orchestration_run WHERE id = %s FOR UPDATE", [held.pk])
+            before = (await fresh(held)).lease_expires_at
+            host.writer.beat([held.pk, free.pk])
+            host.writer.close()
+            assert before is not None
+            assert (await fresh(free)).lease_expires_at > before + timedelta(seconds=20)
+            assert (await fresh(held)).lease_expires_at == before
+            blocker.execute("ROLLBACK")
 
 
 async def test_many_checkpoints_share_a_commit() -> None:
