@@ -184,10 +184,14 @@ class RunValues:
 
     async def _along(self, value: JSON, path: Place) -> JSON:
         """`value` with what lies at the end of the path whole."""
-        if is_reference(value):
-            value = (await self._body(value["$value"])).value
+        kept = value
+        if path and is_reference(value):
+            body = await self._body(value["$value"])
+            if body.plain:
+                return body.value
+            value = body.value
         if not path or (isinstance(value, dict) and any(map(is_escaped, value))):
-            return await self.whole(value)
+            return await self.whole(kept)
         step, rest = path[0], path[1:]
         try:
             found: JSON = value[step] if isinstance(value, dict | list) else None  # type: ignore[index]
@@ -202,9 +206,9 @@ class RunValues:
         copy[step] = made
         return copy
 
-    async def _body(self, digest: str) -> Body | Value:
+    async def _body(self, digest: str) -> Body:
         try:
-            return self._unwritten.get(digest) or await self._keeper.load(self._organisation, digest)
+            return await self._keeper.body(self._organisation, digest, self._unwritten)
         except ValueGone as error:
             raise NodeFailure(str(error), code=error.code) from error
 

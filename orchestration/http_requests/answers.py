@@ -9,6 +9,7 @@ import httpx
 
 from orchestration.http_requests.settings import HttpSettings
 from orchestration.nodes.base import NodeFailure
+from orchestration.values import pieces
 from portal.core import clock
 from portal.core.outgoing.answers import CODES, DID_NOTHING, TRANSIENT, excerpt, retry_after
 
@@ -37,7 +38,7 @@ def _value(response: httpx.Response) -> JSON:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return response.json()
+            return pieces.loads(response.content)
         except ValueError:
             raise NodeFailure(
                 "The other side says that it answers with JSON, but it is not valid JSON.",

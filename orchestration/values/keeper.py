@@ -30,6 +30,8 @@ Answer = TypeVar("Answer")
 CACHE_BYTES = 64 * 1024 * 1024
 MOST_AT_ONCE_BYTES = 256 * 1024 * 1024
 """What one node may read: its settings are whole in memory while it works."""
+QUICK_BYTES = 256 * 1024
+"""Of JSON that is gone through on the host's loop; more is in a thread."""
 
 
 class ValueGone(Exception):
@@ -121,8 +123,8 @@ class Keeper:
         if wanted:
             await self._patiently(lambda: self._put(run, organisation, wanted))
         for value in wanted:
-            body = Body(value.value, value.plain, len(value.raw), value.reference)
-            self.cache.put(organisation, value.digest, body)
+            if value.is_read:
+                self.cache.put(organisation, value.digest, _body_of(value))
 
     async def _put(self, run: UUID, organisation: int, wanted: list[Value]) -> None:
         connection = await self._connected()
@@ -155,15 +157,25 @@ class Keeper:
 
     async def whole(self, organisation: int, value: JSON, unwritten: Mapping[str, Value]) -> JSON:
         """`value` as its author knows it. `unwritten`: what is not stored yet. Raises ValueGone, TooMuchAtOnce."""
-        bodies: dict[str, Body | Value] = dict(unwritten)
-        loaded = 0
-        while lacking := list(dict.fromkeys(missing(value, bodies))):
+        bodies: dict[str, Body] = {}
+        loaded = to_walk = 0
+        while lacking := await _worked_out(lambda: list(dict.fromkeys(missing(value, bodies))), to_walk):
             for digest in lacking:
-                body = bodies[digest] = await self.load(organisation, digest)
+                body = bodies[digest] = await self.body(organisation, digest, unwritten)
                 loaded += body.bytes
+                to_walk += 0 if body.plain else body.bytes
                 if loaded > MOST_AT_ONCE_BYTES:
                     raise TooMuchAtOnce
-        return whole(value, bodies)
+        return await _worked_out(lambda: whole(value, bodies), to_walk)
+
+    async def body(self, organisation: int, digest: str, unwritten: Mapping[str, Value]) -> Body:
+        """Raises ValueGone."""
+        made = unwritten.get(digest)
+        if made is None:
+            return await self.load(organisation, digest)
+        if made.is_read:
+            return _body_of(made)
+        return await asyncio.to_thread(_body_of, made)
 
     async def load(self, organisation: int, digest: str) -> Body:
         """Several who want the same at once wait for one load. Raises ValueGone."""
@@ -226,6 +238,15 @@ def row_of(organisation: int, value: Value) -> dict[str, JSON]:
         "plain": value.plain,
         "names": list(value.names),
     }
+
+
+async def _worked_out(work: Callable[[], Answer], size: int) -> Answer:
+    """In a thread, if it walks through so many bytes of JSON that the host's other runs should not wait for it."""
+    return await asyncio.to_thread(work) if size > QUICK_BYTES else work()
+
+
+def _body_of(value: Value) -> Body:
+    return Body(value.value, value.plain, len(value.raw), value.reference)
 
 
 def _body(digest: str, rows: list[tuple[str, bool, bytes]]) -> Body:
