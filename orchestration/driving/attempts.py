@@ -155,9 +155,15 @@ class Attempts:
                     variables=values.kept_members(variables) if variables else None,
                     shared=values.kept_members(shared) if shared else None,
                 )
-            case Wait(reason=reason, until=until, data=data):
+            case Wait(reason=reason, until=until, data=data, below=below):
                 return NodeWaiting(
-                    at=now, node=node, path=path, reason=reason, until=until, data=values.kept_report(data)
+                    at=now,
+                    node=node,
+                    path=path,
+                    reason=reason,
+                    until=until,
+                    data=values.kept_report(data),
+                    below=below,
                 )
             case OpenLoop(items=items, limit=limit, most=most) if kind.container:
                 kept = values.kept_items(list(items))

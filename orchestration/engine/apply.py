@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orchestration.engine import saga
 from orchestration.engine.changes import loops, nodes, recovery, run, steering
 from orchestration.engine.events import Event, NodeEvent, SignalIgnored
 from orchestration.engine.frontier import enter, leave
@@ -16,7 +17,7 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.joins import settle
 from orchestration.engine.legal import node_move, run_move
 from orchestration.engine.states import NodeRunState, RunState
-from orchestration.engine.statuses import UNDER_WAY, RunStatus
+from orchestration.engine.statuses import UNDER_WAY, NodeStatus, RunStatus
 
 _NODE_CHANGES = nodes.NODE_CHANGES | recovery.NODE_CHANGES | loops.NODE_CHANGES | steering.NODE_CHANGES
 _RUN_CHANGES = run.RUN_CHANGES | steering.RUN_CHANGES
@@ -53,6 +54,8 @@ def _apply_to_node(state: RunState, event: NodeEvent) -> None:
     status = node_move(state, event)
     node_run = state.nodes.setdefault(key, NodeRunState())
     leave(state, key, node_run)
+    if node_run.below and status is not NodeStatus.RUNNING:
+        saga.leave_behind(state, key, node_run)
     node_run.status = status
     _NODE_CHANGES[type(event)](state, node_run, event)
     enter(state, key, node_run)

@@ -107,11 +107,13 @@ RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
         events.VariablesChanged: RunStatus.PAUSED,
         events.RunMoved: RunStatus.PAUSED,
         events.CompensationStarted: RunStatus.PAUSED,
+        events.RunBelowEnded: RunStatus.PAUSED,
         events.CompensationEnded: RunStatus.PAUSED,
     },
     RunStatus.COMPENSATING: {
         events.RunPaused: RunStatus.PAUSED,
         events.RunCancelRequested: RunStatus.COMPENSATING,
+        events.RunBelowEnded: RunStatus.COMPENSATING,
         events.CompensationEnded: RunStatus.COMPENSATING,
         events.RunFailed: RunStatus.FAILED,
         events.RunCancelled: RunStatus.CANCELLED,

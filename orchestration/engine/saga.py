@@ -10,8 +10,13 @@ with the path of what they undo and their own retry policy. One that fails for g
 (Garcia-Molina and Salem, Sagas, 1987). Then the run ends as it would have, with a summary beside its error.
 
     pause     the undoing node at work ends, the next begins after the run is resumed
-    cancel    the undoing node at work is stopped, and what is left is not undone
+    cancel    the undoing node at work is stopped, and what is left is not undone, below neither
     timeout   the run's time bounds its work and not its undoing; the undoing nodes have their own
+
+**Runs below.** A step that waits for a run of its own is the latest there is. When it is stopped that run is asked to
+undo what it has done, and nothing of this run is undone before it has ended: the order of completion is kept across
+runs. A run below that has completed is what its node has yielded, and final: the node's own `compensate_with` says what
+undoes it (as in BPMN, where called processes are not compensated by their callers).
 
 A retry of the run afterwards (`reopening.py`) counts what was undone as not done.
 """
@@ -42,6 +47,13 @@ def remember(state: RunState, key: Key, node_run: NodeRunState) -> None:
         state.undoable[key] = Undoable(node_run.inputs, node_run.outputs, _loop_around(state, key))
 
 
+def leave_behind(state: RunState, key: Key, node_run: NodeRunState) -> None:
+    """Nothing waits any more for the run it began. Of a node run that undoes another, nothing is undone in turn."""
+    if state.compensation is None:
+        state.left_behind[node_run.below] = key
+    node_run.below = ""
+
+
 def _loop_around(state: RunState, key: Key) -> JSON:
     """{"item", "index", "parent"} as expressions in the body saw it."""
     loop, path = state.graph.nodes[key[0]].parent, key[1]
@@ -58,8 +70,9 @@ def _loop_around(state: RunState, key: Key) -> JSON:
 def end(state: RunState, now: datetime, error: JSON = None, node: NodeId = "", path: Path = ()) -> Record:
     """How a run ends that does not complete (`error` None: cancelled), or first the undoing if there is any."""
     wanted = error is not None or state.cancel_undo
-    if state.undoable and wanted:
-        return Record(CompensationStarted(at=now, error=error, node=node, path=path))
+    if wanted and (state.undoable or state.left_behind):
+        below = list(state.left_behind)
+        return Record(CompensationStarted(at=now, error=error, node=node, path=path, below=below))
     if error is None:
         return Record(RunCancelled(at=now, reason=state.cancel_reason))
     return Record(RunFailed(at=now, error=error, node=node, path=path))
@@ -96,7 +109,7 @@ def stop(state: RunState, now: datetime) -> list[Command]:
 def go_on(state: RunState, now: datetime, held_back: AbstractSet[Key] = frozenset()) -> list[Command]:
     """The next that is to be undone, or the end. Nothing while one is under way, or the run is paused."""
     compensation = state.compensation
-    if compensation is None or state.paused or under_way(state) is not None:
+    if compensation is None or state.paused or state.left_behind or under_way(state) is not None:
         return []
     if compensation.left:
         node, path = undoing(state, compensation.left[-1])
@@ -120,9 +133,9 @@ def _finish(state: RunState, compensation: Compensation, now: datetime) -> list[
 
 def summary_of(state: RunState) -> dict[str, list[JSON]]:
     """{"undone", "failed", "left"}: each a list of {"node", "path", "by"}, the latest success first; those that failed
-    with their "error". What was skipped as optional counts as left.
+    with their "error". What was skipped as optional counts as left. Runs below come first, with their "run".
     """
-    found: dict[str, list[JSON]] = {"undone": [], "failed": [], "left": []}
+    found = _below(state)
     for key in reversed(state.undoable):
         by, path = undoing(state, key)
         node_run = state.node((by, path))
@@ -135,6 +148,29 @@ def summary_of(state: RunState) -> dict[str, list[JSON]]:
             case _:
                 found["left"].append(told)
     return found
+
+
+def _below(state: RunState) -> dict[str, list[JSON]]:
+    """What became of the runs below. One that had completed before it was reached is left as it is, and so is one that
+    is still at it when the undoing is stopped.
+    """
+    found: dict[str, list[JSON]] = {"undone": [], "failed": [], "left": []}
+    for told in state.compensation.below if state.compensation else ():
+        place = {"node": told["node"], "path": told["path"], "by": "", "run": told["run"]}
+        if told["status"] == "completed":
+            found["left"].append(place)
+        elif _could_not_undo(told["error"]):
+            found["failed"].append({**place, "error": told["error"]})
+        else:
+            found["undone"].append(place)
+    for run, (node, path) in state.left_behind.items():
+        found["left"].append({"node": node, "path": path_text(path), "by": "", "run": run})
+    return found
+
+
+def _could_not_undo(error: JSON) -> bool:
+    summary = (error or {}).get("compensation") or {}
+    return bool(summary.get("failed"))
 
 
 def _undo_failed(failed: list[JSON]) -> JSON:
@@ -170,6 +206,7 @@ def begin_again(state: RunState) -> set[Key]:
 
 def forget_undone(state: RunState, again: set[Key]) -> None:
     """Make room for what begins from nothing. A repeated call outside is another call: it gets a key of its own."""
+    state.left_behind.clear()
     for key in list(undone(state)):
         state.rounds[key] = state.rounds.get(key, 0) + 1
         del state.undoable[key]

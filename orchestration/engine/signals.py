@@ -16,6 +16,7 @@ from orchestration.engine.events import (
     EscalationAnswered,
     Event,
     NodeResumed,
+    RunBelowEnded,
     RunCancelRequested,
     RunPaused,
     RunResumed,
@@ -48,6 +49,8 @@ class SignalKind(StrEnum):
     For one that was escalated: {"action": "retry" | "retry_with" | "skip" | "fail", "settings": of retry_with,
     "outputs" and "port": of skip, "comment"}.
     """
+    BELOW = "below"
+    """A run that a step had begun, and that the undoing waits for, has ended: `data` is {"run", "status", "error"}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
             return steering.variables_changed(signal, now)
         case SignalKind.MOVE:
             return steering.moved(signal, now)
+        case SignalKind.BELOW:
+            return [_below_ended(state, signal, now)]
         case SignalKind.NODE if _is_escalated(state, signal):
             return [_answer(signal, now)]
         case SignalKind.NODE:
@@ -116,9 +121,17 @@ def _refusal_while_undoing(state: RunState, signal: Signal) -> str:
             return steering.refusal_of_retry_now(state, signal)
         case SignalKind.NODE:
             return _refusal_by_node(state, signal)
+        case SignalKind.BELOW:
+            return "" if signal.data["run"] in state.left_behind else "Nothing waits for it."
         case SignalKind.CANCEL | SignalKind.PAUSE | SignalKind.RESUME:
             return ""
     return "What the run has done is being undone, so nothing about its steps can be changed any more."
+
+
+def _below_ended(state: RunState, signal: Signal, now: datetime) -> RunBelowEnded:
+    said = signal.data
+    node, path = state.left_behind[said["run"]]
+    return RunBelowEnded(at=now, run=said["run"], node=node, path=path, status=said["status"], error=said.get("error"))
 
 
 def _is_escalated(state: RunState, signal: Signal) -> bool:
@@ -161,6 +174,8 @@ def refusal_of(state: RunState, signal: Signal) -> str:
             return "The run is not paused."
         case SignalKind.NODE:
             return _refusal_by_node(state, signal)
+        case SignalKind.BELOW:
+            return "The run does not undo anything."
         case SignalKind.SKIP | SignalKind.OVERRIDE:
             return steering.refusal_of_outcome(state, signal)
         case SignalKind.RETRY:

@@ -97,6 +97,8 @@ class NodeRunState:
     """When a waiting node's time is up, or when a retry is due."""
     waiting_for: str = ""
     wait_data: Any = None
+    below: str = ""
+    """The run it waits for, if that can undo what it does."""
     resumed: bool = False
     """This attempt went on from a wait; if it is cut off, it goes on from there again, with the same signal."""
     signal: Any = None
@@ -155,6 +157,8 @@ class Compensation:
     path: Path
     left: list[Key]
     """What is still to be undone; the last is next."""
+    below: list[Any] = field(default_factory=list)
+    """What became of the runs it waited for: {"run", "node", "path", "status", "error"}."""
     stopped: bool = False
     """It was cancelled meanwhile: nothing more is undone."""
     ended: bool = False
@@ -182,6 +186,8 @@ class RunState:
     """What has succeeded is to be undone before the run ends as cancelled."""
     undoable: dict[Key, Undoable] = field(default_factory=dict)
     """Successes that can be undone, in the order of completion."""
+    left_behind: dict[str, Key] = field(default_factory=dict)
+    """Runs below that can undo what they do, and that their node run waits for no longer: {id: node run}."""
     compensation: Compensation | None = None
     rounds: dict[Key, int] = field(default_factory=dict)
     """How often a node run was undone and begun again."""

@@ -147,6 +147,7 @@ def reasons(run: Run) -> list[Reason]:
         waiting=[_waiting(row, below.get((row.node, row.path))) for row in rows if row.status != NodeStatus.RUNNING],
         places=[WaitingPlace(*row) for row in places_waited_for(run)],
         too_new=(run.too_new or {}).get("what", ""),
+        undone_first=_undone_first(run),
     )
     return why(facts, now)
 
@@ -157,6 +158,18 @@ def _children_of(run: Run, rows: Iterable[NodeRun]) -> dict[tuple[str, str], Run
         return {}
     found = Run.objects.filter(parent=run).exclude(status__in=["completed", "failed", "cancelled"])
     return {(child.parent_node, child.parent_path): child for child in found.order_by("created_at").defer(*_HEAVY)}
+
+
+def _undone_first(run: Run) -> list[ChildRun]:
+    """Runs below whose end the undoing of this one waits for. One query, of a run that is being undone."""
+    if run.status != "compensating":
+        return []
+    found = Run.objects.unfinished().filter(parent=run).defer(*_HEAVY).order_by("created_at")
+    return [_child(child) for child in found[:5]]
+
+
+def _child(run: Run) -> ChildRun:
+    return ChildRun(str(run.pk), run.name, run.status, run.incident is not None)
 
 
 _HEAVY = ("inputs", "outputs", "error")
@@ -186,7 +199,7 @@ def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:
         data=waiting.get("data") or {},
         attempts=row.attempts,
         error=row.error,
-        child=ChildRun(str(child.pk), child.name, child.status, child.incident is not None) if child else None,
+        child=_child(child) if child else None,
     )
 
 

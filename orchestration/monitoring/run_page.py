@@ -20,7 +20,7 @@ from orchestration.monitoring.links import Links, links_of
 from orchestration.monitoring.sharing import SharedKey
 from orchestration.monitoring.step_panel import Step, acts_on, open_step
 from orchestration.monitoring.steps import StepRow
-from orchestration.monitoring.undoing import Undoing, undoing
+from orchestration.monitoring.undoing import Undoing, may_be_undone, undoing
 from orchestration.monitoring.why import Reason
 from orchestration.queries import retention, triggers
 from portal.core import clock
@@ -155,7 +155,7 @@ def _undoable(definition: dict[str, Any], rows: list[StepRow]) -> list[str]:
 
 
 def _undoes(definition: dict[str, Any]) -> bool:
-    return any(node.get("compensate_with") for node in definition["nodes"])
+    return any(map(may_be_undone, definition["nodes"]))
 
 
 def _outputs(run: Run) -> list[Output]:

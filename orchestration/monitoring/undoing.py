@@ -17,6 +17,8 @@ class NotUndone:
     name: str
     by: str
     """The step that was to undo it."""
+    run: str
+    """Instead of it, where the step had begun a run of its own: the id of that run, which undoes by itself."""
     message: str
 
 
@@ -30,7 +32,7 @@ class Undoing:
 
 def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
     """Of a run that has ended. At most one query, and none for a workflow in which nothing can be undone."""
-    if run.status not in ("failed", "cancelled") or not any(n.get("compensate_with") for n in definition["nodes"]):
+    if run.status not in ("failed", "cancelled") or not any(map(may_be_undone, definition["nodes"])):
         return None
     summary = (run.error or {}).get("compensation")
     if summary is None:
@@ -44,7 +46,14 @@ def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
         undone=places(summary.get("undone"), names),
         left=places(summary.get("left"), names),
         failed=tuple(
-            NotUndone(places([one], names), one["by"], str((one.get("error") or {}).get("message", "")))
+            NotUndone(
+                places([one], names), one["by"], one.get("run", ""), str((one.get("error") or {}).get("message", ""))
+            )
             for one in summary.get("failed") or ()
         ),
     )
+
+
+def may_be_undone(node: dict[str, JSON]) -> bool:
+    """By the node of a definition: what a run that it has begun has done may be undone there."""
+    return bool(node.get("compensate_with")) or node["type"] == "subworkflow"

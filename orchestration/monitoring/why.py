@@ -22,6 +22,8 @@ class Facts:
     too_new: str = ""
     """What the hosts that looked at it did not know, being of an older version."""
     places: Sequence[WaitingPlace] = ()
+    undone_first: Sequence[ChildRun] = ()
+    """Of a run that is being undone: those below that have not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def why(facts: Facts, now: datetime) -> list[Reason]:
         reasons.append(Reason("paused", "It is paused. Steps under way finish; no new one starts until it is resumed."))
     if facts.status == "compensating":
         reasons.append(Reason("undoing", "What it has done is being undone, the latest step first; then it ends."))
+    reasons.extend(_undone_first(child) for child in facts.undone_first)
     overdue = facts.due_at is not None and facts.due_at <= now and not facts.lease_alive
     if overdue and not facts.engine_alive and not facts.incident:
         reasons.append(Reason("engine", "No engine is alive to drive it. It goes on by itself as soon as one is."))
@@ -154,6 +157,12 @@ def _below(node: WaitingNode) -> Reason:
     state = "in quarantine" if child.in_quarantine else child.status
     text = f"{node.name}: waits for run {child.id[:8]} of “{child.name}”, which is {state}."
     return Reason("run", text, node.node, node.path, run=child.id)
+
+
+def _undone_first(child: ChildRun) -> Reason:
+    state = "in quarantine" if child.in_quarantine else child.status
+    text = f"Run {child.id[:8]} of “{child.name}”, which it had begun, is undone first; that one is {state}."
+    return Reason("run", text, run=child.id)
 
 
 def _place(place: WaitingPlace) -> str:

@@ -39,6 +39,7 @@ TITLES: dict[str, str] = {
     "VariablesChanged": "Variables changed",
     "RunMoved": "Moved to another version",
     "CompensationStarted": "Undoing began",
+    "RunBelowEnded": "Run below ended",
     "CompensationEnded": "Undoing ended",
     "NodeStarted": "Step started",
     "NodeWaiting": "Step waits",
@@ -80,6 +81,7 @@ WISHES = {
     "variables": "change variables",
     "move": "move to another version",
     "node": "answer a step",
+    "below": "tell that a run below has ended",
 }
 """What people ask of a run, by the kind of the signal."""
 
@@ -156,6 +158,13 @@ def _moved(data: Mapping[str, JSON], names: Names) -> str:
     numbers = [f"from version {data['previous_version']}"] if data.get("previous_version") else []
     numbers += [f"to version {data['version']}"] if data.get("version") else []
     return " ".join([*numbers, _by(data, names)]).strip()
+
+
+def _below(data: Mapping[str, JSON], names: Names) -> str:
+    node = str(data.get("node", ""))
+    return ": ".join(
+        part for part in (names.get(node, node), str(data.get("status", "")), _message(data, names)) if part
+    )
 
 
 def _undone(data: Mapping[str, JSON], names: Names) -> str:
@@ -240,6 +249,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, JSON], Names], str]] = {
     "VariablesChanged": _variables,
     "RunMoved": _moved,
     "CompensationStarted": _message,
+    "RunBelowEnded": _below,
     "CompensationEnded": _undone,
     "NodeStarted": _attempt,
     "NodeWaiting": lambda data, names: _WAITS.get(data.get("reason", ""), f"for {data.get('reason', '')}"),

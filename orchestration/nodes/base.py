@@ -75,11 +75,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The node waits, holding nothing, for a signal or until a time. `data` is shown on the run's page."""
+    """The node waits, holding nothing, for a signal or until a time. `data` is shown on the run's page.
+
+    below: the id of the run it waits for, if that one can undo what it does.
+    """
 
     reason: str
     until: datetime | None = None
     data: JSON = None
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

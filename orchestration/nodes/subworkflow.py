@@ -20,7 +20,12 @@ from pydantic import Field
 from orchestration.definition.canonical import digest
 from orchestration.definition.fields import Literal, NodeSettings
 from orchestration.engine.events import (
+    CompensationEnded,
+    CompensationStarted,
+    NodeCancelled,
+    NodeOverridden,
     NodeResumed,
+    NodeSkipped,
     NodeStarted,
     NodeSucceeded,
     NodeWaiting,
@@ -82,7 +87,7 @@ class Subworkflow(NodeType):
         if signal is None:
             raise NodeFailure("The workflow did not end in time.", code="timeout")
         if signal.get("run") != waits_for:  # an earlier child, cancelled long ago, has ended at last
-            return Wait(reason="subworkflow", data={**ctx.wait_data, "again": False})
+            return _wait({**ctx.wait_data, "again": False})
         return _outcome(ctx.wait_data["name"], signal)
 
     def commits_alone(self, events: Sequence[NodeEvent]) -> bool:
@@ -93,14 +98,29 @@ class Subworkflow(NodeType):
             if isinstance(event, NodeWaiting) and event.reason == "subworkflow":
                 _make(connection, run, event)
             elif _ends_the_wait(event):
-                reason = getattr(event, "reason", "") or (getattr(event, "error", None) or {}).get("code", "")
-                why = f"The run above it does not wait for it any more ({reason or type(event).__name__})."
-                children.cancel(connection, run.id, event.node, event.path, why, because=reason)
+                _cancel(connection, run, event)
 
 
 def _ends_the_wait(event: NodeEvent) -> bool:
     """Whatever else may happen to the node run, now or in versions to come."""
     return not isinstance(event, NodeStarted | NodeWaiting | NodeResumed | NodeSucceeded)
+
+
+def _cancel(connection: psycopg.Connection[Any], run: RunFacts, event: NodeEvent) -> None:
+    """A child that is stopped before its end undoes what it has done, like one that fails: nobody will make use of it.
+    Not if a person has settled the step, or has cancelled the run without that wish; the latter stops an undoing, too.
+    """
+    reason = getattr(event, "reason", "") or (getattr(event, "error", None) or {}).get("code", "")
+    why = f"The run above it does not wait for it any more ({reason or type(event).__name__})."
+    match event:
+        case NodeOverridden() | NodeSkipped(reason="by_person"):
+            undo = cancelled = False
+        case NodeCancelled(reason="cancelled"):
+            undo = children.is_undoing_wished(connection, run.id)
+            cancelled = not undo
+        case _:
+            undo, cancelled = True, False
+    children.cancel(connection, run.id, event.node, event.path, why, undo=undo, even_undoing=cancelled)
 
 
 def _make(connection: psycopg.Connection[Any], run: RunFacts, event: NodeWaiting) -> None:
@@ -118,6 +138,7 @@ def _make(connection: psycopg.Connection[Any], run: RunFacts, event: NodeWaiting
 def _begin(ctx: Context) -> Result:
     """Look everything up, refuse what cannot work. Raises NodeFailure."""
     from orchestration.queries import children as queries  # models: not before the apps are loaded
+    from orchestration.services.runs import nodes_total
 
     settings: SubworkflowSettings = ctx.settings
     workflow = queries.workflow(ctx.run.organisation_id, settings.workflow)
@@ -144,10 +165,20 @@ def _begin(ctx: Context) -> Result:
         "definition": version.definition_id,
         "name": workflow.name,
         "inputs": inputs,
-        "nodes_total": sum(1 for node in version.body["nodes"] if not node.get("parent")),
+        "nodes_total": nodes_total(version.body),
         "budget": (version.body.get("settings") or {}).get("budget"),
+        "undoes": any(map(_may_be_undone, version.body["nodes"])),
     }
-    return Wait(reason="subworkflow", data=data)
+    return _wait(data)
+
+
+def _may_be_undone(node: Mapping[str, JSON]) -> bool:
+    return bool(node.get("compensate_with")) or node["type"] == Subworkflow.kind
+
+
+def _wait(data: Mapping[str, JSON]) -> Wait:
+    """`undoes`: whether the run has something to undo, or may have below. A wait of an earlier version does not say."""
+    return Wait(reason="subworkflow", data=dict(data), below=data["run"] if data.get("undoes") else "")
 
 
 def _child_id(ctx: Context, work: str, earlier: int) -> uuid.UUID:
@@ -213,11 +244,28 @@ def _tell_parent(connection: psycopg.Connection[Any], run: RunFacts, events: Seq
     match events[-1]:
         case RunFailed(error=error, node=node, path=path):
             told = {**error, "node": node, "path": path_text(path)} if node else error
-            children.tell_parent(connection, run, "failed", error=told)
+            children.tell_parent(connection, run.id, "failed", error=told)
         case RunCancelled():
-            children.tell_parent(connection, run, "cancelled")
+            children.tell_parent(connection, run.id, "cancelled")
         case RunCompleted(outputs=outputs):
-            children.tell_parent(connection, run, "completed", outputs=outputs)
+            children.tell_parent(connection, run.id, "completed", outputs=outputs)
+
+
+@in_commit_of(CompensationStarted, alone=True)
+def _wait_for_those_below(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[Event]) -> None:
+    """Each that has ended by now is told at once; the others tell it themselves (`_tell_parent`)."""
+    for event in events:
+        if isinstance(event, CompensationStarted) and event.below:
+            children.tell_of_ended(connection, run.id, event.below)
+
+
+@in_commit_of(CompensationEnded, alone=True)
+def _stop_those_below(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[Event]) -> None:
+    """The undoing was stopped, and stops below, too."""
+    for event in events:
+        if isinstance(event, CompensationEnded):
+            left = [one["run"] for one in event.left if one.get("run")]
+            children.stop(connection, left, "The undoing of the run above it was stopped.")
 
 
 @in_commit_of(RunPaused, RunResumed, alone=True)

@@ -31,6 +31,7 @@ from orchestration.engine.signals import Signal, SignalKind, interpret
 from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Run, RunEvent, RunSignal
 from orchestration.queries.state import folded
+from orchestration.store import children
 from orchestration.store.checkpoints import LetGo
 from orchestration.store.desk import Lease
 from orchestration.store.writer import commit_on
@@ -187,6 +188,8 @@ def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
         due_at=None,
         incident=None,
     )
+    if run.parent_id is not None:  # it waits for this one's end, and no commit of the engine tells it
+        children.tell_parent(connection.connection, run.pk, "cancelled")
 
 
 def _database_time() -> datetime:

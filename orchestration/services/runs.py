@@ -176,14 +176,14 @@ def drafted(
         priority=priority,
         trigger=trigger,
         inputs=made.kept,
-        nodes_total=_nodes_total(definition.body),
+        nodes_total=nodes_total(definition.body),
         budget=(definition.body.get("settings") or {}).get("budget"),
         due_at=Now(),
     )
     return Draft(run, made.values, inputs)
 
 
-def _nodes_total(body: dict[str, JSON]) -> int:
+def nodes_total(body: dict[str, JSON]) -> int:
     """Nodes of the normal flow, loops counted once: they add their iterations as they open."""
     undoers = {node.get("compensate_with") for node in body["nodes"]}
     return sum(1 for node in body["nodes"] if not node.get("parent") and node["id"] not in undoers)

@@ -3,6 +3,8 @@
     parent waits for a subworkflow         the child's row appears, due at once            `begin`
     child has ended                        the parent's waiting node is told, once         `tell_parent`
     parent waits no longer                 its unended children are cancelled              `cancel`
+    parent begins to undo                  it is told which of its children have ended     `tell_of_ended`
+    parent's undoing is stopped            that of its children too                        `stop`
     parent is paused, resumed              so are its children                             `pass_on`
 
 Costs. A run's row sums what its own nodes and its children have cost. `passed_on` is what of it the parent's row has
@@ -12,6 +14,7 @@ been given, so each end hands up what is new since, also when the child is retri
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -52,7 +55,12 @@ SELECT EXISTS (SELECT 1 FROM orchestration_noderun
                  AND waiting ->> 'reason' = 'subworkflow' AND attempts = %s)
 """
 _PLACE = "SELECT parent_id, parent_node, parent_path, parent_attempt FROM orchestration_run WHERE id = %s"
-_LOCK = "SELECT 1 FROM orchestration_run WHERE id = %s FOR NO KEY UPDATE"
+_LOCK = "SELECT status FROM orchestration_run WHERE id = %s FOR NO KEY UPDATE"
+_WAITED_FOR = """
+SELECT EXISTS (SELECT 1 FROM orchestration_runevent WHERE run_id = %s AND type = 'CompensationStarted'
+               AND data -> 'below' ? %s)
+"""
+_ENDED = "SELECT id, status, error FROM orchestration_run WHERE id = ANY(%s) AND status = ANY(%s) ORDER BY id"
 _NEW_COSTS = """
 SELECT parent_id, parent_node, parent_path, status = ANY(%(ended)s), passed_on, cost_usd, input_tokens, output_tokens
 FROM orchestration_run WHERE id = %(run)s FOR NO KEY UPDATE
@@ -134,41 +142,59 @@ def begin_again(connection: psycopg.Connection[Any], parent: RunFacts, *, node: 
 
 
 def tell_parent(
-    connection: psycopg.Connection[Any], child: RunFacts, status: str, *, outputs: JSON = None, error: JSON = None
+    connection: psycopg.Connection[Any], child: UUID, status: str, *, outputs: JSON = None, error: JSON = None
 ) -> None:
     """Hand the child's costs up, and wake the node that waits for it. One that waits no longer is left alone.
 
     Large values among the outputs stay references; the parent's driver names them as it takes the signal in.
     """
-    parent, node, path, attempt = _row(connection, _PLACE, [child.id])
+    parent, node, path, attempt = _row(connection, _PLACE, [child])
     if parent is None:  # it has been deleted
         return
-    connection.execute(_LOCK, [parent])  # before its node runs are read
+    (stands,) = _row(connection, _LOCK, [parent])  # before its node runs are read
     if _row(connection, _WAITS_FOR, [parent, node, path, attempt])[0]:
-        told = {"run": str(child.id), "status": status, "outputs": outputs, "error": error}
+        told = {"run": str(child), "status": status, "outputs": outputs, "error": error}
         post(connection, parent, SignalKind.NODE, node=node, path=path, data=told)
-    _hand_up_costs(connection, child.id)
+    elif stands in ("compensating", "paused") and _row(connection, _WAITED_FOR, [parent, str(child)])[0]:
+        post(connection, parent, SignalKind.BELOW, data={"run": str(child), "status": status, "error": error})
+    _hand_up_costs(connection, child)
+
+
+def tell_of_ended(connection: psycopg.Connection[Any], parent: UUID, below: Sequence[str]) -> None:
+    """Those of the runs below that have ended. One that ends later finds the parent compensating, and tells it."""
+    for child, status, error in connection.execute(_ENDED, (list(below), ENDED)).fetchall():
+        post(connection, parent, SignalKind.BELOW, data={"run": str(child), "status": status, "error": error})
+
+
+def stop(connection: psycopg.Connection[Any], runs: Sequence[str], reason: str) -> None:
+    """Cancel them without undoing anything more. Those that have ended are left alone."""
+    for run in sorted(runs):
+        post(connection, UUID(run), SignalKind.CANCEL, reason=reason)
 
 
 def cancel(
-    connection: psycopg.Connection[Any], parent: UUID, node: str, path: Path, reason: str, *, because: str
+    connection: psycopg.Connection[Any],
+    parent: UUID,
+    node: str,
+    path: Path,
+    reason: str,
+    *,
+    undo: bool,
+    even_undoing: bool = False,
 ) -> None:
-    """Ask the unended children of a node run to end.
-
-    because: why the node run ended, as its event says. What a child has done is undone where the parent's own work is:
-    when the parent fails for good, or was cancelled with that wish. A child that is being undone already goes on with
-    that, unless a person has cancelled the parent without the wish.
+    """Ask the unended children of a node run to end, and with `undo` to undo what they have done. A child that is being
+    undone already goes on with that, unless `even_undoing`.
     """
-    wish = because == "run_failed" or (because == "cancelled" and _is_undoing_wished(connection, parent))
     place = {"parent": parent, "node": node, "path": path_text(path), "ended": ENDED}
     for child, status in connection.execute(_UNENDED, place).fetchall():
-        if status == "compensating" and (wish or because != "cancelled"):
+        if status == "compensating" and not even_undoing:
             continue
         if not _row(connection, _IS_ASKED, [child, str(SignalKind.CANCEL)])[0]:
-            post(connection, child, SignalKind.CANCEL, reason=reason, data={"undo": True} if wish else None)
+            post(connection, child, SignalKind.CANCEL, reason=reason, data={"undo": True} if undo else None)
 
 
-def _is_undoing_wished(connection: psycopg.Connection[Any], run: UUID) -> bool:
+def is_undoing_wished(connection: psycopg.Connection[Any], run: UUID) -> bool:
+    """By whoever cancelled it last."""
     found = connection.execute(_CANCELLED, [run]).fetchone()
     return bool(found and found[0])
 

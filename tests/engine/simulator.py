@@ -213,9 +213,9 @@ class Simulation:
         attempt = self.state.nodes[key].attempt
         return events.AttemptFailed(at=self.now, node=key[0], path=key[1], attempt=attempt, error=error)
 
-    def waits(self, key: Key, reason: str = "approval", seconds: float | None = None) -> Event:
+    def waits(self, key: Key, reason: str = "approval", seconds: float | None = None, below: str = "") -> Event:
         until = None if seconds is None else self.now + timedelta(seconds=seconds)
-        return events.NodeWaiting(at=self.now, node=key[0], path=key[1], reason=reason, until=until)
+        return events.NodeWaiting(at=self.now, node=key[0], path=key[1], reason=reason, until=until, below=below)
 
     def opens(self, key: Key, items: Sequence[Any], limit: int = 1, *, most: int | None = None) -> Event:
         return events.LoopOpened(at=self.now, node=key[0], path=key[1], items=list(items), limit=limit, most=most)

@@ -92,6 +92,8 @@ class Chance:
                 return simulation.opens(key, range(self.random.choice([0, 1, 2, 3])), self.random.choice([1, 2, 5]))
             case "branch":
                 return simulation.done(key, self.random.choice(["true", "false"]))
+            case "ask" if not resumed and self.random.random() < 0.3:
+                return simulation.waits(key, "subworkflow", below=f"run {len(simulation.log)}")
             case "ask" if not resumed:
                 return simulation.waits(key, "approval", self.random.choice([None, 20.0]))
             case "ask":
@@ -172,6 +174,8 @@ def _happen(simulation: Simulation, chance: Chance) -> None:
         simulation.finish(random.choice(list(simulation.at_work)))
     elif next_due(state, simulation.held_back) and random.random() < 0.7:
         simulation.wait_until_due()
+    elif state.compensation is not None and state.left_behind:
+        simulation.signal(SignalKind.BELOW, data=_below_ended(random.choice(list(state.left_behind)), random))
     elif waiting := _waiting(simulation):
         key = random.choice(waiting)
         simulation.signal(SignalKind.NODE, key, data=chance.answer(simulation, key))
@@ -188,7 +192,17 @@ def _send_any_signal(simulation: Simulation, chance: Chance) -> None:
     kind = random.choice(kinds)
     known = [*simulation.state.nodes, *((node, ()) for node in simulation.graph.bodies[None]), ("unknown", ())]
     key = ("", ()) if kind is SignalKind.RETRY and random.random() < 0.5 else random.choice(known)
+    if kind is SignalKind.BELOW:  # of a run that it waits for, has waited for, or does not know
+        run = random.choice(["unknown", *simulation.state.left_behind])
+        simulation.signal(kind, data=_below_ended(run, random))
+        return
     simulation.signal(kind, key, data=_data(kind, random))
+
+
+def _below_ended(run: str, random: Random) -> Any:
+    status = random.choice(["completed", "cancelled", "failed"])
+    error = {"code": "broken", "message": "no", "compensation": {"failed": random.choice([[], [{"node": "x"}]])}}
+    return {"run": run, "status": status, "error": error if status == "failed" else None}
 
 
 def _data(kind: SignalKind, random: Random) -> Any:

@@ -243,3 +243,87 @@ def test_a_loop_with_something_undone_begins_again_as_a_whole() -> None:
     story.tell("retried")
     assert story.plan() == ["start each"]
     assert set(story.state.scopes) == {(None, ())}
+
+
+# Runs below
+
+
+def above(*more: str) -> Story:
+    """a (undone by undo_a) → sub, which waits for a run that can undo what it does."""
+    definition = define(node("a", compensate_with="undo_a"), node("undo_a"), node("sub"), "a > sub", "b > c")
+    return Story(definition, "a succeeded", "sub begins below", *more)
+
+
+def ended(story: Story, status: str = "cancelled", failed: list[Any] | None = None, run: str = "below") -> list[str]:
+    error = {"code": "undo_failed", "message": "no", "compensation": {"failed": failed}} if failed else None
+    data = {"run": run, "status": status, "error": error}
+    for event in interpret(story.state, Signal(1, SignalKind.BELOW, story.now, data=data), story.now):
+        story.record(event)
+    return story.carry_out()
+
+
+def test_nothing_is_undone_before_a_run_below_has_ended() -> None:
+    story = above("cancel with undo requested")
+    assert story.carry_out() == ["stop sub (cancelled)", "undoing begins (cancelled)"]
+    assert story.state.status is RunStatus.COMPENSATING and next_due(story.state) is None
+    assert ended(story) == ["start undo_a"]
+    assert story.tell("undo_a succeeded").carry_out() == [
+        "undoing ends (2 undone, 0 failed, 0 left)",
+        "the run is cancelled",
+    ]
+    summary = saga.summary_of(story.state)
+    assert [(told["node"], told["by"], told.get("run")) for told in summary["undone"]] == [
+        ("sub", "", "below"),
+        ("a", "undo_a", None),
+    ]
+
+
+def test_a_run_that_fails_waits_for_those_below_too() -> None:
+    story = above("b failed")
+    assert story.carry_out() == ["b fails (broken)", "stop sub (run_failed)", "undoing begins (broken)"]
+    assert ended(story) == ["start undo_a"]
+
+
+def test_a_run_with_nothing_of_its_own_to_undo_waits_all_the_same() -> None:
+    story = Story(define(node("sub"), "sub > next"), "sub begins below", "cancel with undo requested")
+    assert story.carry_out() == ["stop sub (cancelled)", "undoing begins (cancelled)"]
+    assert ended(story) == ["undoing ends (1 undone, 0 failed, 0 left)", "the run is cancelled"]
+
+
+def test_a_cancel_without_the_wish_waits_for_nothing() -> None:
+    assert above("cancel requested").carry_out() == ["stop sub (cancelled)", "the run is cancelled"]
+
+
+def test_what_a_run_below_could_not_undo_counts_above() -> None:
+    story = above("cancel with undo requested")
+    story.carry_out()
+    ended(story, "failed", failed=[{"node": "x"}])
+    story.tell("undo_a succeeded")
+    assert story.carry_out() == ["undoing ends (1 undone, 1 failed, 0 left)", "the run fails (undo_failed)"]
+
+
+def test_a_run_below_that_had_completed_just_then_is_left() -> None:
+    story = above("cancel with undo requested")
+    story.carry_out()
+    ended(story, "completed")
+    assert [told["node"] for told in saga.summary_of(story.state)["left"]] == ["sub", "a"]
+
+
+def test_stopping_the_undoing_does_not_wait_for_a_run_below() -> None:
+    story = above("cancel with undo requested")
+    story.carry_out()
+    story.tell("cancel requested")
+    assert story.carry_out() == ["undoing ends (0 undone, 0 failed, 2 left)", "the run is cancelled"]
+    assert story.tell("retried").carry_out() == ["start b", "start sub"]
+    assert story.state.left_behind == {}
+
+
+def test_a_run_below_whose_end_was_taken_in_is_not_waited_for() -> None:
+    story = above("sub resumed it has ended", "sub failed")
+    assert story.carry_out() == ["sub fails (broken)", "undoing begins (broken)", "start undo_a"]
+
+
+def test_a_run_below_of_an_earlier_attempt_is_waited_for() -> None:
+    definition = define(node("sub", retry=TWICE), node("a", compensate_with="undo_a"), node("undo_a"))
+    story = Story(definition, "a succeeded", "sub begins first", "sub failed", "0 seconds later")
+    assert "first" in story.state.left_behind

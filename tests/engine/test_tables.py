@@ -69,6 +69,7 @@ RUN_EVENTS: list[Event] = [
     events.RunFailed(at=BEGINNING, error=error("broken")),
     events.RunCancelled(at=BEGINNING),
     events.CompensationStarted(at=BEGINNING, error=error("broken")),
+    events.RunBelowEnded(at=BEGINNING, run="below", node="a", status="cancelled"),
     events.CompensationEnded(at=BEGINNING),
 ]
 

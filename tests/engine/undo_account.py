@@ -17,6 +17,8 @@ class UndoAccount:
     graph: Graph
     done: list[Key] = field(default_factory=list)
     """Successes that can be undone, in the order of completion."""
+    below: set[str] = field(default_factory=set)
+    """Runs below that must have ended before anything is undone."""
     going: bool = False
     left: list[Key] = field(default_factory=list)
     undone: list[Key] = field(default_factory=list)
@@ -39,10 +41,13 @@ class UndoAccount:
                 if event.key not in self.did_nothing:
                     self.done = [key for key in self.done if key != event.key] + [event.key]
             case events.CompensationStarted():
-                assert self.done and not self.going
+                assert (self.done or event.below) and not self.going
+                self.below = set(event.below)
                 self.going, self.left, self.undone = True, list(self.done), []
+            case events.RunBelowEnded():
+                self.below.remove(event.run)
             case events.CompensationEnded():
-                named = [(told["node"], path_of(told["path"])) for told in event.undone]
+                named = [(told["node"], path_of(told["path"])) for told in event.undone if not told.get("run")]
                 assert named == self.undone
                 assert sorted(named) == sorted(set(named)), "undone twice"
             case events.RunCompleted():
@@ -53,6 +58,7 @@ class UndoAccount:
             assert not self.going, f"{event.key} started while the run was being undone"
             return
         assert self.going, f"{event.key} undoes something though nothing is to be undone"
+        assert not self.below, f"{event.key} started before {self.below} had ended"
         undone = self._undone_by(event.key)
         if event.attempt == 1:
             assert self.left and self.left.pop() == undone, f"{event.key} is not next"

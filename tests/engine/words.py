@@ -112,7 +112,7 @@ class Story:
             assert parent
             self.record(events.IterationStarted(at=self.now, node=parent, path=path[:-1], index=path[-1]))
         fresh = self.state.node(key).status in (NodeStatus.PENDING, NodeStatus.RETRYING)
-        if verb in ("succeeded", "failed", "waits", "opened", "abandoned", "repeats") and fresh:
+        if verb in ("succeeded", "failed", "waits", "begins", "opened", "abandoned", "repeats") and fresh:
             self.record(self._node_event(node, path, "started", ""))
 
     def _node_event(self, node: str, path: Path, verb: str, rest: str) -> Event:
@@ -129,6 +129,8 @@ class Story:
             case "waits":
                 until = at + timedelta(seconds=float(rest)) if rest else None
                 return events.NodeWaiting(at=at, node=node, path=path, reason="approval", until=until)
+            case "begins":
+                return events.NodeWaiting(at=at, node=node, path=path, reason="subworkflow", below=rest)
             case "resumed":
                 return events.NodeResumed(at=at, node=node, path=path, signal=rest or None)
             case "opened":

@@ -49,6 +49,11 @@ def test_every_type_of_node_has_a_label_that_is_no_identifier() -> None:
             {"undone": [{"node": "hotel", "path": ""}, {"node": "seat", "path": "2"}], "failed": [{"node": "pay"}]},
             "undone: Book the hotel, Reserve the seat [2]; could not be undone: Charge the card",
         ),
+        (
+            "RunBelowEnded",
+            {"node": "hotel", "status": "failed", "error": {"message": "no"}},
+            "Book the hotel: failed: no",
+        ),
         ("LoopOpened", {"items": [1, 2, 3], "limit": 2}, "3 items, 2 at once"),
         ("LoopOpened", {"items": {"$value": "large"}, "limit": 1}, "one after the other"),
         ("IterationEnded", {"index": 3, "error": {"message": "no"}}, "number 3: no"),

@@ -24,6 +24,7 @@ def _node_started(state: RunState, node_run: NodeRunState, event: events.NodeSta
 def _node_waiting(state: RunState, node_run: NodeRunState, event: events.NodeWaiting) -> None:
     node_run.forget_wait()
     node_run.waiting_for, node_run.until, node_run.wait_data = event.reason, event.until, event.data
+    node_run.below = event.below
 
 
 def _node_resumed(state: RunState, node_run: NodeRunState, event: events.NodeResumed) -> None:
@@ -31,6 +32,8 @@ def _node_resumed(state: RunState, node_run: NodeRunState, event: events.NodeRes
     node_run.resumed, node_run.signal = True, event.signal
     node_run.until = None
     node_run.abandoned = False
+    if event.signal is not None:
+        node_run.below = ""
 
 
 def _node_succeeded(state: RunState, node_run: NodeRunState, event: events.NodeSucceeded) -> None:

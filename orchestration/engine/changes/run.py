@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestration.engine import events
 from orchestration.engine.changes import RunChanges
+from orchestration.engine.ids import path_text
 from orchestration.engine.reopening import run_deadline, work_out
 from orchestration.engine.scopes import TOP, Frontier
 from orchestration.engine.states import Compensation, RunState
@@ -39,6 +40,14 @@ def _compensation_started(state: RunState, event: events.CompensationStarted) ->
     state.frontier = Frontier()
 
 
+def _run_below_ended(state: RunState, event: events.RunBelowEnded) -> None:
+    state.left_behind.pop(event.run, None)
+    if state.compensation is not None:
+        path = path_text(event.path)
+        told = {"run": event.run, "node": event.node, "path": path, "status": event.status, "error": event.error}
+        state.compensation.below.append(told)
+
+
 def _compensation_ended(state: RunState, event: events.CompensationEnded) -> None:
     if state.compensation is not None:
         state.compensation.ended = True
@@ -50,5 +59,6 @@ RUN_CHANGES: RunChanges = {
     events.RunFailed: _run_failed,
     events.RunCancelled: _run_cancelled,
     events.CompensationStarted: _compensation_started,
+    events.RunBelowEnded: _run_below_ended,
     events.CompensationEnded: _compensation_ended,
 }

@@ -35,6 +35,7 @@ from orchestration.engine.events.recovery import (
 from orchestration.engine.events.run import (
     CompensationEnded,
     CompensationStarted,
+    RunBelowEnded,
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -55,7 +56,8 @@ TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         RunStarted, RunPaused, RunResumed, RunCancelRequested, RunRetried, RunCompleted, RunFailed, RunCancelled,
-        VariablesChanged, RunMoved, CompensationStarted, CompensationEnded,
+        VariablesChanged, RunMoved, CompensationStarted, RunBelowEnded,
+        CompensationEnded,
         NodeStarted, NodeWaiting, NodeResumed, AttemptFailed, AttemptAbandoned, RetryScheduled,
         AlternativeChosen, NodeEscalated, EscalationAnswered, ErrorHandled,
         NodeSucceeded, NodeFailed, NodeSkipped, NodeOverridden, NodeCancelled,
@@ -89,6 +91,7 @@ __all__ = [
     "NodeSucceeded",
     "NodeWaiting",
     "RetryScheduled",
+    "RunBelowEnded",
     "RunCancelRequested",
     "RunCancelled",
     "RunCompleted",

@@ -25,6 +25,8 @@ class NodeWaiting(NodeEvent):
     """timer | approval | human_input | event | subworkflow; `escalation` is what `NodeEscalated` waits for"""
     until: datetime | None = None
     data: JSON = None
+    below: str = ""
+    """The run it waits for, if that can undo what it does: this run's undoing waits for that one's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

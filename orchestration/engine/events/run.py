@@ -40,11 +40,26 @@ class CompensationStarted(Event):
     error: JSON = None
     node: NodeId = ""
     path: Path = ()
+    below: JSON = field(default_factory=list)
+    """Ids of runs that its steps began and wait for no longer: they end first, with what they undo."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBelowEnded(Event):
+    """A run that a step had begun, and that the undoing waited for, has ended."""
+
+    run: str
+    node: NodeId
+    path: Path = ()
+    status: str
+    error: JSON = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompensationEnded(Event):
-    """Each a list of {"node", "path", "by"}, in the order of undoing; those of `failed` with their "error"."""
+    """Each a list of {"node", "path", "by"}, in the order of undoing; those of `failed` with their "error". Of a run
+    below `by` is empty, and "run" is its id.
+    """
 
     undone: JSON = field(default_factory=list)
     failed: JSON = field(default_factory=list)

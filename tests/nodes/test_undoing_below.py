@@ -1,0 +1,202 @@
+"""Undoing across runs within runs: the latest first, whoever did it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestration.models import Run, RunEvent
+from orchestration.monitoring.queries import reasons
+from orchestration.queries.replay import replay
+from orchestration.services import runs
+from portal.core.actors import Actor
+from tests.driver.scripted import STARTED, registered
+from tests.engine_host import EngineHost, event_types, wait_until
+from tests.nodes.test_subworkflow import begin, child_of, publish, sub, work
+from tests.workflows.factories import edge, node
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def scripted() -> Any:
+    with registered():
+        yield
+
+
+def done(name: str, **settings: Any) -> dict[str, Any]:
+    """A step that `un_<name>` undoes."""
+    return node(name, "scripted", settings=settings, compensate_with=f"un_{name}")
+
+
+def three_levels(organisation: Any, **of_leaf: Any) -> None:
+    """top: a → down; middle: b → down; leaf: c → waits. Each of a, b, c can be undone."""
+    undo = {"seconds": 0.2} | of_leaf
+    publish(organisation, "leaf", done("c"), work("un_c", **undo), work(waits=True), edges=[edge("c", "work")])
+    publish(organisation, "middle", done("b"), work("un_b"), sub("down", "leaf"), edges=[edge("b", "down")])
+    top = [done("a"), work("un_a"), sub("down", "middle"), work("hold", waits=True), work("breaks", crash="oh")]
+    publish(organisation, "top", *top, edges=[edge("a", "down"), edge("hold", "breaks")])
+
+
+def waiting(engine: EngineHost, organisation: Any) -> tuple[Run, Run, Run]:
+    top = begin(organisation.workflows.get(slug="top"))
+    middle = child_of(top, "down")
+    leaf = child_of(middle, "down")
+    engine.wait_for_node(leaf, "work", "waiting")
+    return top, middle, leaf
+
+
+def undone() -> list[str]:
+    return [name for name in STARTED if name.startswith("un_")]
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_what_was_done_below_is_undone_before_what_was_done_above(
+    start_engine: Any, organisation: Any, hosts: int
+) -> None:
+    engine, *_ = [start_engine() for _ in range(hosts)]
+    three_levels(organisation)
+    top, middle, leaf = waiting(engine, organisation)
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    engine.wait_for(top, "cancelled")
+    assert undone() == ["un_c", "un_b", "un_a"]
+    for below, above in ((leaf, middle), (middle, top)):
+        below.refresh_from_db()
+        above.refresh_from_db()
+        assert below.status == "cancelled" and below.ended_at <= above.ended_at
+    for run in (top, middle, leaf):
+        assert replay(run).differences == []
+
+
+def test_a_run_that_fails_undoes_in_the_same_order(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation)
+    top, _, _ = waiting(engine, organisation)
+    runs.signal_node(run_id=top.pk, node="hold", by="test", data={})
+    engine.wait_for(top, "failed")
+    assert undone() == ["un_c", "un_b", "un_a"]
+    summary = top.error["compensation"]
+    assert [(told["node"], bool(told.get("run"))) for told in summary["undone"]] == [("down", True), ("a", False)]
+
+
+def test_what_could_not_be_undone_below_is_told_above(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation, crash="stuck")
+    top, middle, _ = waiting(engine, organisation)
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    engine.wait_for(top, "failed")
+    assert top.error["code"] == "undo_failed"
+    (told,) = top.error["compensation"]["failed"]
+    assert (told["node"], told["run"]) == ("down", str(middle.pk))
+    assert undone() == ["un_c", "un_b", "un_a"], "the rest is undone all the same"
+
+
+def test_the_page_says_what_is_undone_first_and_stopping_that_stops_below_too(
+    engine: EngineHost, organisation: Any
+) -> None:
+    three_levels(organisation, seconds=60)
+    top, middle, leaf = waiting(engine, organisation)
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    for run in (top, middle, leaf):
+        engine.wait_for(run, "compensating")
+    assert [reason.run for reason in reasons(top) if reason.kind == "run"] == [str(middle.pk)]
+    runs.cancel_run(run=top, actor=Actor.command())
+    for run in (top, middle, leaf):
+        engine.wait_for(run, "cancelled")
+    assert undone() == ["un_c"], "what was under way was stopped, and nothing more begun"
+    ended = RunEvent.objects.get(run=top, type="CompensationEnded").data
+    assert [told["node"] for told in ended["left"]] == ["down", "a"]
+
+
+def test_a_pause_while_undoing_goes_down(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation)
+    top, _, leaf = waiting(engine, organisation)
+    runs.pause_run(run=top, actor=Actor.command())
+    engine.wait_for(leaf, "paused")
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    wait_until(lambda: "CompensationStarted" in event_types(leaf), 20, "the leaf to hear of it")
+    assert undone() == []
+    runs.resume_run(run=top, actor=Actor.command())
+    engine.wait_for(top, "cancelled")
+    assert undone() == ["un_c", "un_b", "un_a"]
+
+
+def test_a_step_out_of_time_has_its_run_undone(engine: EngineHost, organisation: Any) -> None:
+    """Nobody will make use of what it has done, so it undoes that, like a run that fails by itself."""
+    three_levels(organisation)
+    step = sub("down", "middle", timeout_seconds=2)
+    parent = publish(organisation, "parent", done("z"), work("un_z"), step, edges=[edge("z", "down")])
+    run = begin(parent)
+    leaf = child_of(child_of(run, "down"), "down")
+    engine.wait_for_node(leaf, "work", "waiting")
+    engine.wait_for(run, "failed")
+    assert run.error["code"] == "timeout" and undone() == ["un_c", "un_b", "un_z"]
+
+
+def test_a_loser_of_a_join_is_undone_while_the_run_goes_on(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation)
+    hold, end = work("hold", waits=True), node("end", "join", join={"rule": "any"})
+    parent = publish(
+        organisation, "parent", sub("down", "middle"), hold, end, edges=[edge("down", "end"), edge("hold", "end")]
+    )
+    run = begin(parent)
+    leaf = child_of(child_of(run, "down"), "down")
+    engine.wait_for_node(leaf, "work", "waiting")
+    runs.signal_node(run_id=run.pk, node="hold", by="test", data={})
+    engine.wait_for(run)
+    engine.wait_for(child_of(run, "down"), "cancelled")
+    assert undone() == ["un_c", "un_b"]
+
+
+def test_what_has_completed_below_is_undone_by_the_step_that_says_how(engine: EngineHost, organisation: Any) -> None:
+    """A run that has completed is final: its own undoing does not begin any more, `compensate_with` above does it."""
+    publish(organisation, "booking", done("c"), work("un_c"))
+    publish(organisation, "unbooking", work("un_booking"))
+    book = sub("book", "booking", compensate_with="unbook")
+    parent = publish(
+        organisation, "parent", done("a"), work("un_a"), book, sub("unbook", "unbooking"), work("breaks", crash="oh"),
+        edges=[edge("a", "book"), edge("book", "breaks")],
+    )  # fmt: skip
+    run = engine.wait_for(begin(parent), "failed")
+    assert undone() == ["un_booking", "un_a"]
+    assert child_of(run, "book").status == "completed"
+
+
+def test_a_retry_afterwards_does_it_all_again(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation)
+    top, _, leaf = waiting(engine, organisation)
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    engine.wait_for(top, "cancelled")
+    STARTED.clear()
+    runs.retry_run(run=top, actor=Actor.command())
+    engine.wait_for_node(leaf, "work", "waiting")
+    assert [name for name in STARTED if name in ("a", "b", "c")] == ["a", "b", "c"]
+
+
+def test_several_runs_side_by_side_are_all_waited_for(engine: EngineHost, organisation: Any) -> None:
+    publish(organisation, "leaf", done("c"), work("un_c", seconds=0.2), work(waits=True), edges=[edge("c", "work")])
+    each = node("each", "loop", settings={"items": "range(5)", "mode": "parallel", "limit": 5})
+    parent = publish(
+        organisation, "parent", done("a"), work("un_a"), each, sub(workflow="leaf", parent="each"),
+        edges=[edge("a", "each")],
+    )  # fmt: skip
+    run = begin(parent)
+    for index in range(5):
+        engine.wait_for_node(child_of(run, path=str(index)), "work", "waiting")
+    runs.cancel_run(run=run, actor=Actor.command(), undo=True)
+    engine.wait_for(run, "cancelled")
+    assert undone() == ["un_c"] * 5 + ["un_a"]
+    assert RunEvent.objects.filter(run=run, type="RunBelowEnded").count() == 5
+
+
+def test_a_run_above_is_told_of_one_that_was_ended_by_its_rows_alone(engine: EngineHost, organisation: Any) -> None:
+    """It could not even be folded, so no commit of the engine tells of its end."""
+    publish(organisation, "child", work(waits=True))
+    run = begin(publish(organisation, "parent", sub()))
+    child = child_of(run)
+    engine.wait_for(child, "waiting")
+    RunEvent.objects.filter(run=child, type="NodeStarted").update(type="NodeResumed", data={})
+    Run.objects.filter(pk=child.pk).update(incident={"code": "engine_bug", "message": "It cannot be folded."})
+    runs.cancel_run(run=child, actor=Actor.command())
+    child.refresh_from_db()
+    assert child.status == "cancelled"
+    assert engine.wait_for(run, "failed").error["code"] == "subworkflow_cancelled"
