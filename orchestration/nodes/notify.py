@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 JSON = Any
 MOST_PEOPLE = 200
-_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]{1,63}(\.[^@\s,;<>.]{1,63})+")
+_LONGEST_ADDRESS = 254
+"""RFC 5321, 4.5.3.1.3, and the column of `portal.core.models.Mail`."""
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -57,7 +59,7 @@ class NotifySettings(NodeSettings):
     @classmethod
     def _addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
-            if not _ADDRESS.fullmatch(address):
+            if len(address) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
                 raise ValueError(f"{address!r} is no mail address.")
         return addresses
 

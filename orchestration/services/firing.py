@@ -206,17 +206,21 @@ def _count(trigger: Trigger, fired: TriggerFire) -> None:
     trigger.failures += 1
     Trigger.objects.filter(pk=trigger.pk).update(failures=trigger.failures)
     if trigger.failures >= DISABLE_AFTER[trigger.kind] and trigger.enabled:
-        why = f"It failed {trigger.failures} times in a row. The last time: {fired.reason}"[:300]
-        Trigger.objects.filter(pk=trigger.pk).update(enabled=False, disabled_because=why, next_at=None)
-        audit.record(
-            organisation=trigger.organisation,
-            actor=Actor.engine(),
-            verb="orchestration.trigger.disabled",
-            target=trigger,
-            before={"enabled": True},
-            after={"enabled": False},
-            data={"reason": why},
-        )
+        switch_off(trigger, f"It failed {trigger.failures} times in a row. The last time: {fired.reason}")
+
+
+def switch_off(trigger: Trigger, why: str) -> None:
+    """The portal's own doing, said on the trigger's page. Call with the row locked."""
+    Trigger.objects.filter(pk=trigger.pk).update(enabled=False, disabled_because=why[:300], next_at=None)
+    audit.record(
+        organisation=trigger.organisation,
+        actor=Actor.engine(),
+        verb="orchestration.trigger.disabled",
+        target=trigger,
+        before={"enabled": True},
+        after={"enabled": False},
+        data={"reason": why[:300]},
+    )
 
 
 def _itself(trigger: Trigger, occasion: Occasion) -> Actor:

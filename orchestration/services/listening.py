@@ -16,9 +16,16 @@ log = structlog.get_logger(__name__)
 
 
 def fire_for(event: BusEvent) -> None:
-    """Every trigger that was there and switched on when the event came; the event's id is the key of the fire."""
+    """Every trigger that was there and switched on when the event came; the event's id is the key of the fire.
+
+    In an organisation that is switched off runs that are under way go on, and may publish; they start no others.
+    """
     listening = Trigger.objects.filter(
-        organisation=event.organisation_id, kind=Trigger.Kind.EVENT, enabled=True, created_at__lte=event.at
+        organisation=event.organisation_id,
+        organisation__is_active=True,
+        kind=Trigger.Kind.EVENT,
+        enabled=True,
+        created_at__lte=event.at,
     ).filter(Q(settings__event=event.name), Q(settings__key="") | Q(settings__key=event.key))
     for trigger in listening.order_by("created_at"):
         try:

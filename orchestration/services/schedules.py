@@ -2,7 +2,7 @@
 
 Whoever locks the trigger's row first does it; the others pass on. The due time is the key of the fire, so even a
 second look at the same time starts nothing. While no engine lives nothing fires; the first host that is there again
-does what the trigger says about missed fires.
+does what the trigger says about missed fires. Those of an organisation that is switched off pass by in silence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from django.db import transaction
+from pydantic import ValidationError
 
 from orchestration.models import Trigger, TriggerFire
 from orchestration.services import firing
@@ -43,11 +44,17 @@ def occasion(settings: CronSettings, due: datetime, now: datetime) -> Occasion:
 
 
 def _attempt(trigger_id: UUID, now: datetime) -> bool:
+    """One that fails must not keep the others from their time."""
     try:
         return _fire(trigger_id, now)
     except Exception as error:
         log.error("a schedule failed unexpectedly", trigger=str(trigger_id), exc_info=error)
-        return _step_over(trigger_id, now, error)
+        fault = error
+    try:
+        return _step_over(trigger_id, now, fault)
+    except Exception as error:  # it is due again in a second
+        log.error("a schedule was not stepped over", trigger=str(trigger_id), exc_info=error)
+        return False
 
 
 @transaction.atomic
@@ -55,10 +62,17 @@ def _fire(trigger_id: UUID, now: datetime) -> bool:
     trigger = _take(trigger_id, now)
     if trigger is None or trigger.next_at is None:
         return False
-    settings = CronSettings.model_validate(trigger.settings)
+    try:
+        settings = CronSettings.model_validate(trigger.settings)
+    except ValidationError as error:  # such as a time zone that is no more
+        firing.switch_off(trigger, f"Its settings cannot be read any more: {error.errors()[0]['msg']}")
+        return True
     plan = schedule.plan(
         expression=settings.expression, zone=settings.timezone, missed=settings.missed, due=trigger.next_at, now=now
     )
+    if not trigger.organisation.is_active:
+        Trigger.objects.filter(pk=trigger.pk).update(next_at=plan.next_at)
+        return True
     if plan.first_skipped:
         _note_skipped(trigger, plan.skipped, plan.first_skipped, now)
     for due in plan.fire:
@@ -83,7 +97,7 @@ def _step_over(trigger_id: UUID, now: datetime, error: Exception) -> bool:
 
 def _take(trigger_id: UUID, now: datetime) -> Trigger | None:
     """The trigger with its row locked; None if another process has it, or it is not due any more."""
-    rows = Trigger.objects.select_for_update(of=("self",), skip_locked=True)
+    rows = Trigger.objects.select_for_update(of=("self",), skip_locked=True).select_related("organisation")
     return rows.filter(pk=trigger_id, enabled=True, next_at__lte=now).first()
 
 

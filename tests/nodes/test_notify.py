@@ -187,3 +187,25 @@ def test_who_is_not_there_is_named(engine: EngineHost, people: Any, settings: An
 def test_wrong_settings_are_found_before_it_runs(wrong: Any, words: str) -> None:
     problems = validate(definition(node("a", "notify", settings={"title": "x", **wrong})), agents={})
     assert [problem.code for problem in problems] == ["invalid_setting"] and words in problems[0].message
+
+
+@pytest.mark.parametrize(
+    "address", [f"{'a' * 300}@example.org", "ada@example..org", "ada@example", f"a@{'x' * 64}.org"]
+)
+def test_an_address_that_no_mail_can_have_fails_the_step_and_not_the_engine(
+    engine: EngineHost, people: Any, address: str
+) -> None:
+    found = notify(engine, people, channels=["email"], addresses=[address])
+    assert found.status == "failed" and "is no mail address" in found.error["message"]
+
+
+def test_a_mail_that_cannot_be_written_fails_for_good_and_holds_up_no_other(people: Any, settings: Any) -> None:
+    settings.MAIL_CONFIGURED = True
+    about = {"organisation": people.organisation, "key": "k", "subject": "s", "text": "t"}
+    bad = Mail.objects.create(address="ada@münchen..example", **about)
+    good = Mail.objects.create(address="ada@example.org", **about)
+    assert mail.send_due() == 1
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.state, good.state) == ("failed", "sent")
+    assert "UnicodeError" in bad.error

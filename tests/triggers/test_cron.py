@@ -12,7 +12,7 @@ from django.db import connections
 from orchestration.models import Run, Trigger, TriggerFire
 from orchestration.services import clearing, firing, schedules, triggers, workflows
 from portal.core.actors import Actor
-from portal.core.models import AuditEntry
+from portal.core.models import AuditEntry, Organisation
 from tests.cast import Cast
 from tests.engine_host import wait_until
 from tests.triggers.factories import new, trigger, workflow
@@ -218,3 +218,46 @@ def test_old_fires_are_cleared_away(cast: Cast) -> None:
     schedules.fire_due(utc("2026-05-01T07:00:01"))
     TriggerFire.objects.update(at=utc("2020-01-01T00:00"))
     assert clearing.clear_bus() == 1
+
+
+def test_one_that_cannot_be_read_any_more_is_switched_off_and_the_others_fire(cast: Cast) -> None:
+    flow = workflow(cast.organisation)
+    gone, good = (trigger(flow, "cron", name=name) for name in ("gone", "good"))
+    make_due(gone, utc("2026-05-01T06:59"))
+    make_due(good, utc("2026-05-01T07:00"))
+    Trigger.objects.filter(pk=gone.pk).update(settings={"expression": "0 9 * * *", "timezone": "Gone/Away"})
+    schedules.fire_due(utc("2026-05-01T07:00:01"))
+    assert Run.objects.get().trigger == good
+    gone.refresh_from_db()
+    assert (gone.enabled, gone.next_at) == (False, None)
+    assert "'Gone/Away' is no time zone" in gone.disabled_because
+    assert AuditEntry.objects.filter(verb="orchestration.trigger.disabled", target_id=str(gone.pk)).exists()
+
+
+def test_one_that_fails_at_everything_does_not_keep_the_others_from_their_time(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = workflow(cast.organisation)
+    bad, good = (trigger(flow, "cron", name=name) for name in ("bad", "good"))
+    make_due(bad, utc("2026-05-01T06:59:30"))
+    make_due(good, utc("2026-05-01T07:00"))
+    occasion = schedules.occasion
+
+    def fails(settings: Any, due: datetime, now: datetime) -> Any:
+        if due == utc("2026-05-01T06:59:30"):
+            raise RuntimeError("a bug of ours")
+        return occasion(settings, due, now)
+
+    monkeypatch.setattr(schedules, "occasion", fails)
+    assert schedules.fire_due(utc("2026-05-01T07:00:01")) == 1
+    assert Run.objects.get().trigger == good
+
+
+def test_in_an_organisation_that_is_switched_off_times_pass_by(cast: Cast) -> None:
+    cron = trigger(workflow(cast.organisation), "cron", settings={"missed": "all"})
+    make_due(cron, utc("2026-05-01T07:00"))
+    Organisation.objects.filter(pk=cast.organisation.pk).update(is_active=False)
+    schedules.fire_due(utc("2026-05-01T07:00:01"))
+    cron.refresh_from_db()
+    assert cron.next_at == utc("2026-05-02T07:00")
+    assert not Run.objects.exists() and not TriggerFire.objects.exists()

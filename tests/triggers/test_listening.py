@@ -83,3 +83,10 @@ def test_a_circle_of_events_ends(engine: EngineHost, cast: Cast) -> None:
     refused = wait_until(lambda: TriggerFire.objects.filter(outcome="refused").first(), 60, "the end of the circle")
     assert "a circle" in refused.reason
     assert Run.objects.count() == rules.MOST_HOPS
+
+
+def test_in_an_organisation_that_is_switched_off_events_start_nothing(cast: Cast) -> None:
+    trigger(workflow(cast.organisation), "event")
+    Organisation.objects.filter(pk=cast.organisation.pk).update(is_active=False)
+    publish(cast.organisation)
+    assert not Run.objects.exists() and not TriggerFire.objects.exists()

@@ -49,7 +49,7 @@ def send(mail_id: UUID) -> str:
         return ""
     try:
         _message(mail).send()
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:
         _failed(mail, error)
     else:
         mail.sent_at = clock.now()
@@ -86,7 +86,8 @@ def _claim(mail_id: UUID) -> Mail | None:
 
 def _failed(mail: Mail, error: Exception) -> None:
     said = f"{type(error).__name__}: {error}"[:500]
-    if isinstance(error, smtplib.SMTPRecipientsRefused) or mail.attempts >= MOST_ATTEMPTS:
+    # ValueError: an address or a line that no mail can hold, found out before the server was spoken to
+    if isinstance(error, smtplib.SMTPRecipientsRefused | ValueError) or mail.attempts >= MOST_ATTEMPTS:
         _end(mail, Mail.State.FAILED, said)
     else:
         mail.state, mail.error = Mail.State.PENDING, said
