@@ -95,6 +95,9 @@ class TriggerFire(models.Model):
     event = models.ForeignKey(BusEvent, null=True, blank=True, on_delete=models.SET_NULL, related_name="fires")
     address = models.CharField(max_length=64, blank=True, help_text="Who called, for webhooks.")
     count = models.PositiveIntegerField(default=1, help_text="Occasions that this row stands for.")
+    said = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="Digest of what a call with an Idempotency-Key said."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trigger", "key"], name="trigger_fire_once")]

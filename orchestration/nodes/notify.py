@@ -1,6 +1,6 @@
 """Tell people something.
 
-Notifications and mails are rows that appear in the commit of the node's success, once a person
+Notifications and mails are rows that appear in the commit of the node's success, once a person and success
 (`portal.core.notifying`); a mail is then sent by the jobs cluster, and stands in the run's ledger from that commit on
 (`services.mails` closes its entry). The webhook is called before, as an outside call of this attempt, and carries the
 node's idempotency key.
@@ -142,7 +142,8 @@ def _mails(settings: NotifySettings, found: queries.Recipients) -> list[dict[str
 
 def _write(connection: psycopg.Connection[Any], run: RunFacts, event: NodeSucceeded) -> None:
     told: dict[str, JSON] = event.outputs
-    key = f"run/{run.id}/{event.node}/{path_text(event.path)}"
+    # each success tells: one that comes after a retry of the run, as what it stands behind was undone, tells again
+    key = f"run/{run.id}/{event.node}/{path_text(event.path)}@{event.at:%Y%m%d%H%M%S%f}"
     title, body, link = told["title"], told["message"], told["link"]
     notice = Notice(organisation_id=run.organisation_id, key=key, title=title, body=body, link=link)
     names = [one["to"] for one in told["sent"] if one["channel"] == "portal"]

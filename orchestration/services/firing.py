@@ -44,6 +44,8 @@ class Occasion:
     due_at: datetime | None = None
     event: BusEvent | None = None
     address: str = ""
+    said: str = ""
+    """Digest of what a call said, so that the same key with something else is noticed."""
     test: bool = False
 
 
@@ -146,6 +148,7 @@ def _row(trigger: Trigger, occasion: Occasion) -> TriggerFire:
         due_at=occasion.due_at,
         event=occasion.event,
         address=occasion.address,
+        said=occasion.said,
         test=occasion.test,
     )
 

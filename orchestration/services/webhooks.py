@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from django.db import transaction
 from django.db.models import F
 
+from orchestration.definition.canonical import digest
 from orchestration.models import Trigger, TriggerFire, WebhookSeen
 from orchestration.services import firing, triggers
 from orchestration.services.firing import Occasion, Outcome
@@ -58,6 +59,20 @@ class RepeatedCall(Conflict):
         super().__init__(
             "This signature was used before. To try again, sign anew and send the same Idempotency-Key.",
             code="repeated",
+        )
+
+
+class KeyOfAnother(Conflict):
+    """The Idempotency-Key has started a run before, by a call that said something else."""
+
+    def __init__(self, key: str, fired: TriggerFire) -> None:
+        run = f"run {fired.run_id}" if fired.run_id else "a run that has been deleted since"
+        super().__init__(
+            f"The Idempotency-Key {key!r} has started {run} at {fired.at:%Y-%m-%d %H:%M:%S} UTC by a call with another "
+            "body or query. Send the same again to be told of that run, or a new key to start another.",
+            code="idempotency_conflict",
+            fire=str(fired.pk),
+            run=str(fired.run_id) if fired.run_id else None,
         )
 
 
@@ -117,7 +132,7 @@ def receive(call: Call) -> tuple[TriggerFire, bool]:
     try:
         _admit(trigger, settings, claimed, now)
         return _fire(trigger, call, claimed, now)
-    except (StaleCall, RepeatedCall, SwitchedOff, TooManyCalls, UnreadableBody) as error:
+    except (StaleCall, RepeatedCall, KeyOfAnother, SwitchedOff, TooManyCalls, UnreadableBody) as error:
         _refuse(trigger, call, now, error.code, error.message)
         raise
 
@@ -165,12 +180,16 @@ def _fire(trigger: Trigger, call: Call, claimed: Proof, now: datetime) -> tuple[
         raise RepeatedCall
     given = _header(call, "Idempotency-Key")[:150]
     key = f"key:{given}" if given else f"call:{claimed.digest}"
+    names = _names(call)
+    said = digest([names["body"], names["query"]]) if given else ""
     known = TriggerFire.objects.filter(trigger=trigger, key=key).first()
     if known is not None and known.outcome == Outcome.STARTED:
+        if known.said and known.said != said:
+            raise KeyOfAnother(given, known)
         return known, False
     if known is not None:  # it started nothing, so trying again is what the key is for
         TriggerFire.objects.filter(pk=known.pk).update(key=f"{key}#{known.pk}")
-    return firing.fire(trigger.pk, Occasion(key=key, at=now, names=_names(call), address=call.address)), True
+    return firing.fire(trigger.pk, Occasion(key=key, at=now, names=names, address=call.address, said=said)), True
 
 
 def _names(call: Call) -> dict[str, JSON]:

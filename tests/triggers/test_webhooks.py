@@ -121,6 +121,28 @@ def test_an_idempotency_key_gives_the_same_run(sender: Sender) -> None:
     assert first.json()["run"] == again.json()["run"] and Run.objects.count() == 1
 
 
+def test_an_idempotency_key_of_something_else_is_a_conflict(sender: Sender) -> None:
+    now = int(time.time())
+    first = sender.send({"order": "7", "note": "x"}, at=now, Idempotency_Key="order-7")
+    other = sender.send({"order": "8"}, at=now + 1, Idempotency_Key="order-7")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert other.json()["run"] == first.json()["run"] and first.json()["run"] in other.json()["detail"]
+    assert refusals(sender.trigger) == [other.json()["detail"]]
+    query = sender.send({"order": "7", "note": "x"}, at=now + 2, url=f"{sender.url}?again=1", Idempotency_Key="order-7")
+    assert query.status_code == 409
+    spaced = sender.send(b'{ "order": "7",  "note": "x" }', at=now + 3, Idempotency_Key="order-7")
+    assert spaced.status_code == 200, "the same said with other white space is the same"
+    assert Run.objects.count() == 1
+
+
+def test_a_key_used_before_bodies_were_compared_still_gives_its_run(sender: Sender) -> None:
+    now = int(time.time())
+    first = sender.send(at=now, Idempotency_Key="order-7")
+    TriggerFire.objects.update(said="")
+    again = sender.send({"order": "8"}, at=now + 1, Idempotency_Key="order-7")
+    assert (again.status_code, again.json()["run"]) == (200, first.json()["run"])
+
+
 def test_a_key_whose_call_started_nothing_may_try_again(sender: Sender) -> None:
     now = int(time.time())
     wrong = sender.send({"order": 5}, at=now, Idempotency_Key="k")
