@@ -1,17 +1,20 @@
-"""What surrounds every request: its id and log context (outermost), then the organisation's habits."""
+"""What surrounds every request: static files, its id and log context, and further in the organisation's habits.
+
+All of it is synchronous, as every entry of MIDDLEWARE must be: one that is not makes each request cross from its
+thread to the event loop and back (`portal.core.handler`).
+"""
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable
 
 import structlog
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import add_never_cache_headers
-from django.utils.decorators import sync_and_async_middleware
 from ipware import get_client_ip
+from servestatic.middleware import ServeStaticMiddleware
 
 from portal.core.models import Organisation, User
 from portal.core.services import sessions
@@ -19,14 +22,28 @@ from portal.core.services import sessions
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
-AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
-@sync_and_async_middleware
-def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
+def StaticFilesMiddleware(get_response: Handler) -> Handler:
+    """ServeStatic's, which knows the event loop only: asked for static files, and not for every request."""
+
+    async def nothing(request: HttpRequest) -> None:
+        return None
+
+    files = ServeStaticMiddleware(nothing)
+    serve = async_to_sync(files.__call__)
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        found = serve(request) if request.path_info.startswith(files.static_prefix) else None
+        return found or get_response(request)
+
+    return middleware
+
+
+def RequestContextMiddleware(get_response: Handler) -> Handler:
     """Give the request an id and an address, bind the id to every log line, and send it back as X-Request-ID."""
 
-    def begin(request: HttpRequest) -> str:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         asked = request.headers.get("X-Request-ID", "")
         # A caller's id is only taken over when it cannot break a log line.
         request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
@@ -34,48 +51,23 @@ def RequestContextMiddleware(get_response: Handler | AsyncHandler) -> Handler | 
         request.address = client_address(request)  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        return request_id
-
-    if iscoroutinefunction(get_response):
-
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            request_id = begin(request)
-            response = await cast(AsyncHandler, get_response)(request)
-            response.headers["X-Request-ID"] = request_id
-            return response
-
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
-        request_id = begin(request)
-        response = cast(Handler, get_response)(request)
+        response = get_response(request)
         response.headers["X-Request-ID"] = request_id
         return response
 
-    return synchronous
+    return middleware
 
 
-@sync_and_async_middleware
-def OrganisationMiddleware(get_response: Handler | AsyncHandler) -> Handler | AsyncHandler:
+def OrganisationMiddleware(get_response: Handler) -> Handler:
     """Remember the organisation last used and the session's last sign of life; keep private pages out of caches."""
 
-    if iscoroutinefunction(get_response):
-
-        async def asynchronous(request: HttpRequest) -> HttpResponseBase:
-            request.organisation = None  # type: ignore[attr-defined]
-            response = await cast(AsyncHandler, get_response)(request)
-            await sync_to_async(_after)(request, response)
-            return response
-
-        return asynchronous
-
-    def synchronous(request: HttpRequest) -> HttpResponseBase:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         request.organisation = None  # type: ignore[attr-defined]
-        response = cast(Handler, get_response)(request)
+        response = get_response(request)
         _after(request, response)
         return response
 
-    return synchronous
+    return middleware
 
 
 def client_address(request: HttpRequest) -> str | None:
