@@ -48,7 +48,9 @@ class RunValues:
         """
         if not is_much(value):
             return work(self)
-        apart = RunValues(self._keeper, self._facts)
+        from orchestration.driving.much import MuchValues  # which builds upon this
+
+        apart = MuchValues(self._keeper, self._facts)
         made = await asyncio.to_thread(work, apart)
         self._unwritten |= apart._unwritten
         self.involved = self.involved or apart.involved
@@ -60,13 +62,13 @@ class RunValues:
         """As events and rows carry it: JSON, without secrets, large parts as references. Raises NodeFailure."""
         if value is None:
             return None
-        plain = self._plain_but_known(value) if self._keeper.cache else _plain(value)
+        plain = self._plain_but_known(value) if self._keeper.cache else ready(value)
         self.involved = self.involved or plain.escaped
         return plain.value if plain.size <= inline_bytes else self.split(plain.value, inline_bytes)
 
     def kept_members(self, value: Mapping[str, JSON]) -> dict[str, JSON]:
         """The same for an object that must stay one: each large member by itself. Raises NodeFailure."""
-        plain = self._plain_but_known(dict(value)) if self._keeper.cache else _plain(dict(value))
+        plain = self._plain_but_known(dict(value)) if self._keeper.cache else ready(dict(value))
         self.involved = self.involved or plain.escaped
         members: dict[str, JSON] = plain.value
         if plain.size <= INLINE_BYTES:
@@ -78,7 +80,7 @@ class RunValues:
         become references. Raises NodeFailure."""
         if value is None:
             return None
-        plain = _plain(value)
+        plain = ready(value)
         self.involved = self.involved or plain.escaped
         if plain.size <= INLINE_BYTES or not isinstance(plain.value, dict):
             return plain.value
@@ -89,7 +91,7 @@ class RunValues:
 
     def kept_items(self, value: list[JSON]) -> list[JSON]:
         """The same for a loop's items, which stay a list. Raises NodeFailure."""
-        plain = self._plain_but_known(value) if self._keeper.cache else _plain(value)
+        plain = self._plain_but_known(value) if self._keeper.cache else ready(value)
         self.involved = self.involved or plain.escaped
         items: list[JSON] = plain.value
         if plain.size <= INLINE_BYTES:
@@ -103,24 +105,34 @@ class RunValues:
     def _noted(self, work: Callable[[Split], Kept], inline_bytes: int) -> Kept:
         split = Split(inline_bytes=inline_bytes)
         made = work(split)
-        if split.values:
-            self._unwritten |= split.values
-            self.involved = True
+        self.note(split.values)
         return made
+
+    def note(self, values: Mapping[str, Value], *, involved: bool = False) -> None:
+        """These are to be written. `involved`: as of the run."""
+        if values:
+            self._unwritten |= values
+        self.involved = self.involved or involved or bool(values)
+
+    def known(self, value: JSON) -> JSON:
+        """The reference of a text that came out of the cache unchanged; None of anything else."""
+        if isinstance(value, str) and len(value) > INLINE_BYTES:
+            return self._keeper.cache.reference_of(self._organisation, value)
+        return None
 
     def _plain_but_known(self, value: JSON) -> Plain:
         """Texts that came out of the cache unchanged are stored already, and not read through again."""
         known: dict[Place, JSON] = {}
         rest = self._take_out(value, known, ())
         if not known:
-            return _plain(value)
+            return ready(value)
         self.involved = True
-        plain = _plain(rest)
+        plain = ready(rest)
         try:
             for place, reference in known.items():
                 plain.value = _put_back(plain.value, place, reference)
         except KeyError:  # a key on the way held a secret and reads otherwise now
-            return _plain(value)
+            return ready(value)
         return plain
 
     def _take_out(self, value: JSON, known: dict[Place, JSON], path: Place) -> JSON:
@@ -128,7 +140,7 @@ class RunValues:
             case str():
                 if len(value) <= INLINE_BYTES:
                     return value  # results of long loops are kept apart sooner; elsewhere such a text stands as it is
-                reference = self._keeper.cache.reference_of(self._organisation, value)
+                reference = self.known(value)
                 if reference is None:
                     return value
                 known[path] = reference
@@ -262,7 +274,8 @@ class Plain:
     escaped: bool = False
 
 
-def _plain(value: JSON) -> Plain:
+def ready(value: JSON) -> Plain:
+    """As it is kept, but for its large parts. Raises NodeFailure."""
     try:
         text = _without_secrets(value)
     except NotStorable as error:
@@ -289,7 +302,10 @@ def _put_back(value: JSON, path: Place, reference: JSON) -> JSON:
     around = value
     for step in path[:-1]:
         around = around[_key(around, step)]
-    around[_key(around, path[-1])] = reference
+    last = _key(around, path[-1])
+    if isinstance(last, str) and last not in around:
+        raise KeyError(last)
+    around[last] = reference
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from orchestration.values.splitting import LARGEST_BYTES
+from orchestration.values.splitting import LARGEST_BYTES as LARGEST_BYTES
 
 JSON = Any
 _encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` makes an encoder each time
@@ -42,12 +42,16 @@ def _check_size(value: JSON) -> None:
     """In UTF-8, as it is stored."""
     size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     if size > LARGEST_BYTES:
-        most = LARGEST_BYTES // 1024 // 1024
-        raise NotStorable(
-            f"It has {size / 1024 / 1024:.0f} MiB, and {most} MiB are the most that is passed on. Pass on less, hand "
-            "it over in parts (a loop), or put it into a file store and pass on its address.",
-            code="too_large",
-        )
+        raise too_large(f"{size / 1024 / 1024:.0f} MiB")
+
+
+def too_large(size: str = "more") -> NotStorable:
+    most = LARGEST_BYTES // 1024 // 1024
+    return NotStorable(
+        f"It has {size}, and {most} MiB are the most that is passed on. Pass on less, hand it over in parts (a loop), "
+        "or put it into a file store and pass on its address.",
+        code="too_large",
+    )
 
 
 def read_back(text: str) -> JSON:

@@ -29,7 +29,7 @@ class Split:
 
     def split(self, value: JSON) -> JSON:
         """`value` (JSON, escaped) with its large parts as references; at most `inline_bytes` in all are left."""
-        return self._split(value, _size(value))
+        return self._split(value, size_of(value))
 
     def members(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The same for an object that must stay one: each large member by itself."""
@@ -38,7 +38,7 @@ class Split:
     def items(self, value: list[JSON], *, budget: int) -> list[JSON]:
         """The same for a list that must stay one: large items, and then the largest, until `budget` bytes are left."""
         kept = [self.split(item) for item in value]
-        sizes = [_size(item) for item in kept]
+        sizes = [size_of(item) for item in kept]
         self._refer_largest(kept, dict(enumerate(sizes)), sum(sizes), budget)
         return kept
 
@@ -55,16 +55,23 @@ class Split:
         return value
 
     def _split_object(self, value: dict[str, JSON]) -> JSON:
-        sizes = {name: _size(item) for name, item in value.items()}
+        sizes = {name: size_of(item) for name, item in value.items()}
         kept = {name: self._split(item, sizes[name]) for name, item in value.items()}
-        sizes = {name: sizes[name] if kept[name] is value[name] else _size(kept[name]) for name in kept}
-        total = 1 + sum(_size(name) + 2 + size for name, size in sizes.items())
+        sizes = {name: sizes[name] if kept[name] is value[name] else size_of(kept[name]) for name in kept}
+        return self._assembled(kept, sizes)
+
+    def assembled(self, kept: dict[str, JSON]) -> JSON:
+        """An object whose members are split already."""
+        return self._assembled(kept, {name: size_of(item) for name, item in kept.items()})
+
+    def _assembled(self, kept: dict[str, JSON], sizes: Mapping[str, int]) -> JSON:
+        total = 1 + sum(size_of(name) + 2 + size for name, size in sizes.items())
         total = self._refer_largest(kept, sizes, total, self.inline_bytes)
         return kept if total <= self.inline_bytes else self._refer(kept)
 
     def _split_list(self, value: list[JSON]) -> JSON:
-        kept = [self._split(item, _size(item)) for item in value]
-        return kept if _size(kept) <= self.inline_bytes else self._refer(kept)
+        kept = [self._split(item, size_of(item)) for item in value]
+        return kept if size_of(kept) <= self.inline_bytes else self._refer(kept)
 
     def _refer_largest(self, kept: Any, sizes: Mapping[Any, int], total: int, budget: int) -> int:
         """Of an object or a list, in place. Answers with the bytes that are left."""
@@ -77,12 +84,14 @@ class Split:
         return total
 
     def _refer(self, value: JSON) -> dict[str, JSON]:
-        made = encoded(value)
+        return self.refer_to(encoded(value))
+
+    def refer_to(self, made: Value) -> dict[str, JSON]:
         self.values.setdefault(made.digest, made)
         return made.reference
 
 
-def _size(value: JSON) -> int:
+def size_of(value: JSON) -> int:
     """Bytes as JSON."""
     if isinstance(value, str) and value.isascii() and value.isprintable():
         return len(value) + 2 + value.count('"') + value.count("\\")

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from orchestration.driving import much
 from orchestration.driving import values as run_values
 from orchestration.models import NodeRun, Run, RunEvent, RunSignal, StoredValue, ValueUse
 from orchestration.services import runs, values
@@ -272,7 +273,7 @@ def test_the_host_shows_life_while_it_keeps_a_large_answer(
 ) -> None:
     """Keeping is done in a thread, and what it stores is not lost to what the run keeps meanwhile."""
     monkeypatch.setattr(run_values, "MUCH_BYTES", 300_000)
-    begun, go_on, plain = threading.Event(), threading.Event(), run_values._plain
+    begun, go_on, plain = threading.Event(), threading.Event(), much.ready
 
     def slow(value: JSON) -> run_values.Plain:
         if run_values.is_much(value) and threading.current_thread().name != "engine-host":
@@ -280,7 +281,7 @@ def test_the_host_shows_life_while_it_keeps_a_large_answer(
             assert go_on.wait(20)
         return plain(value)
 
-    monkeypatch.setattr(run_values, "_plain", slow)
+    monkeypatch.setattr(much, "ready", slow)
     large, smaller = "x" * 400_000, "y" * 100_000
     definition = make_definition(
         [
