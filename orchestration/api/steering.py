@@ -111,6 +111,7 @@ class StepOut(Schema):
     effect: str = Field(description="What it does to the outside world; empty if nothing.")
     at_most_once: bool
     calls: list[CallOut] = Field(description="Calls it made that took effect, or may have.")
+    stands: bool = Field(description="It can be undone, and what it did stands: the new run does not undo that.")
     ended_at: datetime | None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -99,6 +100,7 @@ def build(
     definition = run.definition.body
     rows, names = step_rows.steps(run, definition), names_of(definition)
     status = RunStatus(run.status)
+    reused = reused_nodes(run)
     opened = open_step(run, definition, step, path, iterations_page) if step else None
     under_way = status in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED)
     return RunPage(
@@ -116,7 +118,7 @@ def build(
         is_test=triggers.is_test(run),
         can_cancel=may_control and not status.ended,
         can_undo=may_control and not status.ended and status is not RunStatus.COMPENSATING and _undoes(definition),
-        would_undo=", ".join(_undoable(definition, rows)),
+        would_undo=", ".join(_undoable(definition, rows, reused)),
         can_pause=may_control
         and status in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.COMPENSATING),
         can_resume=may_control and status is RunStatus.PAUSED,
@@ -128,7 +130,7 @@ def build(
         control=control(run),
         undoing=undoing(run, definition),
         failed_step=names.get((run.error or {}).get("node", ""), ""),
-        reused=reused_nodes(run),
+        reused=reused,
         links=links_of(run, names),
         acts=acts_on(run, opened, definition, may_start) if may_control and opened else frozenset(),
         holds=retention.holds_of_run(run),
@@ -147,8 +149,9 @@ def _newer_version(run: Run) -> int | None:
     return found.number if found else None
 
 
-def _undoable(definition: dict[str, Any], rows: list[StepRow]) -> list[str]:
-    undone = {node["id"] for node in definition["nodes"] if node.get("compensate_with")}
+def _undoable(definition: dict[str, Any], rows: list[StepRow], reused: Collection[str]) -> list[str]:
+    """Names of what a cancel with that wish would undo. What was taken over from another run is that one's."""
+    undone = {node["id"] for node in definition["nodes"] if node.get("compensate_with")} - set(reused)
     return [
         row.name for row in rows if row.node in undone and (row.status == "succeeded" or row.tally.get("succeeded"))
     ]

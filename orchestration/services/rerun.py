@@ -17,6 +17,7 @@ from django.db import transaction
 
 from orchestration.engine.graph import Graph
 from orchestration.engine.reuse import Edits, RerunPlan, Why, rerun_plan
+from orchestration.engine.statuses import NodeStatus
 from orchestration.models import Definition, Run, WorkflowVersion
 from orchestration.nodes.base import node_types
 from orchestration.queries.effects import Call, calls
@@ -75,6 +76,8 @@ class Step:
     at_most_once: bool
     calls: tuple[Call, ...]
     """Calls it made in the origin that took effect, or may have."""
+    stands: bool = False
+    """It could be undone, in the origin: what it did there stands, and the new run does not undo it."""
     outputs: JSON = None
     ended_at: Any = None
 
@@ -100,6 +103,16 @@ class Prepared:
     def outside(self) -> list[Step]:
         """What happens again and reaches the outside world."""
         return [step for step in self.again if step.effect or step.at_most_once]
+
+    @property
+    def kept_up(self) -> list[Step]:
+        """Reused, and left as it is whatever becomes of the new run."""
+        return [step for step in self.reused if step.stands]
+
+    @property
+    def done_twice(self) -> list[Step]:
+        """Happens again although what it did before has not been undone."""
+        return [step for step in self.again if step.stands]
 
 
 class CannotRerun(UserError):
@@ -213,6 +226,7 @@ def _steps(run: Run, of: Graph, plan: RerunPlan) -> list[Step]:
             made.setdefault(call.node, []).append(call)
     taken = {found.node: found for found in plan.reused}
     again = {found.node: found for found in plan.again}
+    standing = _standing(of, plan)
     steps: list[Step] = []
     for node in (inner for root in of.bodies[None] for inner in (root, *of.inside(root))):
         root = of.outermost(node)
@@ -232,11 +246,21 @@ def _steps(run: Run, of: Graph, plan: RerunPlan) -> list[Step]:
                     effect=effect_of(of.nodes[node].type),
                     at_most_once=of.nodes[node].delivery == "at_most_once",
                     calls=tuple(made.get(node, ())),
+                    stands=node in standing,
                     outputs=found.outputs if found else None,
                     ended_at=found.ended_at if found else None,
                 )
             )
     return steps
+
+
+def _standing(of: Graph, plan: RerunPlan) -> set[str]:
+    """What succeeded and can be undone, and was not; of a loop, where that is true of something inside."""
+    succeeded = [found.node for found in plan.reused if found.status is NodeStatus.SUCCEEDED]
+    succeeded += [one.node for one in plan.again if one.before is NodeStatus.SUCCEEDED and one.why is not Why.UNDONE]
+    return {
+        node for node in succeeded if any(of.nodes[one].compensate_with is not None for one in (node, *of.inside(node)))
+    }
 
 
 def _depth(of: Graph, node: str) -> int:

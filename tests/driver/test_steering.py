@@ -339,6 +339,22 @@ def test_a_decision_is_asked_for_again_when_what_it_was_made_on_is_edited(
     assert [obstacle.code for obstacle in plan.plan.obstacles] == ["decision_edited"]
 
 
+def test_what_is_taken_over_is_not_undone_by_the_rerun(engine: EngineHost, organisation: Organisation) -> None:
+    """It is the origin's work, which may have completed with it. The plan says so, and what is done once more."""
+    nodes = [scripted("a"), scripted("un_a"), scripted("b"), scripted("un_b"), scripted("c"), scripted("d", waits=True)]
+    nodes[0]["compensate_with"], nodes[2]["compensate_with"] = "un_a", "un_b"
+    definition = make_definition(nodes, ["a -> b", "b -> c", "c -> d"])
+    origin = engine.wait_for(start(organisation, definition), "waiting")
+    runs.signal_node(run_id=origin.pk, node="d", by="ada", data=1)
+    engine.wait_for(origin)
+    plan = rerun.plan_of(run=origin, wish=Wish(nodes=["b"]))
+    assert [step.node for step in plan.kept_up] == ["a"] and [step.node for step in plan.done_twice] == ["b"]
+    made = engine.wait_for(rerun.rerun_from(run=origin, wish=Wish(nodes=["b"]), actor=ADA), "waiting")
+    runs.cancel_run(run=made, actor=ADA, undo=True)
+    engine.wait_for(made, "cancelled")
+    assert "NodeSucceeded un_b" in event_types(made) and "NodeStarted un_a" not in event_types(made)
+
+
 def test_a_plan_that_has_changed_is_shown_again(engine: EngineHost, organisation: Organisation) -> None:
     definition = make_definition([scripted("a", waits=True), scripted("b", waits=True)])
     origin = engine.wait_for(start(organisation, definition), "waiting")

@@ -128,6 +128,17 @@ def test_a_rerun_shows_its_plan_and_starts_what_it_showed(operator: Client, run:
     assert str(made.pk)[:8] in operator.get(url(run, "detail")).content.decode()
 
 
+def test_a_rerun_says_what_it_will_not_undo(operator: Client, organisation: Any, engine: EngineHost) -> None:
+    steps = [{**scripted("book"), "compensate_with": "release"}, scripted("release"), scripted("pay")]
+    first, _ = published(organisation, make_definition(steps, ["book -> pay"]), make_definition(steps))
+    run = runs.start_run(organisation=organisation, actor=Actor.command(), version=first, inputs={})
+    engine.wait_for(run)
+    text = operator.get(url(run, "rerun") + "?node=pay").content.decode()
+    assert "What stays as it is" in text and "not undone by the new run" in text
+    text = operator.get(url(run, "rerun") + "?node=book").content.decode()
+    assert "done once more" in text and "not undone by the new run" not in text
+
+
 def test_a_retry_shows_first_what_it_does(run: Run, operator: Client, engine: EngineHost) -> None:
     assert "cannot be retried" in operator.get(url(run, "retry_plan"), follow=True).content.decode()
     runs.cancel_run(run=run, actor=Actor.command())
