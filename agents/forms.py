@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import queries
 from agents.models import Agent, Status
+from portal.core import reading
 
 LARGEST_IMPORT_BYTES = 1024 * 1024
 
@@ -40,7 +41,7 @@ class ImportForm(forms.Form):
         if len(text.encode()) > LARGEST_IMPORT_BYTES:
             raise forms.ValidationError(_("This is larger than 1 MB."))
         try:
-            found = json.loads(text)
+            found = reading.json_of(text)
         except json.JSONDecodeError as error:
             raise forms.ValidationError(
                 _("This is not JSON: line %(line)d, column %(column)d: %(problem)s."),

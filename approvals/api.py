@@ -90,7 +90,7 @@ def list_requests(request: HttpRequest, query: Query[ListQuery]) -> Any:
     allow(request, Permission.APPROVALS_VIEW)
     chosen = queries.InboxFilter(view=query.view, q=query.q, workflow=query.workflow)
     found = queries.inbox(request.user, request.organisation, chosen)  # type: ignore[attr-defined, arg-type]
-    return found[query.offset : query.offset + query.limit]
+    return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/approvals/{uuid:request_id}", response=ApprovalOut, summary="One approval request")

@@ -10,6 +10,7 @@ from django import forms
 from approvals.models import ApprovalRequest
 from orchestration.monitoring import steps
 from orchestration.services import escalations, values
+from portal.core import reading
 
 JSON = Any
 LARGEST_EDITED_BYTES = 256 * 1024
@@ -28,7 +29,7 @@ class JsonArea(forms.CharField):
         if not text:
             return None
         try:
-            return json.loads(text)
+            return reading.json_of(text)
         except json.JSONDecodeError as error:
             message = f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
             raise forms.ValidationError(message) from None

@@ -18,6 +18,7 @@ from orchestration.engine.signals import SignalKind
 from orchestration.models import Run, RunEvent
 from orchestration.monitoring import history
 from orchestration.services import values
+from portal.core import reading
 from portal.core.errors import UserError
 from portal.core.models import Organisation, User
 
@@ -65,14 +66,14 @@ def pairs(option: str, texts: list[str]) -> dict[str, JSON]:
 
 def json_or_text(value: str) -> JSON:
     try:
-        return json.loads(value)
+        return reading.json_of(value)
     except json.JSONDecodeError:
         return value
 
 
 def json_of(text: str, path: str) -> JSON:
     try:
-        return json.loads(text)
+        return reading.json_of(text)
     except json.JSONDecodeError as error:
         raise BadInput(f"{path} is not JSON: {error}") from error
 

@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from portal.core import reading
+
 
 class WordsField(forms.Field):
     """A list of short words, written with commas between them."""
@@ -42,7 +44,7 @@ class JsonTextField(forms.Field):
         if not text:
             return {}
         try:
-            found = json.loads(text)
+            found = reading.json_of(text)
         except json.JSONDecodeError as error:
             raise forms.ValidationError(
                 f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."

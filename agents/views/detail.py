@@ -8,6 +8,7 @@ from agents import access, comparison, page, queries
 from agents import usage as usage_source
 from agents.models import AgentVersion
 from agents.services import export_agent
+from portal.core import reading
 from portal.core.access import member
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
@@ -21,7 +22,7 @@ def overview(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     """?version=2 shows an earlier version's contract and settings."""
     agent = access.agent_for(request.organisation, slug)
     number = request.GET.get("version", "")
-    version = access.version_for(agent, int(number)) if number.isdecimal() else agent.current
+    version = access.version_for(agent, reading.number(number) or 0) if number else agent.current
     return render(
         request,
         "agents/detail.html",

@@ -98,7 +98,7 @@ def list_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
     allow(request, Permission.RUNS_VIEW)
     chosen = queries.EventFilter(name=query.name, key=query.key, source=query.source)
     found = queries.events(request.organisation, chosen)  # type: ignore[attr-defined]
-    return found[query.offset : query.offset + query.limit]
+    return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/{uuid:event_id}", response=EventOut, summary="An event with what it woke and started")

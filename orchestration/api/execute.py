@@ -17,6 +17,7 @@ from orchestration.api import sse
 from orchestration.api.story import Story
 from orchestration.models import Run
 from orchestration.services import definitions, runs, starting
+from portal.core import reading
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.errors import UserError
@@ -135,5 +136,5 @@ def _accepted(request: HttpRequest, run: Run) -> HttpResponse:
 
 def _follow(request: HttpRequest, run: Run) -> StreamingHttpResponse:
     last = request.headers.get("Last-Event-ID", "")
-    story = Story(run, run.definition.body, after=int(last) if last.isdecimal() else 0)
+    story = Story(run, run.definition.body, after=reading.number(last) or 0)
     return sse.response(sse.follow(run.pk, after=0, translate=story, last=lambda _: []))

@@ -21,6 +21,7 @@ from orchestration.services import batches, starting
 from orchestration.services import runs as service
 from orchestration.services import values as stored
 from orchestration.views.values import streamed
+from portal.core import reading
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
 from portal.core.permissions import Permission
@@ -85,7 +86,7 @@ def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
         q=query.q, status=query.status, workflow=query.workflow, parent=query.parent, kept=query.kept
     )
     found = queries.runs(request.organisation, chosen)  # type: ignore[attr-defined]
-    return found[query.offset : query.offset + query.limit]
+    return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/{uuid:run_id}", response=RunOut, summary="A run with its steps")
@@ -131,8 +132,8 @@ def stream(
 ) -> HttpResponse | StreamingHttpResponse:
     """Each event has its number as `id`, its type as `event`; `event: end` closes the stream of an ended run."""
     run = _run(request, run_id)
-    last = request.headers.get("Last-Event-ID", "")
-    return sse.response(sse.run_events(run.id, after=int(last) if last.isdecimal() else after))
+    last = reading.number(request.headers.get("Last-Event-ID", ""))
+    return sse.response(sse.run_events(run.id, after=after if last is None else last))
 
 
 @router.post("/{uuid:run_id}/cancel", response={202: Controlled}, summary="Cancel")

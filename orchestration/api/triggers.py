@@ -128,7 +128,7 @@ class FireQuery(Schema):
 def list_triggers(request: HttpRequest, workflow: str = "") -> Any:
     allow(request, Permission.WORKFLOWS_VIEW)
     chosen = access.workflow_for(request.organisation, workflow) if workflow else None  # type: ignore[attr-defined]
-    return queries.triggers(request.organisation, chosen)  # type: ignore[attr-defined]
+    return list(queries.triggers(request.organisation, chosen))  # type: ignore[attr-defined]
 
 
 @router.post("", response={201: TriggerWithSecret}, summary="Create a trigger")
@@ -203,7 +203,8 @@ def test(request: HttpRequest, trigger_id: UUID, body: Test) -> Any:
 @router.get("/{uuid:trigger_id}/fires", response=list[FireOut], summary="What came of it, newest first")
 def fires(request: HttpRequest, trigger_id: UUID, query: Query[FireQuery]) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_VIEW)
-    return queries.fires(trigger, query.outcome)[query.offset : query.offset + query.limit]
+    found = queries.fires(trigger, query.outcome)
+    return list(found[query.offset : query.offset + query.limit])
 
 
 def _trigger(request: HttpRequest, trigger_id: UUID, permission: Permission) -> Trigger:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from pydantic import ValidationError
 
 from orchestration.values.splitting import LARGEST_BYTES
+from portal.core import reading
 from portal.core.errors import UserError
 
 JSON = Any
@@ -38,8 +39,8 @@ def _content(name: str, file: UploadedFile) -> JSON:
     if not (file.name or "").endswith(".json"):
         return text
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return reading.json_of(text)
+    except json.JSONDecodeError as error:
         raise InvalidUpload(f"The file for {name} is not JSON: {error}") from None
 
 

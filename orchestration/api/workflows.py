@@ -187,7 +187,8 @@ def list_workflows(request: HttpRequest, query: Query[ListQuery]) -> JSON:
     allow(request, Permission.WORKFLOWS_VIEW)
     tags = tuple(tag for tag in (part.strip() for part in query.tags.split(",")) if tag)
     chosen = queries.WorkflowFilter(q=query.q, category=query.category, tags=tags, state=query.state)
-    return queries.workflows(request.organisation, chosen)[query.offset : query.offset + query.limit]  # type: ignore[attr-defined]
+    found = queries.workflows(request.organisation, chosen)  # type: ignore[attr-defined]
+    return list(found[query.offset : query.offset + query.limit])
 
 
 @router.post("", response={201: WorkflowOut}, summary="Create a workflow, or import one")

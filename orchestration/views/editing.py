@@ -22,7 +22,7 @@ from orchestration.monitoring import queries as run_queries
 from orchestration.services import definitions
 from orchestration.services import workflows as service
 from orchestration.services.promises import BreaksContract
-from portal.core import htmx
+from portal.core import htmx, reading
 from portal.core.access import can, member, require
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -98,7 +98,8 @@ def edit(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
         found = _findings(request.organisation, text, workflow.slug)
         return _edit_page(request, workflow, text, workflow.draft_revision, found)
     text, refusal = _posted_text(request)
-    revision = int(request.POST["revision"]) if request.POST.get("revision", "").isdecimal() else -1
+    known = reading.number(request.POST.get("revision", ""))
+    revision = -1 if known is None else known
     if refusal:
         return _edit_page(request, workflow, text, revision, Findings([Finding(refusal, 1)]), status=422)
     publishing = request.POST.get("action") == "publish"
@@ -173,7 +174,7 @@ def publish(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
             workflow=workflow,
             actor=Actor.of(request),
             note=note,
-            revision=int(seen) if seen.isdecimal() else None,
+            revision=reading.number(seen),
             confirmed=bool(request.POST.get("confirm_breaking")),
         )
     except BreaksContract as error:
@@ -196,8 +197,8 @@ def restore_version(request: HtmxRequest, org: str, slug: str, number: int) -> H
     """Make a version the draft again."""
     workflow = access.workflow_for(request.organisation, slug)
     version = access.version_for(workflow, number)
-    posted = request.POST.get("revision", "")
-    revision = int(posted) if posted.isdecimal() else workflow.draft_revision
+    posted = reading.number(request.POST.get("revision", ""))
+    revision = workflow.draft_revision if posted is None else posted
     try:
         service.restore_version(workflow=workflow, version=version, revision=revision, actor=Actor.of(request))
     except UserError as error:
@@ -225,7 +226,7 @@ def export(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     """The published definition as a file; `?version=3` that one, `?version=draft` the draft."""
     workflow = access.workflow_for(request.organisation, slug)
     wanted = request.GET.get("version", "")
-    number = int(wanted) if wanted.isdecimal() else None
+    number = reading.number(wanted)
     return exports.file_of(workflow, exports.definition_of(workflow, number, draft=wanted == "draft"))
 
 

@@ -13,6 +13,7 @@ from orchestration.models import TriggerFire
 from orchestration.services import webhooks
 from orchestration.services.firing import Outcome
 from orchestration.services.webhooks import Call
+from portal.core import reading
 from portal.core.errors import UserError
 from portal.core.problems import problem
 
@@ -21,8 +22,7 @@ from portal.core.problems import problem
 @require_POST
 def receive(request: HttpRequest, org: str, path: str) -> HttpResponse:
     """202 and the run; 200 and the run there is for an Idempotency-Key that was used before."""
-    length = request.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) > webhooks.LARGEST_BYTES:
+    if (reading.number(request.headers.get("Content-Length", "")) or 0) > webhooks.LARGEST_BYTES:
         return _too_large(request)
     body = request.body
     if len(body) > webhooks.LARGEST_BYTES:

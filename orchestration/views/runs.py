@@ -23,7 +23,7 @@ from orchestration.queries.triggers import SOURCES
 from orchestration.services import retrying, values
 from orchestration.services import runs as service
 from orchestration.views.values import streamed
-from portal.core import htmx
+from portal.core import htmx, reading
 from portal.core.access import can, member
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -190,4 +190,4 @@ def _one_of(value: str, known: Any) -> str:
 
 
 def _whole_number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return reading.number(text) or 0

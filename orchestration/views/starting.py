@@ -18,7 +18,7 @@ from orchestration.models import Run
 from orchestration.queries import workflows as queries
 from orchestration.services import starting, values
 from orchestration.values.references import is_reference
-from portal.core import htmx, schema_forms
+from portal.core import htmx, reading, schema_forms
 from portal.core.access import member
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -84,8 +84,8 @@ def _form_key(request: HtmxRequest) -> str | None:
 
 def _initial(request: HtmxRequest, workflow_id: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
     chosen = request.GET.get("example", "")
-    if chosen.isdecimal() and int(chosen) < len(examples):
-        return examples[int(chosen)]
+    if (number := reading.number(chosen)) is not None and number < len(examples):
+        return examples[number]
     if "from" in request.GET:
         run = access.run_for(request.organisation, request.GET["from"])
         return fits_a_form(run) if run.workflow_id == workflow_id else {}

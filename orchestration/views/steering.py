@@ -24,7 +24,7 @@ from orchestration.services import rerun, runs, values
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step, step_choices
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
-from portal.core import htmx, schema_forms
+from portal.core import htmx, reading, schema_forms
 from portal.core.access import member, require
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -117,11 +117,11 @@ def variables(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     error = None
     if request.method == "POST":
         form = schema_forms.form_for(schema, data=request.POST, files=request.FILES, check=data_faults)
-        seen = _seen(request)
         if form.is_valid():
             given = form.values()
-            changed = {name: given.get(name) for name in declared if given.get(name) != seen.get(name)}
             try:
+                seen = _seen(request)
+                changed = {name: given.get(name) for name in declared if given.get(name) != seen.get(name)}
                 reason = request.POST.get("reason", "")[:500]
                 change_variables(run=run, values=changed, seen=seen, actor=Actor.of(request), reason=reason)
                 return htmx.say_and_go(request, _run_url(run), "The variables are being changed.")
@@ -238,7 +238,7 @@ def _wish(request: HttpRequest, run: Run, given: Any) -> rerun.Wish:
         if not text:
             continue
         try:
-            parsed[name] = json.loads(text)
+            parsed[name] = reading.json_of(text)
         except json.JSONDecodeError as error:
             wrong[name] = [_not_json(error)]
         else:
@@ -259,8 +259,8 @@ def _wish(request: HttpRequest, run: Run, given: Any) -> rerun.Wish:
 
 def _version(run: Run, number: str) -> WorkflowVersion:
     assert run.workflow is not None  # noqa: S101  asked before
-    if number.isdecimal():
-        return access.version_for(run.workflow, int(number))
+    if number:
+        return access.version_for(run.workflow, reading.number(number) or 0)
     found = _newest(run)
     if found is None:
         raise Http404("Nothing has been published.")
@@ -287,7 +287,7 @@ def _as_text(run: Run, kept: Any) -> str:
 
 def _json(request: HttpRequest, name: str) -> Any:
     try:
-        return json.loads(request.POST.get(name, "").strip() or "null")
+        return reading.json_of(request.POST.get(name, "").strip() or "null")
     except json.JSONDecodeError as error:
         raise WrongFields({name: [_not_json(error)]}) from error
 
@@ -311,7 +311,7 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
 
 def _path(request: HttpRequest) -> str:
     path = request.POST.get("path", request.GET.get("path", ""))
-    if path and not all(part.isdecimal() for part in path.split(".")):
+    if path and any(reading.number(part) is None for part in path.split(".")):
         raise Http404("There is no such iteration.")
     return path
 

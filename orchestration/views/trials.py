@@ -19,7 +19,7 @@ from orchestration.models import Run
 from orchestration.queries import trials as queries
 from orchestration.services import trials
 from orchestration.views.starting import fits_a_form
-from portal.core import htmx, schema_forms
+from portal.core import htmx, reading, schema_forms
 from portal.core.access import member
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -72,7 +72,7 @@ def answer(request: HtmxRequest, org: str, slug: str, run_id: uuid.UUID) -> Http
 
 
 def _version(found: Agent, number: str) -> AgentVersion | None:
-    return registry.version_for(found, int(number)) if number.isdecimal() else found.current
+    return registry.version_for(found, reading.number(number) or 0) if number else found.current
 
 
 def _trial(request: HtmxRequest, found: Agent, run_id: str) -> Run:

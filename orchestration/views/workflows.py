@@ -16,7 +16,7 @@ from orchestration.monitoring import queries as run_queries
 from orchestration.queries import dependants, estimates, retention
 from orchestration.queries import triggers as trigger_queries
 from orchestration.queries import workflows as queries
-from portal.core import htmx
+from portal.core import htmx, reading
 from portal.core.access import can, member
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
@@ -94,7 +94,7 @@ def _shown(workflow: Workflow, published: WorkflowVersion | None, number: str) -
         return None
     if not number:
         return published
-    found = queries.version(workflow, int(number)) if number.isdecimal() else None
+    found = queries.version(workflow, reading.number(number) or 0)
     if found is None:
         raise Http404("There is no such version.")
     return found

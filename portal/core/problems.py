@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -58,7 +58,10 @@ def problem(
 
 
 def install(api: NinjaAPI) -> None:
-    """Answer every exception of the API's operations with a problem document."""
+    """Answer every exception of the API's operations with a problem document.
+
+    A queryset that an operation returns is asked only after it, and its error is then one of pydantic's: return lists.
+    """
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         ValidationError: _invalid,
         DjangoValidationError: _invalid_model,
@@ -67,6 +70,7 @@ def install(api: NinjaAPI) -> None:
         AuthenticationError: _unauthenticated,
         Http404: _not_found,
         HttpError: _http_error,
+        DataError: invalid_value,
         OperationalError: database_away,
         InterfaceError: database_away,
         Exception: _unexpected,
@@ -113,6 +117,14 @@ def _user_error(request: HttpRequest, error: UserError) -> HttpResponse:
     if (seconds := getattr(error, "retry_after", None)) is not None:
         answer.headers["Retry-After"] = str(seconds)
     return answer
+
+
+def invalid_value(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """What PostgreSQL cannot hold: the character U+0000, a number beyond its types, a text longer than its column."""
+    log.error("a value that the database cannot hold", path=request.path, exc_info=error)
+    detail = "A text or a number of the request is not one that can be kept or looked up"
+    held = ": it holds the character U+0000." if "NUL" in str(error) else ": it is too long or too large."
+    return problem(request, 422, detail + held, "invalid_value")
 
 
 def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:

@@ -10,6 +10,8 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.core import reading
+
 JSON = Any
 _LARGEST_FILE = 8 * 1024 * 1024
 
@@ -24,7 +26,7 @@ class JsonField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip():
             try:
-                found = json.loads(value)
+                found = reading.json_of(value)
             except json.JSONDecodeError as error:
                 if self.or_text:
                     return value.replace("\r\n", "\n")
@@ -59,7 +61,7 @@ class LinesField(forms.CharField):
             return None
         if text.lstrip().startswith("["):
             try:
-                found = json.loads(text)
+                found = reading.json_of(text)
             except json.JSONDecodeError as error:
                 raise forms.ValidationError(
                     _("It begins like a JSON list, but line %(line)d is not JSON: %(problem)s.")

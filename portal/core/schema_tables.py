@@ -22,6 +22,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.core import reading
+
 JSON = Any
 MOST_COLUMNS = 8
 _KINDS = {"string": "text", "number": "number", "integer": "integer", "boolean": "checkbox"}
@@ -205,7 +207,7 @@ def _chosen(column: Column, value: JSON) -> JSON:
 
 def _from_json(text: str) -> list[Mapping[str, JSON]]:
     try:
-        found = json.loads(text)
+        found = reading.json_of(text)
     except json.JSONDecodeError as error:
         problem = {"line": error.lineno, "column": error.colno, "problem": error.msg}
         raise forms.ValidationError(

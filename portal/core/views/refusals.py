@@ -5,6 +5,7 @@ import sys
 import structlog
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -38,12 +39,17 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500. No detail but the id under which the log has it. 503 while the database does not answer."""
+    """500. No detail but the id under which the log has it. 503 while the database does not answer; 400 for what it
+    cannot hold: the character U+0000, a number beyond its types.
+    """
     error = sys.exc_info()[1]
     if isinstance(error, problems.AWAY):
         return _database_away(request, error)
+    of_api = request.path.startswith("/api/")
+    if isinstance(error, DataError):
+        return problems.invalid_value(request, error) if of_api else bad_request(request)
     request_id = getattr(request, "request_id", "")
-    if request.path.startswith("/api/"):
+    if of_api:
         detail = _("Something went wrong; the log has it under %(id)s.") % {"id": request_id}
         return problems.problem(request, 500, detail, "internal_error")
     if getattr(request, "htmx", None):
