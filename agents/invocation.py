@@ -7,7 +7,7 @@ many calls go on at once (`orchestration.driving.places`). It reads:
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -22,13 +22,14 @@ from agents.quick_check import surely_fits
 from agents.sharing import SharedContext
 from agents.snapshots import AgentSnapshot
 from portal.core import clock
+from portal.core.records import record
 
 JSON = Any
 _MOST_VALUES_AT_ONCE = 1000
 _MOST_PREPARED = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AgentRequest:
     """version None: the latest, or with `as_of` the one that was the latest then, so that a run keeps the versions it
     began with. snapshot: run exactly this instead of a published version."""
@@ -46,7 +47,7 @@ class AgentRequest:
     snapshot: AgentSnapshot | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AgentReply:
     """usage: {"cost_usd": float, "input_tokens": int, "output_tokens": int, "model": str, "agent": str,
     "agent_version": int}; the last two always, the others where they are known."""

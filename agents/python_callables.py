@@ -19,12 +19,13 @@ from typing import Any
 
 from agents.errors import AgentError
 from agents.sharing import SharedContext
+from portal.core.records import record
 
 JSON = Any
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CallFacts:
     """What a function may know of its call. `idempotency_key` is the same over all attempts."""
 

@@ -78,8 +78,10 @@ class _Head:
 
     def at(self, moment: datetime | None) -> int | None:
         """The latest version, or the one that was the latest then; the first for a moment before there was any."""
-        published = [number for number, at in self.versions if moment is None or at <= moment]
-        return published[0] if published else self.versions[-1][0] if self.versions else None
+        for number, at in self.versions:
+            if moment is None or at <= moment:
+                return number
+        return self.versions[-1][0] if self.versions else None
 
 
 _heads: dict[tuple[int, str], _Head] = {}

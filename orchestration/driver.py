@@ -32,8 +32,6 @@ HOLD_SECONDS = 1.0
 """A run that goes on so soon is kept in hand: letting go and claiming it again would cost more."""
 SHORTEST_SECONDS = 0.005
 """A sleep may end a little early; the next must not be so short that it spins."""
-MOST_EVENTS = 500
-"""After so many events in one go (a long loop of quick nodes) they are written before it goes on."""
 
 
 class Draining(Protocol):
@@ -90,9 +88,13 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     while True:
         settled = await _settle(steps, rest, places)
         if pen.free:
+            if settled and not turn.empty and await running.begin():
+                turn.apply(await running.next(None))
+                settled = False
+                if turn.may_grow:
+                    continue
             let_go = _let_go(steps, seen, places) if settled and not rest.is_set() else None
             if not turn.empty or let_go:
-                await running.begin()
                 await steps.values.write()
                 pen.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()), turn.take_recorded())
             elif rest.is_set() and not running:
@@ -165,7 +167,7 @@ async def _settle(steps: Steps, rest: Rest, places: RunPlaces) -> bool:
                     places.release((command.node, command.path))  # it has ended at once
             else:
                 await steps.carry_out(command)
-        if len(steps.turn.events) >= MOST_EVENTS:
+        if steps.turn.full:
             return False
     places.settled(steps.state)
     return True

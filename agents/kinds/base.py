@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agents.contracts import Fault
 from agents.sharing import SharedContext
 from portal.core.models import Organisation
+from portal.core.records import record
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -32,7 +33,7 @@ class KindConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KindCall:
     """One call of an agent, its inputs already checked. `config` is an instance of the kind's `Config`."""
 
@@ -55,7 +56,7 @@ class KindCall:
     """Shows a piece of streamed text live; it is not stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class KindReply:
     """usage: any of {"cost_usd": float, "input_tokens": int, "output_tokens": int, "model": str}."""
 

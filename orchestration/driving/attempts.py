@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -101,13 +102,14 @@ class Attempts:
     ) -> NodeEvent:
         key = (context.node, context.path)
         seconds = self._seconds(spec, key)
+        limit = None if seconds is None else asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit or nullcontext():
                 result = await work()
             made = [result.outputs, result.variables, result.shared] if isinstance(result, Done) else None
             return await self.values.keep(made, lambda values: self._event(kind, key, result, values))
         except TimeoutError as error:
-            if limit.expired():
+            if limit is not None and limit.expired():
                 return AttemptFailed(
                     at=self.clock.now(),
                     node=context.node,
@@ -145,13 +147,14 @@ class Attempts:
             case Done(outputs=outputs, port=port, usage=usage, variables=variables, shared=shared):
                 if variables:
                     check_variables(self.state.graph, variables)
+                kept, kept_usage = values.kept_answer(outputs, usage)
                 return NodeSucceeded(
                     at=now,
                     node=node,
                     path=path,
-                    outputs=values.kept(outputs),
+                    outputs=kept,
                     port=port,
-                    usage=values.kept_report(usage),
+                    usage=kept_usage,
                     variables=values.kept_members(variables) if variables else None,
                     shared=values.kept_members(shared) if shared else None,
                 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -88,7 +87,7 @@ class AttemptRecorder:
     def __init__(self, ledger: Ledger, context: Context, recorded: Recorded | None) -> None:
         self._ledger, self._context, self._recorded = ledger, context, recorded
         self._numbers = count(1)
-        self._calls: Counter[tuple[str, str]] = Counter()
+        self._calls: dict[tuple[str, str], int] = {}
         self._open: dict[int, int] = {}
         """id(effect): serial"""
         self._outcomes: set[Outcome] = set()
@@ -136,7 +135,7 @@ class AttemptRecorder:
         if self._over:
             raise AttemptOver(f"The attempt of {self._context.node} is over.")
         call = (effect.kind, effect.target)
-        self._calls[call] += 1
+        self._calls[call] = self._calls.get(call, 0) + 1
         if not effect.idempotency_key:
             nth = self._calls[call]
             effect.idempotency_key = self._context.idempotency_key + (f"#{nth}" if nth > 1 else "")

@@ -11,11 +11,20 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from orchestration.store import Checkpoint, Writer, Written
 
-Recorded = asyncio.Event
-"""Set when the commit that holds an attempt's beginning is on the disk. If the lease is lost it never is."""
+
+class Recorded(asyncio.Event):
+    """Set when the commit that holds an attempt's beginning is on the disk. If the lease is lost it never is."""
+
+    wanted = False
+    """An attempt waits for it."""
+
+    async def wait(self) -> Literal[True]:
+        self.wanted = True
+        return await super().wait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
+
 from orchestration.driving.branches import combined
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
@@ -18,7 +20,7 @@ from orchestration.engine.ids import Key, path_text
 from orchestration.engine.nodes import Node
 from orchestration.engine.saga import round_of
 from orchestration.engine.states import RunState
-from orchestration.expressions import ExpressionError, resolve, resolve_settings
+from orchestration.expressions import ExpressionError, fixed_settings, resolve, resolve_settings
 from orchestration.expressions.settings import references, validated
 from orchestration.expressions.templates import references_in
 from orchestration.live import Live
@@ -32,6 +34,7 @@ class Preparation:
 
     def __init__(self, state: RunState, facts: RunFacts, values: RunValues, clock: DatabaseClock, live: Live) -> None:
         self.state, self.facts, self.values, self.clock, self.live = state, facts, values, clock, live
+        self._run = str(facts.id)
 
     async def settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Resolved, or as a person has edited them. Raises NodeFailure."""
@@ -49,9 +52,12 @@ class Preparation:
 
     async def _resolved(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Raises NodeFailure."""
-        scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
-        seen = await self.values.seen(scope, lambda: references(kind.Settings, spec.settings))
         try:
+            fixed = fixed_settings(kind, spec.settings)
+            if fixed is not None:
+                return fixed
+            scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
+            seen = await self.values.seen(scope, lambda: references(kind.Settings, spec.settings))
             return resolve_settings(kind, spec.settings, seen)
         except ExpressionError as error:
             raise failure_of(error) from None
@@ -62,6 +68,15 @@ class Preparation:
             return self.values.kept_members(settings)
         except NodeFailure:
             return None  # not JSON; the node itself may do with it
+
+    def shown_settings(self, kind: NodeType, spec: Node, settings: BaseModel) -> JSON:
+        """The same of resolved ones; of those that read nothing it is worked out once. Not to be changed."""
+        if settings is not fixed_settings(kind, spec.settings):
+            return self.shown(settings.model_dump(mode="json"))
+        try:
+            return self.values.kept_once(settings, lambda: settings.model_dump(mode="json"))
+        except NodeFailure:
+            return None
 
     async def _combined(self, spec: Node, key: Key) -> JSON:
         """What a join makes of its branches. Raises NodeFailure."""
@@ -101,7 +116,7 @@ class Preparation:
             started_at=begun_at,
             run_started_at=self.state.started_at,
             deadline=self.clock.by_own(limit) if limit else None,
-            idempotency_key=f"{self.facts.id}/{node}{where}" + (f"/again-{again}" if again else ""),
+            idempotency_key=f"{self._run}/{node}{where}" + (f"/again-{again}" if again else ""),
             emit=partial(self.live.stream, self.facts.id, node, path_text(path), attempt),
             wait_data=wait_data,
             shared=await self.values.whole(dict(shared)) if shared else {},

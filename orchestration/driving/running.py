@@ -37,11 +37,16 @@ class Running:
         self._fresh = True
         task.add_done_callback(partial(self._done, key))
 
-    async def begin(self) -> None:
-        """Let what was just started make its first step, before the writer's thread wants the interpreter."""
+    async def begin(self) -> bool:
+        """Let what was just started make its first step, before the writer's thread wants the interpreter.
+
+        Whether anything has ended by then: `next` would answer at once.
+        """
         if self._fresh:
             self._fresh = False
             await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a task that ends says so in the loop's next round
+        return bool(self._ended)
 
     def works(self, key: Key) -> bool:
         return key in self._tasks

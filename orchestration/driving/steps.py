@@ -101,9 +101,9 @@ class Steps:
             return
         entries = visible(self.state, self.state.scope_of(key))
         shared = {name: entries[name].value for name in kind.reads_shared(settings, entries)} if entries else {}
-        shown = self.preparation.shown(settings.model_dump(mode="json"))
+        shown = self.preparation.shown_settings(kind, spec, settings)
         if shared and shown is not None:
-            shown["shared"] = shared
+            shown = {**shown, "shared": shared}
         self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=shown)])
         try:
             context = await self.preparation.context(kind, spec, key, attempt, settings, now, shared=shared)

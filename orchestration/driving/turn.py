@@ -5,6 +5,7 @@ Each event is applied to the state at once; `checkpoint` turns all of them into 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,6 +41,10 @@ JSON = Any
 _NO_PROGRESS = frozenset(
     {"RunStarted", "NodeStarted", "AttemptAbandoned", "NodeResumed", "RetryScheduled", "SignalIgnored"}
 )
+MOST_EVENTS = 500
+"""After so many events in one go (a long loop of quick nodes) they are written before it goes on."""
+AHEAD_SECONDS = 0.02
+"""So long what ends at once is taken along before a commit begins: a commit costs as much as some steps."""
 _SUMMED = ("cost_usd", "input_tokens", "output_tokens")
 
 
@@ -53,6 +58,7 @@ class Rows:
 
     def _clear(self) -> None:
         self.events: list[Event] = []
+        self._begun_at = 0.0
         self._progress = False
         self._touched: dict[Key, tuple[Node, NodeRunState]] = {}
         """As they were when they were touched: the state drops bodies that have ended, a move drops nodes."""
@@ -63,6 +69,8 @@ class Rows:
 
     def apply(self, events: Iterable[Event]) -> None:
         """Raises IllegalEvent, which is a bug of whoever made the event."""
+        if not self.events:
+            self._begun_at = time.monotonic()
         for event in events:
             self._apply(event)
 
@@ -197,6 +205,15 @@ class Turn(Rows):
     @property
     def empty(self) -> bool:
         return not self.events and not self.signals
+
+    @property
+    def full(self) -> bool:
+        return len(self.events) >= MOST_EVENTS
+
+    @property
+    def may_grow(self) -> bool:
+        """Nobody waits for it to be written, and it is neither long nor old."""
+        return not (self.full or self._recorded.wanted or time.monotonic() - self._begun_at > AHEAD_SECONDS)
 
     def checkpoint(
         self, facts: RunFacts, let_go: LetGo | None = None, effects_ended: Sequence[EffectEnded] = ()

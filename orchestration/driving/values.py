@@ -20,7 +20,8 @@ from orchestration.values.encoding import Value
 from orchestration.values.keeper import Body, Keeper, TooMuchAtOnce, ValueGone
 from orchestration.values.references import MAY_NEED_ESCAPE, digests_in, escaped, is_escaped, is_plain, is_reference
 from orchestration.values.splitting import INLINE_BYTES, Split
-from portal.core.redaction import redact, surely_clean
+from portal.core.kept import KeptFor
+from portal.core.redaction import known_secrets, redact, surely_clean
 
 JSON = Any
 Kept = TypeVar("Kept")
@@ -65,6 +66,26 @@ class RunValues:
         plain = self._plain_but_known(value) if self._keeper.cache else ready(value)
         self.involved = self.involved or plain.escaped
         return plain.value if plain.size <= inline_bytes else self.split(plain.value, inline_bytes)
+
+    def kept_answer(self, value: JSON, usage: JSON) -> tuple[JSON, JSON]:
+        """`kept(value)` and `kept_report(usage)`; as one, if they are small. Raises NodeFailure."""
+        if value is not None and usage is not None and not self._keeper.cache:
+            plain = _plain([value, usage])
+            if plain.size <= INLINE_BYTES:
+                self.involved = self.involved or plain.escaped
+                return plain.value[0], plain.value[1]
+        return self.kept(value), self.kept_report(usage)
+
+    def kept_once(self, source: object, read: Callable[[], dict[str, JSON]]) -> dict[str, JSON]:
+        """`kept_members(read())` of a source that never changes; small ones from memory. Not to be changed.
+
+        Raises NodeFailure.
+        """
+        plain = _plain_once(source, read)
+        if plain.size > INLINE_BYTES or plain.escaped:
+            return self.kept_members(read())
+        members: dict[str, JSON] = plain.value
+        return members
 
     def kept_members(self, value: Mapping[str, JSON]) -> dict[str, JSON]:
         """The same for an object that must stay one: each large member by itself. Raises NodeFailure."""
@@ -284,6 +305,20 @@ def ready(value: JSON) -> Plain:
     if MAY_NEED_ESCAPE in text:
         return Plain(escaped(plain), len(text), escaped=True)
     return Plain(plain, len(text))
+
+
+_once: KeptFor[object, Plain] = KeptFor(most=5000)
+_once_under: object = None
+"""The secrets that were known when these were worked out."""
+
+
+def _plain_once(source: object, read: Callable[[], JSON]) -> Plain:
+    global _once_under
+    known = known_secrets()
+    if known is not _once_under:
+        _once.clear()
+        _once_under = known
+    return _once.get(source, lambda: _plain(read()))
 
 
 def _without_secrets(value: JSON) -> str:

@@ -10,7 +10,7 @@ Key = tuple[NodeId, Path]
 
 
 def path_text(path: Path) -> str:
-    return ".".join(map(str, path))
+    return ".".join(map(str, path)) if path else ""
 
 
 def path_of(text: str) -> Path:

@@ -16,9 +16,10 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def ended(self) -> bool:
-        return self in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+    __hash__ = str.__hash__  # that of enums takes ten times as long, and every event looks tables up
+
+    def __init__(self, value: str) -> None:
+        self.ended = value in ("completed", "failed", "cancelled")
 
 
 class NodeStatus(StrEnum):
@@ -32,9 +33,10 @@ class NodeStatus(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
-    @property
-    def ended(self) -> bool:
-        return self in (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.SKIPPED, NodeStatus.CANCELLED)
+    __hash__ = str.__hash__
+
+    def __init__(self, value: str) -> None:
+        self.ended = value in ("succeeded", "failed", "skipped", "cancelled")
 
 
 UNDER_WAY: frozenset[RunStatus] = frozenset(

@@ -3,6 +3,7 @@
     evaluate("score > 0.5 && size(items) < 10", scope)   a bare expression
     resolve({"to": "Dear {{ inputs.name }}"}, scope)     every `{{ }}` in the strings of a JSON value
     resolve_settings(node_type, raw, scope)              a node's settings, each field read as its type says
+    fixed_settings(node_type, raw)                       the same, if they read nothing
     evaluate_late(text, scope)                           a `Late` setting: a template if it has {{, else a bare
     expression compile(source).references                           the paths it reads, before anything runs
 
@@ -15,7 +16,7 @@ come out. Data never becomes source: what a template puts in is not read again. 
 from orchestration.expressions.errors import ExpressionError
 from orchestration.expressions.names import Reference
 from orchestration.expressions.program import Program, compile, evaluate
-from orchestration.expressions.settings import resolve_settings
+from orchestration.expressions.settings import fixed_settings, resolve_settings
 from orchestration.expressions.templates import evaluate_late, is_template, resolve, template
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "compile",
     "evaluate",
     "evaluate_late",
+    "fixed_settings",
     "is_template",
     "resolve",
     "resolve_settings",

@@ -139,9 +139,15 @@ def resolve_settings(node_type: NodeType | type[NodeType], raw: Mapping[str, JSO
     Raises ExpressionError (its message begins with the setting's name), among them code `invalid_settings` when a
     resolved value is not what the setting takes. `raw` is never changed: if it reads nothing it is resolved once.
     """
-    model = node_type.Settings
-    fixed = _fixed.get(raw, lambda: _resolved_once(model, raw))
-    return validated(model, _resolved(raw, Shape(models=(model,)), scope, ())) if fixed is None else fixed
+    fixed = fixed_settings(node_type, raw)
+    if fixed is not None:
+        return fixed
+    return validated(node_type.Settings, _resolved(raw, Shape(models=(node_type.Settings,)), scope, ()))
+
+
+def fixed_settings(node_type: NodeType | type[NodeType], raw: Mapping[str, JSON]) -> Any:
+    """Those of `raw` that read nothing: the same object each time. None for others. Raises ExpressionError."""
+    return _fixed.get(raw, lambda: _resolved_once(node_type.Settings, raw))
 
 
 def _resolved_once(model: type[Settings], raw: Mapping[str, JSON]) -> Settings | None:

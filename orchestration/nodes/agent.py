@@ -59,6 +59,9 @@ class Grants(BaseModel):
         return write
 
 
+_NO_GRANTS = Grants()
+
+
 class AgentSettings(NodeSettings):
     agent: Literal = Field(title="Agent", description="Its short name in the catalogue.", min_length=1)
     version: int | None = Field(None, title="Version", description="Empty: the latest when the run begins.")
@@ -96,7 +99,7 @@ class Agent(NodeType):
 
     async def execute(self, ctx: Context) -> Result:
         settings: AgentSettings = ctx.settings
-        grants = settings.context or Grants()
+        grants = settings.context or _NO_GRANTS
         asked, version = _asked(ctx)
         try:
             reply = await invoke(
@@ -123,7 +126,7 @@ class Agent(NodeType):
                 usage=error.usage,
                 retry_policy=error.retry,
             ) from error
-        shared = {**reply.shared, **_from_outputs(grants, reply.outputs)}
+        shared = {**reply.shared, **_from_outputs(grants, reply.outputs)} if grants.write else reply.shared
         return Done(outputs=reply.outputs, usage=reply.usage, shared=shared or None)
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from orchestration.definition.fields import NodeSettings
+from portal.core.records import record
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,7 +62,7 @@ class NodeFailure(Exception):
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Done:
     """The node has succeeded; edges of `port` come alive. `variables` are workflow variables to set."""
 
@@ -73,7 +74,7 @@ class Done:
     """Keys of the shared context to write."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Wait:
     """The node waits, holding nothing, for a signal or until a time. `data` is shown on the run's page.
 
@@ -114,7 +115,7 @@ class RunFacts:
     """How many runs are above it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Context:
     run: RunFacts
     node: str

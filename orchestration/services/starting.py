@@ -49,8 +49,7 @@ def start_workflow(
     """
     chosen = chosen_version(workflow, version)
     # Two callers with one new key at once are both told "new"; they get the same run all the same.
-    keyed = Run.objects.filter(organisation=workflow.organisation, idempotency_key=idempotency_key)
-    known = idempotency_key is not None and keyed.exists()
+    known = idempotency_key is not None and runs.by_key(workflow.organisation, idempotency_key) is not None
     run = runs.start_run(
         organisation=workflow.organisation,
         version=chosen,

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from orchestration.engine.events import Event
 from orchestration.engine.events.rows import to_row
 from orchestration.store.effects import EffectEnded
+from portal.core.records import record
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,7 +31,7 @@ class LetGo:
     seen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunRow:
     """The columns of the run that follow from its events. Costs and tokens are what this checkpoint adds."""
 
@@ -45,7 +47,7 @@ class RunRow:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NodeRunRow:
     """One row for pages and statistics. `inputs` None: unchanged; usage None: nothing to add."""
 
@@ -79,7 +81,7 @@ class Hooked:
         self.hook(connection, self.run, self.events)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Checkpoint:
     """`before` is the number of the last event already written; `events` follow it."""
 
@@ -109,7 +111,7 @@ class Checkpoint:
     def run_record(self) -> dict[str, JSON]:
         run, let_go = self.run, self.let_go
         return {
-            "id": str(self.lease.run_id),
+            "id": self.lease.run_id,
             "token": self.lease.token,
             "before": self.before,
             "after": self.after,
@@ -121,20 +123,20 @@ class Checkpoint:
             "cost_usd": run.cost_usd,
             "input_tokens": run.input_tokens,
             "output_tokens": run.output_tokens,
-            "started_at": _text(run.started_at),
-            "ended_at": _text(run.ended_at),
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
             "progress": self.progress,
             "seen": None if let_go is None else let_go.seen,
-            "due_at": None if let_go is None else _text(let_go.due_at),
+            "due_at": None if let_go is None else let_go.due_at,
         }
 
     def event_records(self) -> list[dict[str, JSON]]:
-        run, rows = str(self.lease.run_id), map(to_row, self.events)
+        run, rows = self.lease.run_id, map(to_row, self.events)
         return [
             {
                 "run_id": run,
                 "seq": seq,
-                "at": row.at.isoformat(),
+                "at": row.at,
                 "type": row.type,
                 "node": row.node,
                 "path": row.path,
@@ -144,15 +146,15 @@ class Checkpoint:
         ]
 
     def node_run_records(self) -> list[dict[str, JSON]]:
-        run = str(self.lease.run_id)
+        run = self.lease.run_id
         return [_node_run_record(run, row) for row in self.node_runs]
 
     def signal_records(self) -> list[dict[str, JSON]]:
-        run = str(self.lease.run_id)
+        run = self.lease.run_id
         return [{"run_id": run, "id": signal} for signal in self.signals]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Written:
     """The store's answer. `signals_posted` beyond what the driver has seen: read them. `gone`: the run was let go."""
 
@@ -161,7 +163,7 @@ class Written:
     at: datetime
 
 
-def _node_run_record(run: str, row: NodeRunRow) -> dict[str, JSON]:
+def _node_run_record(run: UUID, row: NodeRunRow) -> dict[str, JSON]:
     usage = row.usage or {}
     return {
         "run_id": run,
@@ -182,10 +184,6 @@ def _node_run_record(run: str, row: NodeRunRow) -> dict[str, JSON]:
         "cost_usd": usage.get("cost_usd"),
         "input_tokens": usage.get("input_tokens"),
         "output_tokens": usage.get("output_tokens"),
-        "started_at": _text(row.started_at),
-        "ended_at": _text(row.ended_at),
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
     }
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

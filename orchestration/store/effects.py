@@ -11,11 +11,12 @@ own a moment later. A call whose host died keeps no end; the commit that says so
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from orchestration.store.values import for_statement
 
 if TYPE_CHECKING:
     from orchestration.store.desk import Lease
@@ -138,9 +139,9 @@ def record_arguments(entries: Sequence[Entry], host_id: int) -> dict[str, Any]:
     leases = {(entry.lease.run_id, entry.lease.token) for entry in entries}
     return {
         "host": host_id,
-        "leases": json.dumps([{"id": str(run), "token": token} for run, token in sorted(leases)]),
-        "begun": json.dumps([_begun_record(entry.lease, entry.begun) for entry in entries if entry.begun]),
-        "ended": json.dumps([record for entry in entries for record in ended_records(entry.lease, entry.ended)]),
+        "leases": for_statement([{"id": str(run), "token": token} for run, token in sorted(leases)]),
+        "begun": for_statement([_begun_record(entry.lease, entry.begun) for entry in entries if entry.begun]),
+        "ended": for_statement([record for entry in entries for record in ended_records(entry.lease, entry.ended)]),
     }
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic_core import from_json
 
 from orchestration.values.splitting import LARGEST_BYTES as LARGEST_BYTES
 
 JSON = Any
-_encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` makes an encoder each time
+_AS_JSON_DOES = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 class NotStorable(ValueError):
@@ -30,12 +35,45 @@ def storable(value: JSON) -> JSON:
 def as_text(value: JSON) -> str:
     """As JSON in ASCII. Raises NotStorable."""
     try:
-        text = _encode(value)
+        text = _quickly(value) or _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotStorable(f"It is not JSON: {error}.") from error
     if len(text) > LARGEST_BYTES:
         _check_size(value)
     return text
+
+
+def for_statement(records: JSON) -> str:
+    """An argument of a statement: JSON in which ids and times stand as they are. Raises what `json` raises."""
+    try:
+        return orjson.dumps(records).decode()
+    except TypeError:  # whole numbers of more than 64 bits
+        return json.dumps(records, default=str)
+
+
+def _quickly(value: JSON) -> str | None:
+    """In a tenth of the time what `json` would write, but for spaces and digits of exponents; None where it may differ.
+
+    orjson writes null for what is no number, which nothing but null tells apart; and it does not keep to ASCII.
+    """
+    try:
+        raw = orjson.dumps(value, option=_AS_JSON_DOES)
+    except TypeError:  # whole numbers of more than 64 bits, keys that are no texts, deep nesting, no JSON at all
+        return None
+    return None if b"null" in raw or b"\x7f" in raw or not raw.isascii() else raw.decode()
+
+
+def _plain(value: Any) -> JSON:
+    """Of what is not JSON but is often meant to be."""
+    match value:
+        case UUID():
+            return str(value)
+        case Enum():
+            return value.value
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_encode = json.JSONEncoder(allow_nan=False, default=_plain).encode  # `json.dumps` makes an encoder each time
 
 
 def _check_size(value: JSON) -> None:
@@ -58,7 +96,10 @@ def read_back(text: str) -> JSON:
     # PostgreSQL refuses both in jsonb; models send them
     if "\\u0000" in text or "\\ud" in text:
         return _mended(json.loads(text))
-    return json.loads(text)
+    try:
+        return from_json(text)
+    except ValueError:  # nested too deeply for it
+        return json.loads(text)
 
 
 def _mended(value: JSON) -> JSON:

@@ -16,7 +16,6 @@ checkpoint that had gone through is recognised by the run's last event number. A
 from __future__ import annotations
 
 import asyncio
-import json
 import queue
 import threading
 import time
@@ -34,6 +33,7 @@ from orchestration.store import effects, statements
 from orchestration.store.checkpoints import Checkpoint, Written
 from orchestration.store.connecting import connect
 from orchestration.store.errors import LeaseLost, StoreClosed
+from orchestration.store.values import for_statement
 
 log = structlog.get_logger(__name__)
 
@@ -277,7 +277,7 @@ class Writer:
             for record in effects.ended_records(checkpoint.lease, checkpoint.effects_ended)
         ]
         if ended:
-            connection.execute(effects.ENDED, {"ended": json.dumps(ended)})
+            connection.execute(effects.ENDED, {"ended": for_statement(ended)})
         for checkpoint in checkpoints:
             for hooked in checkpoint.hooks:
                 hooked(connection)
@@ -358,10 +358,10 @@ def _arguments(checkpoints: Sequence[Checkpoint], host_id: int) -> dict[str, Any
     return {
         "host": host_id,
         "lease": statements.LEASE_SECONDS,
-        "runs": json.dumps([checkpoint.run_record() for checkpoint in checkpoints]),
-        "events": json.dumps([record for checkpoint in checkpoints for record in checkpoint.event_records()]),
-        "node_runs": json.dumps([record for checkpoint in checkpoints for record in checkpoint.node_run_records()]),
-        "signals": json.dumps([record for checkpoint in checkpoints for record in checkpoint.signal_records()]),
+        "runs": for_statement([checkpoint.run_record() for checkpoint in checkpoints]),
+        "events": for_statement([record for checkpoint in checkpoints for record in checkpoint.event_records()]),
+        "node_runs": for_statement([record for checkpoint in checkpoints for record in checkpoint.node_run_records()]),
+        "signals": for_statement([record for checkpoint in checkpoints for record in checkpoint.signal_records()]),
     }
 
 

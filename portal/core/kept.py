@@ -30,3 +30,7 @@ class KeptFor(Generic[K, V]):
                 if len(self._kept) > self._most:
                     self._kept.popitem(last=False)
         return found[1]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()

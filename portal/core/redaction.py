@@ -136,6 +136,11 @@ def surely_clean(text: str) -> bool:
     return not any(sign is None or sign.search(text) for sign in signs)
 
 
+def known_secrets() -> object:
+    """Another object whenever this process knows of more secrets: what was worked out before may be clean no more."""
+    return _known_of(None)
+
+
 def remember(organisation_id: int, values: Iterable[str]) -> None:
     """Add values that must not appear; called by the secrets store whenever it holds plain text."""
     forms = frozenset(form for value in values if len(value) >= _SHORTEST for form in _forms(value))
@@ -163,6 +168,9 @@ def _look_up(organisation: "Organisation") -> None:
 
 def _known_of(organisation_id: int | None) -> _Known:
     """Of one organisation; of all with None."""
+    known = _known.get(organisation_id)
+    if known is not None:
+        return known
     with _lock:
         if organisation_id not in _known:
             sets = _values.values() if organisation_id is None else [_values.get(organisation_id, frozenset())]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
 Names = tuple[str, ...]
+_TEXTS = (models.CharField, models.TextField)
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def insert(instance: models.Model) -> Callable[[], None]:
     What the database makes (its id, its defaults, `Now()`) is missing in the object until what this returns is called,
     which waits for the database's answer. Raises django.db.IntegrityError and the like.
     """
+    database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again each time a field asks it for something
     by_default, now, values = [], [], []
     for field in instance._meta.concrete_fields:
         value = field.pre_save(instance, add=True)
@@ -40,11 +42,13 @@ def insert(instance: models.Model) -> Callable[[], None]:
             by_default.append(field.attname)
         elif isinstance(value, Now):
             now.append(field.attname)
+        elif value is None or (type(value) is str and isinstance(field, _TEXTS)):
+            values.append(value)
         else:
-            values.append(field.get_db_prep_save(value, connection))
-    cursor = connection.cursor()
+            values.append(field.get_db_prep_save(value, database))
+    cursor = database.cursor()
     cursor.execute(_statement(type(instance), tuple(by_default), tuple(now)), values)
-    instance._state.adding, instance._state.db = False, connection.alias
+    instance._state.adding, instance._state.db = False, database.alias
 
     def fill() -> None:
         with cursor:

@@ -32,3 +32,11 @@ def test_what_could_not_be_made_is_tried_again() -> None:
             continue
         raise AssertionError("it was kept")
     assert kept.get(key, lambda: 5) == 5
+
+
+def test_all_can_be_forgotten() -> None:
+    kept: KeptFor[list[int], int] = KeptFor(most=2)
+    key = [1]
+    assert kept.get(key, lambda: 1) == 1
+    kept.clear()
+    assert kept.get(key, lambda: 2) == 2

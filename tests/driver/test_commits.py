@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
+from orchestration.driving import turn
 from orchestration.models import Run
 from orchestration.services import runs
 from portal.core.actors import Actor
@@ -42,6 +45,47 @@ def test_pure_steps_go_on_while_a_commit_is_under_way(engine: EngineHost, organi
         *(f"{kind} {node}" for node in "abc" for kind in ("NodeStarted", "NodeSucceeded")),
         "RunCompleted",
     ]
+
+
+def commits_of(run: Run) -> list[list[str]]:
+    """The events of each transaction, in their order."""
+    with raw_connection() as other:
+        rows = other.execute(
+            "SELECT xmin::text, type, node FROM orchestration_runevent WHERE run_id = %s ORDER BY seq", [run.pk]
+        ).fetchall()
+    return [[f"{kind} {node}".strip() for _, kind, node in of] for _, of in groupby(rows, key=itemgetter(0))]
+
+
+def test_steps_that_end_at_once_share_a_commit(engine: EngineHost, organisation: Organisation) -> None:
+    names = [f"s{number}" for number in range(20)]
+    nodes = [step(name, pure=True) for name in names]
+    run = engine.wait_for(start(organisation, make_definition(nodes, [f"{a} -> {b}" for a, b in pairwise(names)])))
+    commits = commits_of(run)
+    assert sum(map(len, commits)) == 42
+    whole = [commit for commit in commits if any(f"NodeSucceeded {name}" in commit for name in names)]
+    assert len(whole) < 20, "it took a commit a step"
+
+
+def test_what_waits_for_the_disk_does_not_wait_for_other_steps_as_well(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step with an effect beside a long chain of quick ones: its beginning is written before the chain goes on."""
+    monkeypatch.setattr(turn, "AHEAD_SECONDS", 60.0)
+    names = [f"s{number}" for number in range(20)]
+    nodes = [step("call"), *(step(name, pure=True) for name in names)]
+    run = engine.wait_for(start(organisation, make_definition(nodes, [f"{a} -> {b}" for a, b in pairwise(names)])))
+    first = commits_of(run)[0]
+    assert "NodeStarted call" in first and "NodeSucceeded s19" not in first
+
+
+def test_a_long_chain_of_quick_steps_is_written_now_and_then(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "AHEAD_SECONDS", 0.0)
+    names = [f"s{number}" for number in range(10)]
+    nodes = [step(name, pure=True) for name in names]
+    run = engine.wait_for(start(organisation, make_definition(nodes, [f"{a} -> {b}" for a, b in pairwise(names)])))
+    assert len(commits_of(run)) > 1
 
 
 def test_a_database_that_is_away_when_it_is_asked_costs_nothing(engine: EngineHost, organisation: Organisation) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from orchestration.driver import MOST_EVENTS
+from orchestration.driving.turn import MOST_EVENTS
 from orchestration.models import NodeRun, Run, RunEvent, RunSignal
 from orchestration.services import runs
 from portal.core import redaction
@@ -290,6 +290,23 @@ def test_secrets_do_not_reach_events(engine: EngineHost, organisation: Organisat
         logging.disable(logging.NOTSET)
     kept = json.dumps([*RunEvent.objects.filter(run=run).values_list("data", flat=True), run.error])
     assert secret not in kept and "[redacted]" in kept
+
+
+def test_settings_that_never_change_are_looked_through_again_when_a_secret_becomes_known(
+    engine: EngineHost, organisation: Organisation
+) -> None:
+    secret = "hunter3-very-secret"
+    definition = make_definition([scripted("a", outputs={"fixed": f"it is {secret}"})])
+
+    def shown() -> str:
+        run = engine.wait_for(start(organisation, definition))
+        return json.dumps(list(RunEvent.objects.filter(run=run, type="NodeStarted").values_list("data", flat=True)))
+
+    assert secret in shown()
+    redaction.remember(organisation.pk, [secret])
+    for _ in range(2):
+        assert secret not in shown()
+
 
 
 def test_hundreds_of_runs_side_by_side(start_engine: Callable[..., EngineHost], organisation: Organisation) -> None:

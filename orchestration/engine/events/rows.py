@@ -6,17 +6,15 @@ All fields other than `at`, `node` and `path` live in `data` under their own nam
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestration.engine.events import TYPES, Event
 from orchestration.engine.events.base import JSON
 from orchestration.engine.ids import path_of, path_text
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """How an event is stored. `path` is its indexes joined by dots ("" at the top)."""
 
     type: str
