@@ -70,7 +70,7 @@ class RunValues:
     def kept_answer(self, value: JSON, usage: JSON) -> tuple[JSON, JSON]:
         """`kept(value)` and `kept_report(usage)`; as one, if they are small. Raises NodeFailure."""
         if value is not None and usage is not None and not self._keeper.cache:
-            plain = _plain([value, usage])
+            plain = ready([value, usage])
             if plain.size <= INLINE_BYTES:
                 self.involved = self.involved or plain.escaped
                 return plain.value[0], plain.value[1]
@@ -318,7 +318,7 @@ def _plain_once(source: object, read: Callable[[], JSON]) -> Plain:
     if known is not _once_under:
         _once.clear()
         _once_under = known
-    return _once.get(source, lambda: _plain(read()))
+    return _once.get(source, lambda: ready(read()))
 
 
 def _without_secrets(value: JSON) -> str:

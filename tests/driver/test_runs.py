@@ -308,7 +308,6 @@ def test_settings_that_never_change_are_looked_through_again_when_a_secret_becom
         assert secret not in shown()
 
 
-
 def test_hundreds_of_runs_side_by_side(start_engine: Callable[..., EngineHost], organisation: Organisation) -> None:
     definition = make_definition([scripted("a", seconds=0.2), scripted("b", seconds=0.2)], ["a -> b"])
     started = [start(organisation, definition) for _ in range(100)]
