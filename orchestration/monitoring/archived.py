@@ -32,8 +32,8 @@ class Archived:
         found = (row for row in self._rows(EVENTS, after) if row.seq > after)
         return islice(found, limit)
 
-    def events_at(self, node: str, path: str) -> Sequence[RunEvent]:
-        return [row for row in self._rows(EVENTS) if row.node == node and row.path == path]
+    def events_at(self, node: str, path: str, types: Collection[str]) -> Sequence[RunEvent]:
+        return [row for row in self._rows(EVENTS) if row.node == node and row.path == path and row.type in types]
 
     def events_of(self, types: Collection[str], *, after: int = 0, limit: int | None = None) -> Sequence[RunEvent]:
         return list(islice((row for row in self.events(after=after) if row.type in types), limit))

@@ -25,7 +25,8 @@ class History(Protocol):
 
     def events(self, *, after: int = 0, limit: int | None = None) -> Iterator[RunEvent]: ...
 
-    def events_at(self, node: str, path: str) -> Sequence[RunEvent]: ...
+    def events_at(self, node: str, path: str, types: Collection[str]) -> Sequence[RunEvent]:
+        """Of one node run. A loop's own has an event for each iteration, so callers say which they want."""
 
     def events_of(self, types: Collection[str], *, after: int = 0, limit: int | None = None) -> Sequence[RunEvent]: ...
 

@@ -154,9 +154,11 @@ def reasons(run: Run) -> list[Reason]:
 
 def _children_of(run: Run, rows: Iterable[NodeRun]) -> dict[tuple[str, str], Run]:
     """The newest run that each of these steps has begun. One query, none if none of them is a subworkflow."""
-    if not any(row.type == "subworkflow" for row in rows):
+    steps = [(row.node, row.path) for row in rows if row.type == "subworkflow"]
+    if not steps:
         return {}
-    found = Run.objects.filter(parent=run).exclude(status__in=["completed", "failed", "cancelled"])
+    nodes, paths = zip(*steps, strict=True)  # a loop may have begun thousands
+    found = Run.objects.unfinished().filter(parent=run, parent_node__in=set(nodes), parent_path__in=set(paths))
     return {(child.parent_node, child.parent_path): child for child in found.order_by("created_at").defer(*_HEAVY)}
 
 

@@ -23,8 +23,8 @@ class Rows:
         found = RunEvent.objects.filter(run=self.run, seq__gt=after).order_by("seq")
         yield from found.iterator(_AT_ONCE) if limit is None else found[:limit]
 
-    def events_at(self, node: str, path: str) -> Sequence[RunEvent]:
-        return list(RunEvent.objects.filter(run=self.run, node=node, path=path).order_by("seq"))
+    def events_at(self, node: str, path: str, types: Collection[str]) -> Sequence[RunEvent]:
+        return list(RunEvent.objects.filter(run=self.run, node=node, path=path, type__in=types).order_by("seq"))
 
     def events_of(self, types: Collection[str], *, after: int = 0, limit: int | None = None) -> Sequence[RunEvent]:
         return list(RunEvent.objects.filter(run=self.run, type__in=types, seq__gt=after).order_by("seq")[:limit])

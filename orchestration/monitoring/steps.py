@@ -123,7 +123,7 @@ def attempts(run: Run, node: str, path: str) -> list[dict[str, Any]]:
 
     `then` says in words what followed besides another try. One query.
     """
-    events = history.of(run).events_at(node, path)
+    events = history.of(run).events_at(node, path, _OF_TRIES)
     tries: list[dict[str, Any]] = []
     for event in events:
         if event.type == "NodeStarted":
@@ -158,4 +158,13 @@ _OUTCOMES = {
     "NodeSucceeded": "succeeded",
     "NodeFailed": "failed",
     "NodeCancelled": "cancelled",
+}
+_OF_TRIES = frozenset(_OUTCOMES) | {
+    "NodeStarted",
+    "RetryScheduled",
+    "NodeEscalated",
+    "EscalationAnswered",
+    "AlternativeChosen",
+    "NodeWaiting",
+    "NodeResumed",
 }

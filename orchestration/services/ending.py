@@ -3,7 +3,8 @@
 A cancel is a signal, and a host takes it in within milliseconds. But a run must not stay "running" because there is no
 host, or because each of them has failed at it. So whoever asks (and a job each minute, for runs whose host hung) ends
 it here, in one transaction: the run is claimed like a host would, so an older holder's token is void, the same pure
-core says what follows, and the same statement writes it. A run that cannot even be folded is ended by its rows alone.
+core says what follows, and the same statement writes it. A run that cannot even be folded is ended by its rows alone;
+whoever waits for it, or is waited for, is told all the same.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from django.db.models.functions import Now
 from orchestration import wakeups
 from orchestration.driving.turn import Turn
 from orchestration.engine.commands import Record, StopNode
-from orchestration.engine.events import NodeCancelled, RunStarted
+from orchestration.engine.events import NodeCancelled, RunCancelled, RunStarted
 from orchestration.engine.ids import path_of
 from orchestration.engine.planner import abandon, plan
 from orchestration.engine.signals import Signal, SignalKind, interpret
 from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, NodeRun, Run, RunEvent, RunSignal
+from orchestration.nodes.base import RunFacts, node_types
+from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.queries.state import folded
-from orchestration.store import children
 from orchestration.store.checkpoints import LetGo
 from orchestration.store.desk import Lease
 from orchestration.store.writer import commit_on
@@ -169,10 +171,11 @@ def _open_signals(run: Run) -> Iterator[Signal]:
 def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
     """What the rows say is under way is cancelled, and the log gets its last event."""
     now = _database_time()
-    under_way = [NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING]
-    NodeRun.objects.filter(run=run, status__in=under_way).update(
-        status=NodeStatus.CANCELLED, ended_at=now, waiting=None
+    under_way = NodeRun.objects.filter(
+        run=run, status__in=[NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING]
     )
+    cut_short = list(under_way.values_list("type", "node", "path"))
+    under_way.update(status=NodeStatus.CANCELLED, ended_at=now, waiting=None)
     RunSignal.objects.filter(run=run, applied_at=None).update(applied_at=now)
     reason = cancel.reason if cancel else ""
     last = RunEvent.objects.filter(run=run).aggregate(last=Max("seq"))["last"] or 0
@@ -188,8 +191,37 @@ def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
         due_at=None,
         incident=None,
     )
-    if run.parent_id is not None:  # it waits for this one's end, and no commit of the engine tells it
-        children.tell_parent(connection.connection, run.pk, "cancelled")
+    _tell_others(run, cut_short, now, reason)
+
+
+def _tell_others(run: Run, cut_short: list[tuple[str, str, str]], now: datetime, reason: str) -> None:
+    """What a host's commit of the same events would bring along: requests withdrawn, children cancelled, the parent
+    told. cut_short: (type, node, path). One that fails must not keep the run from its end.
+    """
+    facts = RunFacts(
+        id=run.pk,
+        organisation_id=run.organisation_id,
+        workflow_slug=run.workflow.slug if run.workflow else "",
+        started_by_id=run.started_by_id,
+        priority=run.priority,
+        parent_id=run.parent_id,
+        depth=run.depth,
+    )
+    ended = RunCancelled(at=now, reason=reason)
+    stopped = [
+        (kind, NodeCancelled(at=now, node=node, path=path_of(path), reason="cancelled"))
+        for kind, node, path in cut_short
+    ]
+    told: list[tuple[Any, Any]] = [
+        (node_types()[kind].in_commit, [event]) for kind, event in stopped if kind in node_types()
+    ]
+    told += [(found.hook, events) for found, events in hooks_of(facts, [*(one for _, one in stopped), ended]).items()]
+    for tell, events in told:
+        try:
+            with transaction.atomic():
+                tell(connection.connection, facts, events)
+        except Exception as error:  # noqa: BLE001  as above
+            log.error("not told of a run that was ended by its rows", run=str(run.pk), error=str(error))
 
 
 def _database_time() -> datetime:

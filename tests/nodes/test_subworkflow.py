@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.models import NodeRun, Run, RunSignal
+from orchestration.models import NodeRun, Run, RunEvent, RunSignal
 from orchestration.queries.replay import replay
 from orchestration.services import runs, values
 from orchestration.services.starting import start_workflow
@@ -404,3 +404,25 @@ def test_the_budget_is_in_the_row(engine: EngineHost, organisation: Any) -> None
     parent = publish(organisation, "parent", spend, sub(), edges=[edge("work", "sub")], settings={"budget": {"usd": 4}})
     run = engine.wait_for(begin(parent))
     assert run.budget == {"usd": 4} and child_of(run).budget == {"usd": 2.5}
+
+
+def test_who_waits_for_a_run_that_cannot_be_folded_hears_of_its_end(engine: EngineHost, organisation: Any) -> None:
+    """Its parent goes on, its own children end, and nobody is asked for a decision any more."""
+    from approvals.models import ApprovalRequest
+
+    sign = node("sign", "approval", settings={"title": "May it?", "assignee": {"role": "approver"}})
+    publish(organisation, "lowest", work(waits=True))
+    publish(organisation, "middle", sub(workflow="lowest"), sign)
+    parent = begin(publish(organisation, "above", sub(workflow="middle")))
+    middle = child_of(parent)
+    lowest = child_of(middle)
+    for run in (middle, lowest):
+        engine.wait_for(run, "waiting")
+    asked = wait_until(lambda: ApprovalRequest.objects.filter(run=middle).first(), 10, "a request")
+    RunEvent.objects.filter(run=middle, type="NodeStarted").update(type="NodeResumed", data={})
+    Run.objects.filter(pk=middle.pk).update(incident={"code": "engine_bug", "message": "It cannot be folded."})
+    assert runs.cancel_run(run=middle, actor=Actor.command()).status == "cancelled"
+    assert engine.wait_for(parent, "failed").error["code"] == "subworkflow_cancelled"
+    engine.wait_for(lowest, "cancelled")
+    asked.refresh_from_db()
+    assert asked.status == "withdrawn"
