@@ -106,7 +106,11 @@ class Attempts:
         try:
             async with limit or nullcontext():
                 result = await work()
-            made = [result.outputs, result.variables, result.shared] if isinstance(result, Done) else None
+            made: JSON = None
+            if isinstance(result, Done):
+                made = [result.outputs, result.variables, result.shared]
+            elif isinstance(result, OpenLoop):
+                made = result.items
             return await self.values.keep(made, lambda values: self._event(kind, key, result, values))
         except TimeoutError as error:
             if limit is not None and limit.expired():

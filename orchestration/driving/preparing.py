@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -14,7 +15,7 @@ from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
 from orchestration.driving.failures import failure_of
 from orchestration.driving.scope import Scope
-from orchestration.driving.values import RunValues
+from orchestration.driving.values import Loaded, RunValues, loaded_of, reads_much
 from orchestration.engine.frontier import deadline
 from orchestration.engine.ids import Key, path_text
 from orchestration.engine.nodes import Node
@@ -35,6 +36,8 @@ class Preparation:
     def __init__(self, state: RunState, facts: RunFacts, values: RunValues, clock: DatabaseClock, live: Live) -> None:
         self.state, self.facts, self.values, self.clock, self.live = state, facts, values, clock, live
         self._run = str(facts.id)
+        self.loaded: list[Loaded] = []
+        """Much that the settings hold which were prepared last, until their node begins."""
 
     async def settings(self, kind: NodeType, spec: Node, key: Key) -> Any:
         """Resolved, or as a person has edited them. Raises NodeFailure."""
@@ -58,9 +61,20 @@ class Preparation:
                 return fixed
             scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
             seen = await self.values.seen(scope, lambda: references(kind.Settings, spec.settings))
+            if reads_much(seen):
+                self.loaded = loaded_of(seen)
+                return await asyncio.to_thread(resolve_settings, kind, spec.settings, seen)
             return resolve_settings(kind, spec.settings, seen)
         except ExpressionError as error:
             raise failure_of(error) from None
+
+    async def much_shown(self, settings: BaseModel) -> JSON:
+        """The same as `shown_settings`, where much was `loaded`: what is as it was loaded is not gone through."""
+        loaded, self.loaded = self.loaded, []
+        try:
+            return await self.values.apart(lambda values: values.shown(settings), loaded)
+        except NodeFailure:
+            return None
 
     def shown(self, settings: JSON) -> JSON:
         """Settings as the history shows them."""
@@ -85,7 +99,8 @@ class Preparation:
             return await self.values.whole(combined(self.state, *key))
         scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
         try:
-            return resolve(combine, await self.values.seen(scope, lambda: references_in(combine)))
+            seen = await self.values.seen(scope, lambda: references_in(combine))
+            return await asyncio.to_thread(resolve, combine, seen) if reads_much(seen) else resolve(combine, seen)
         except ExpressionError as error:
             raise failure_of(error, "combine: ") from None
 
@@ -105,6 +120,7 @@ class Preparation:
         where = f"/{path_text(path)}" if path else ""
         again = round_of(self.state, key)
         limit = deadline(spec, node_run)
+        self.loaded = []
         return Context(
             run=self.facts,
             node=node,

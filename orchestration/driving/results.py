@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.failures import error_json
 from orchestration.driving.scope import Scope
-from orchestration.driving.values import RunValues, inline_bytes_of_results
+from orchestration.driving.values import RunValues, inline_bytes_of_results, loaded_of, reads_much
 from orchestration.engine import loops
 from orchestration.engine.events import IterationEnded, IterationStarted, LoopClosed, RunCompleted, RunFailed
 from orchestration.engine.ids import Path
@@ -32,7 +33,9 @@ class Results:
         scope = Scope(self.state, self.facts, (node, (*path, index)))
         condition = str(self.state.graph.nodes[node].settings.get("while") or "")
         try:
-            holds = evaluate_late(condition, await self.values.seen(scope, lambda: references_of_late(condition)))
+            seen = await self.values.seen(scope, lambda: references_of_late(condition))
+            much = reads_much(seen)
+            holds = await asyncio.to_thread(evaluate_late, condition, seen) if much else evaluate_late(condition, seen)
             if not isinstance(holds, bool):
                 raise not_a_truth_value("The condition of the loop", holds)
         except (ExpressionError, NodeFailure) as found:
@@ -52,8 +55,11 @@ class Results:
         try:
             if output:
                 seen = await self.values.seen(scope, lambda: references_of_late(output))
-                said = evaluate_late(output, seen)
-                result = await self.values.keep(said, lambda values: values.kept(said, inline_bytes=inline_bytes))
+                much = reads_much(seen)
+                said = await asyncio.to_thread(evaluate_late, output, seen) if much else evaluate_late(output, seen)
+                result = await self.values.keep(
+                    said, lambda values: values.kept(said, inline_bytes=inline_bytes), loaded_of(seen)
+                )
         except (ExpressionError, NodeFailure) as found:
             error = error_json(found, "The result of the iteration: ")
         return IterationEnded(at=self.clock.now(), node=node, path=path, index=index, result=result, error=error)
@@ -70,8 +76,8 @@ class Results:
         wanted = dict(self.state.graph.outputs)
         try:
             seen = await self.values.seen(Scope(self.state, self.facts, (None, ())), lambda: references_in(wanted))
-            said = resolve(wanted, seen)
-            outputs = await self.values.keep(said, lambda values: values.kept(said))
+            said = await asyncio.to_thread(resolve, wanted, seen) if reads_much(seen) else resolve(wanted, seen)
+            outputs = await self.values.keep(said, lambda values: values.kept(said), loaded_of(seen))
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=error_json(found, "The outputs of the workflow: "))
         return RunCompleted(at=now, outputs=outputs)

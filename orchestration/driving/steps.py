@@ -101,7 +101,10 @@ class Steps:
             return
         entries = visible(self.state, self.state.scope_of(key))
         shared = {name: entries[name].value for name in kind.reads_shared(settings, entries)} if entries else {}
-        shown = self.preparation.shown_settings(kind, spec, settings)
+        if self.preparation.loaded:
+            shown = await self.preparation.much_shown(settings)
+        else:
+            shown = self.preparation.shown_settings(kind, spec, settings)
         if shared and shown is not None:
             shown = {**shown, "shared": shared}
         self.turn.apply([NodeStarted(at=now, node=node, path=path, attempt=attempt, inputs=shown)])

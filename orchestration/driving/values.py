@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestration.engine.events import Event, RunStarted
 from orchestration.engine.states import RunState
@@ -17,15 +17,28 @@ from orchestration.expressions.names import Reference
 from orchestration.nodes.base import NodeFailure, RunFacts
 from orchestration.store.values import NotStorable, as_text, read_back
 from orchestration.values.encoding import Value
-from orchestration.values.keeper import Body, Keeper, TooMuchAtOnce, ValueGone
-from orchestration.values.references import MAY_NEED_ESCAPE, digests_in, escaped, is_escaped, is_plain, is_reference
+from orchestration.values.keeper import QUICK_BYTES, Body, Keeper, TooMuchAtOnce, ValueGone
+from orchestration.values.references import (
+    MAY_NEED_ESCAPE,
+    digests_in,
+    escaped,
+    is_escaped,
+    is_plain,
+    is_reference,
+    unescaped_key,
+)
 from orchestration.values.splitting import INLINE_BYTES, Split
 from portal.core.kept import KeptFor
 from portal.core.redaction import known_secrets, redact, surely_clean
 
+if TYPE_CHECKING:
+    from orchestration.driving.much import MuchValues
+
 JSON = Any
 Kept = TypeVar("Kept")
 Place = tuple[str | int, ...]
+Loaded = tuple[JSON, dict[str, JSON]]
+"""A stored value in memory, as its author knows it, and its reference."""
 ITEMS_BYTES = 4 * 1024 * 1024
 """What the items, and about what the results, of one loop may hold inline."""
 LEAST_INLINE_BYTES = 1024
@@ -43,15 +56,17 @@ class RunValues:
         self._keeper, self._run, self._organisation = keeper, facts.id, facts.organisation_id
         self._unwritten: dict[str, Value] = {}
 
-    async def keep(self, value: JSON, work: Callable[[RunValues], Kept]) -> Kept:
+    async def keep(self, value: JSON, work: Callable[[RunValues], Kept], loaded: Iterable[Loaded] = ()) -> Kept:
         """`work(values)` keeps what is made of `value`. Of much in a thread, for which the host's other runs, and its
         signs of life, do not wait. Raises what `work` raises.
         """
-        if not is_much(value):
-            return work(self)
+        return await self.apart(work, loaded) if is_much(value) else work(self)
+
+    async def apart(self, work: Callable[[MuchValues], Kept], loaded: Iterable[Loaded] = ()) -> Kept:
+        """`work(values)` in a thread. `loaded`: objects that are stored already and are as they were loaded."""
         from orchestration.driving.much import MuchValues  # which builds upon this
 
-        apart = MuchValues(self._keeper, self._facts)
+        apart = MuchValues(self._keeper, self._facts, loaded)
         made = await asyncio.to_thread(work, apart)
         self._unwritten |= apart._unwritten
         self.involved = self.involved or apart.involved
@@ -151,7 +166,7 @@ class RunValues:
         plain = ready(rest)
         try:
             for place, reference in known.items():
-                plain.value = _put_back(plain.value, place, reference)
+                plain.value = put_back(plain.value, place, reference)
         except KeyError:  # a key on the way held a secret and reads otherwise now
             return ready(value)
         return plain
@@ -208,23 +223,25 @@ class RunValues:
         """`scope` with everything whole that is read, and nothing else loaded. Raises NodeFailure."""
         if not self.involved:
             return scope
-        roots: dict[str, JSON] = {}
+        seen = Overlay(scope)
         for reference in read():
             if reference.root in scope:
-                value = roots[reference.root] if reference.root in roots else scope[reference.root]
-                roots[reference.root] = await self._along(value, reference.path)
-        return Overlay(scope, roots)
+                seen.roots[reference.root] = await self._along(seen[reference.root], reference.path, seen.loaded)
+        return seen
 
-    async def _along(self, value: JSON, path: Place) -> JSON:
+    async def _along(self, value: JSON, path: Place, loaded: list[Loaded]) -> JSON:
         """`value` with what lies at the end of the path whole."""
         kept = value
         if path and is_reference(value):
             body = await self._body(value["$value"])
             if body.plain:
+                loaded.append((body.value, value))
                 return body.value
             value = body.value
         if not path or (isinstance(value, dict) and any(map(is_escaped, value))):
-            return await self.whole(kept)
+            made = await self.whole(kept)
+            loaded.extend(loaded_in(kept, made))
+            return made
         step, rest = path[0], path[1:]
         try:
             found: JSON = value[step] if isinstance(value, dict | list) else None  # type: ignore[index]
@@ -232,7 +249,7 @@ class RunValues:
             return value  # the evaluation says what is missing
         if found is None:
             return value
-        made = await self._along(found, rest)
+        made = await self._along(found, rest, loaded)
         if made is found:
             return value
         copy = value.copy()
@@ -247,13 +264,15 @@ class RunValues:
 
 
 class Overlay(Mapping[str, JSON]):
-    """A scope with some of its names said anew."""
+    """A scope with some of its names said anew: `roots`. `loaded` is what was fetched for that."""
 
-    def __init__(self, scope: Mapping[str, JSON], roots: Mapping[str, JSON]) -> None:
-        self._scope, self._roots = scope, roots
+    def __init__(self, scope: Mapping[str, JSON]) -> None:
+        self._scope = scope
+        self.roots: dict[str, JSON] = {}
+        self.loaded: list[Loaded] = []
 
     def __getitem__(self, name: str) -> JSON:
-        return self._roots[name] if name in self._roots else self._scope[name]
+        return self.roots[name] if name in self.roots else self._scope[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._scope)
@@ -263,6 +282,28 @@ class Overlay(Mapping[str, JSON]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._scope
+
+
+def loaded_in(kept: JSON, made: JSON) -> Iterator[Loaded]:
+    """What stands in `made`, which is `kept` whole, for the references of that."""
+    match kept:
+        case dict() if is_reference(kept):
+            yield made, kept
+        case dict():
+            for name, item in kept.items():
+                yield from loaded_in(item, made[unescaped_key(name)])
+        case list():
+            for item, whole_item in zip(kept, made, strict=True):
+                yield from loaded_in(item, whole_item)
+
+
+def loaded_of(seen: Mapping[str, JSON]) -> list[Loaded]:
+    return seen.loaded if isinstance(seen, Overlay) else []
+
+
+def reads_much(seen: Mapping[str, JSON]) -> bool:
+    """Whether what is read there is so much that working with it is for a thread."""
+    return sum(reference["bytes"] for _, reference in loaded_of(seen)) > QUICK_BYTES
 
 
 def inline_bytes_of_results(iterations: int) -> int:
@@ -330,7 +371,7 @@ def _without_secrets(value: JSON) -> str:
     return as_text(redact(value))
 
 
-def _put_back(value: JSON, path: Place, reference: JSON) -> JSON:
+def put_back(value: JSON, path: Place, reference: JSON) -> JSON:
     """Raises KeyError when a key on the way reads otherwise now; one that was escaped is found."""
     if not path:
         return reference

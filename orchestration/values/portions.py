@@ -55,6 +55,8 @@ class Portions:
         self._ready, self._known, self._left, self._exact = ready, known, most_bytes, exact
         self._split = Split(inline_bytes=inline_bytes)
         self.values = self._split.values
+        self.stored: list[tuple[JSON, dict[str, JSON]]] = []
+        """Long lists and objects that became a stored value each, with its reference."""
         self.escaped = self.refers = False
 
     def kept(self, value: JSON) -> JSON:
@@ -66,11 +68,11 @@ class Portions:
         if is_long(value):
             match value:
                 case dict() if len(value) > MOST_MEMBERS and all(isinstance(name, str) for name in value):
-                    return self._long("object", _parted(sorted(value.items()), _of_member), dict)
+                    return self._long("object", value, _parted(sorted(value.items(), key=_name), _of_member))
                 case dict():
                     return self._split.assembled(self.members(value))
                 case list() | tuple():
-                    return self._long("array", _parted(value, _itself), list)
+                    return self._long("array", value, _parted(value, _itself))
         made = self._made(value)
         return self._split.split(made.value) if made.size > self._split.inline_bytes else made.value
 
@@ -92,9 +94,10 @@ class Portions:
             kept += [self.kept(some[0])] if alone else self._made(some).value
         return self._split.items(kept, budget=budget)
 
-    def _long(self, kind: str, parts: Iterator[tuple[list[Any], bool]], made_of: type[Any]) -> JSON:
+    def _long(self, kind: str, value: JSON, parts: Iterator[tuple[list[Any], bool]]) -> JSON:
         """Of a list or an object of many members: by its bytes, or as it is if it has become short."""
-        encoder, short = Encoder(kind), made_of()
+        encoder = Encoder(kind)
+        short: Any = [] if kind == "array" else {}
         for some, alone in parts:
             more = self._more(kind, some, alone)
             encoder.add(more)
@@ -102,7 +105,11 @@ class Portions:
                 short = [*short, *more] if kind == "array" else {**short, **more}
                 if len(encoder) > self._split.inline_bytes:
                     short = None
-        return self._split.refer_to(encoder.value()) if short is None else short
+        if short is not None:
+            return short
+        reference = self._split.refer_to(encoder.value())
+        self.stored.append((value, reference))
+        return reference
 
     def _more(self, kind: str, some: list[Any], alone: bool) -> Any:
         if kind == "object":
@@ -149,6 +156,10 @@ def _parted(members: Iterable[Member], value_of: Callable[[Member], JSON]) -> It
 
 def _itself(member: JSON) -> JSON:
     return member
+
+
+def _name(member: tuple[str, JSON]) -> str:
+    return member[0]
 
 
 def _of_member(member: tuple[str, JSON]) -> JSON:
