@@ -11,6 +11,13 @@ from orchestration.models import BusEvent, Run, Trigger, Workflow, WorkflowVersi
 from portal.core import access
 from portal.core.models import Organisation
 from portal.core.permissions import Permission
+from portal.core.prepared import Prepared
+
+_TO_START = Prepared(
+    lambda organisation, slug: Workflow.objects.filter(organisation=organisation, slug=slug).only(
+        "slug", "name", "organisation_id", "published_id", "archived_at"
+    )
+)
 
 
 def run_for(organisation: Organisation, run_id: UUID | str) -> Run:
@@ -37,12 +44,9 @@ def workflow_for(organisation: Organisation, slug: str) -> Workflow:
 
 def workflow_to_start(organisation: Organisation, slug: str) -> Workflow:
     """The workflow with only what starting a run needs; the rest costs a query when it is asked for. Raises Http404."""
-    try:
-        found = Workflow.objects.only("slug", "name", "organisation_id", "published_id", "archived_at").get(
-            organisation=organisation, slug=slug
-        )
-    except Workflow.DoesNotExist as error:
-        raise Http404("There is no such workflow.") from error
+    found = _TO_START.first(organisation.pk, slug)
+    if found is None:
+        raise Http404("There is no such workflow.")
     found.organisation = organisation
     return found
 

@@ -139,6 +139,7 @@ AXES_VERBOSE = False  # no greeting in every process's log
 AXES_LOCKOUT_TEMPLATE = "registration/lockout.html"
 AXES_IPWARE_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0)
 
+SESSION_ENGINE = "portal.core.session_store"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -19,6 +19,17 @@ from django.shortcuts import resolve_url
 from portal.core import htmx, permissions
 from portal.core.models import Membership, Organisation, User
 from portal.core.permissions import Permission
+from portal.core.prepared import Prepared
+
+_ANY_ENTRY = Prepared(lambda slug: Organisation.objects.filter(slug=slug))
+_ENTRY = Prepared(lambda slug, user: Organisation.objects.filter(slug=slug, is_active=True, memberships__user=user))
+_ALL = Prepared(lambda: Organisation.objects.all())
+_MINE = Prepared(lambda user: Organisation.objects.filter(is_active=True, memberships__user=user))
+_PERMISSIONS = Prepared(
+    lambda organisation, user: Membership.objects.filter(
+        organisation=organisation, organisation__is_active=True, user=user, roles__isnull=False
+    ).values_list("roles__permissions")
+)
 
 
 class MissingPermission(PermissionDenied):
@@ -33,10 +44,7 @@ def organisation_for(user: User | AnonymousUser, slug: str) -> Organisation:
     """Raises Http404 unless the user is a member (or a superuser). One query, two for a superuser who is no member."""
     if not user.is_authenticated or not user.is_active:
         raise Http404("No such organisation.")
-    if user.is_superuser:
-        found = Organisation.objects.filter(slug=slug).first()
-    else:
-        found = Organisation.objects.filter(slug=slug, is_active=True, memberships__user=user).first()
+    found = _ANY_ENTRY.first(slug) if user.is_superuser else _ENTRY.first(slug, user.pk)
     if found is None:
         raise Http404("No such organisation.")
     return found
@@ -50,10 +58,8 @@ def permissions_of(user: User | AnonymousUser, organisation: Organisation) -> fr
         return permissions.ALL
     known: dict[int, frozenset[str]] = user.__dict__.setdefault("_permissions_by_organisation", {})
     if organisation.pk not in known:
-        lists = Membership.objects.filter(
-            organisation=organisation, organisation__is_active=True, user=user, roles__isnull=False
-        ).values_list("roles__permissions", flat=True)
-        known[organisation.pk] = frozenset(code for codes in lists for code in codes) & permissions.ALL
+        lists = _PERMISSIONS.all(organisation.pk, user.pk)
+        known[organisation.pk] = frozenset(code for (codes,) in lists for code in codes) & permissions.ALL
     return known[organisation.pk]
 
 
@@ -80,9 +86,7 @@ def organisations_of(user: User | AnonymousUser) -> list[Organisation]:
     if not user.is_authenticated or not user.is_active:
         return []
     if "_organisations" not in user.__dict__:
-        everywhere = Organisation.objects.all()
-        mine = everywhere.filter(is_active=True, memberships__user=user)
-        user.__dict__["_organisations"] = list(everywhere if user.is_superuser else mine)
+        user.__dict__["_organisations"] = _ALL.all() if user.is_superuser else _MINE.all(user.pk)
     return list(user.__dict__["_organisations"])
 
 

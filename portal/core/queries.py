@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from django.contrib.sessions.models import Session
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from portal.core import access, clock
 from portal.core.models import (
@@ -21,6 +21,7 @@ from portal.core.models import (
     User,
 )
 from portal.core.permissions import Permission
+from portal.core.prepared import Prepared
 
 AUDIT_PAGE = 50
 
@@ -152,8 +153,21 @@ def notifications(user: User, organisation: Organisation, *, unread: bool = Fals
     return (found.filter(read_at=None) if unread else found).order_by("-created_at", "-pk")
 
 
+_UNREAD = Prepared(
+    lambda user, organisation: (
+        Notification.objects.filter(user=user, organisation=organisation, read_at=None)
+        .order_by()
+        .values("organisation")
+        .annotate(count=Count("pk"))
+        .values_list("count")
+    )
+)
+
+
 def unread_notifications(user: User, organisation: Organisation) -> int:
-    return Notification.objects.filter(user=user, organisation=organisation, read_at=None).count()
+    """One query; every page shows it."""
+    found = _UNREAD.first(user.pk, organisation.pk)
+    return found[0] if found else 0
 
 
 @dataclass(frozen=True)

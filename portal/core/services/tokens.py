@@ -17,6 +17,7 @@ from portal.core.actors import Actor
 from portal.core.errors import NotAllowed, UserError
 from portal.core.models import ApiToken, Organisation, User
 from portal.core.permissions import ALL
+from portal.core.prepared import Prepared
 from portal.core.services import audit
 
 _USED_EVERY = timedelta(minutes=1)
@@ -85,7 +86,7 @@ def authenticate(text: str) -> ApiToken | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != "ens":
         return None
-    token = _by_prefix(parts[1])
+    token = _BY_PREFIX.first(parts[1])
     # An unknown prefix costs the same comparison as a wrong secret.
     matches = constant_time_compare(_digest(text), token.digest if token else _digest(""))
     now = clock.now()
@@ -98,11 +99,7 @@ def authenticate(text: str) -> ApiToken | None:
     return token
 
 
-def _by_prefix(prefix: str) -> ApiToken | None:
-    try:
-        return ApiToken.objects.select_related("user", "organisation").get(prefix=prefix)
-    except ApiToken.DoesNotExist:
-        return None
+_BY_PREFIX = Prepared(lambda prefix: ApiToken.objects.select_related("user", "organisation").filter(prefix=prefix))
 
 
 def _digest(text: str) -> str:
