@@ -117,7 +117,7 @@ def waits(node: WaitingNode) -> Reason:
 
 def _waiting(node: WaitingNode) -> Reason:
     if node.status == "retrying":
-        error = (node.error or {}).get("message", "an error")
+        error = _error(node)
         return Reason(
             "retry",
             f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.",
@@ -126,7 +126,7 @@ def _waiting(node: WaitingNode) -> Reason:
             node.until,
         )
     if node.reason == "escalation":
-        error = (node.error or {}).get("message", "an error")
+        error = _error(node)
         whom = _whom(node.data.get("assignee") or {}, "whoever keeps runs going")
         text = f"{node.name}: failed ({error}); waits for {whom} to say how it goes on."
         return Reason("person", text, node.node, node.path)
@@ -141,6 +141,11 @@ def _waiting(node: WaitingNode) -> Reason:
     if node.reason == "event":
         return Reason("event", f"{node.name}: waits for {_event(node.data)}.", node.node, node.path, node.until)
     return Reason("timer", f"{node.name}: waits for {node.reason}.", node.node, node.path, node.until)
+
+
+def _error(node: WaitingNode) -> str:
+    """In the middle of a sentence."""
+    return str((node.error or {}).get("message") or "an error").removesuffix(".")
 
 
 def _event(wanted: dict[str, Any]) -> str:
@@ -159,9 +164,12 @@ def _below(node: WaitingNode) -> Reason:
     return Reason("run", text, node.node, node.path, run=child.id)
 
 
+_UNDONE_FIRST = {"compensating": "being undone, too", "running": "being stopped", "waiting": "being stopped"}
+
+
 def _undone_first(child: ChildRun) -> Reason:
-    state = "in quarantine" if child.in_quarantine else child.status
-    text = f"Run {child.id[:8]} of “{child.name}”, which it had begun, is undone first; that one is {state}."
+    state = "in quarantine" if child.in_quarantine else _UNDONE_FIRST.get(child.status, child.status)
+    text = f"Before that, run {child.id[:8]} of “{child.name}”, which it had begun, must have ended: it is {state}."
     return Reason("run", text, run=child.id)
 
 

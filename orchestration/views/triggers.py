@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -139,11 +139,16 @@ def delete(request: HtmxRequest, org: str, slug: str, trigger_id: UUID) -> HttpR
     return htmx.say_and_go(request, url, f"“{trigger.name}” has been deleted. Its runs stay.")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @member(Permission.WORKFLOWS_PUBLISH)
 def test(request: HtmxRequest, org: str, slug: str, trigger_id: UUID) -> HttpResponse:
-    """`action=dry` shows what the inputs would be; `action=run` starts a real run, marked as a test."""
+    """`action=dry` shows what the inputs would be; `action=run` starts a real run, marked as a test.
+
+    Its address stays in the address bar, so whoever comes back to it is led to the trigger.
+    """
     trigger = _trigger(request, slug, trigger_id)
+    if request.method != "POST":
+        return redirect(reverse("workflows:trigger", args=[org, slug, trigger.pk]))
     form = SampleForm(request.POST, kind=trigger.kind)
     if not form.is_valid():
         return _detail(request, trigger, form=form, status=422)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.monitoring.why import Facts, WaitingNode, why
+from orchestration.monitoring.why import ChildRun, Facts, WaitingNode, why
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STILL = Facts(
@@ -45,6 +45,16 @@ def waiting(reason: str = "approval", status: str = "waiting", **more: object) -
             ["retry"],
             "attempt 2 failed (busy)",
         ),
+        (
+            replace(STILL, waiting=[waiting("", "retrying", error={"message": "It is busy."})]),
+            ["retry"],
+            "failed (It is busy);",
+        ),
+        (
+            replace(STILL, status="compensating", undone_first=[ChildRun("0123456789", "Seat", "compensating")]),
+            ["undoing", "run"],
+            "is being undone, the latest step first",
+        ),
         (replace(STILL, status="paused"), ["paused"], "until it is resumed"),
         (replace(STILL, due_at=NOW - timedelta(seconds=5), engine_alive=False), ["engine"], "No engine is alive"),
         (replace(STILL, due_at=NOW - timedelta(seconds=5)), ["queue"], "take it up"),
@@ -68,3 +78,9 @@ def test_each_cause_is_told(facts: Facts, kinds: list[str], words: str) -> None:
 def test_a_run_in_quarantine_is_not_said_to_wait_for_an_engine() -> None:
     facts = replace(STILL, incident={"message": "x"}, due_at=NOW - timedelta(1), engine_alive=False)
     assert [reason.kind for reason in why(facts, NOW)] == ["incident"]
+
+
+def test_a_run_below_that_is_undone_first_is_named_and_linked() -> None:
+    child = ChildRun("0123456789", "Seat", "compensating")
+    (_, below) = why(replace(STILL, status="compensating", undone_first=[child]), NOW)
+    assert below.run == child.id and "run 01234567 of “Seat”" in below.text and "being undone, too" in below.text

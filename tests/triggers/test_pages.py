@@ -120,6 +120,7 @@ def test_trying_shows_the_inputs_or_starts_a_run_marked_as_a_test(designer: Clie
     wrong = designer.post(test, {"sample": "{}", "action": "dry"}).text
     assert "It could not start" in wrong and "$.order" in wrong
     assert designer.post(test, {"sample": "{", "action": "dry"}).status_code == 422
+    assert designer.get(test).status_code == 302, "whoever comes back to its address is led to the trigger"
     cron = address(flow, "test_trigger", trigger(flow, "cron").pk)
     assert "It would start with these inputs" in designer.post(cron, {"action": "dry"}).text
     assert not Run.objects.exists()

@@ -89,7 +89,7 @@ VIEWER: dict[str, dict[str, int]] = {
     "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/switch/": {"POST": 403},
     "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/secret/": {"POST": 403},
     "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/delete/": {"POST": 403},
-    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/test/": {"POST": 403},
+    "o/<slug:org>/workflows/<slug:slug>/triggers/<uuid:trigger_id>/test/": {"GET": 403, "POST": 403},
     "o/<slug:org>/events/": {"GET": 200},
     "o/<slug:org>/events/publish/": {"GET": 403, "POST": 403},
     "o/<slug:org>/events/<uuid:event_id>/": {"GET": 200},

@@ -43,8 +43,8 @@ def checked(host: str, port: int, found: list[Any]) -> list[str]:
         address = ipaddress.ip_address(text.partition("%")[0])
         if not is_public(address) and not _allowed_address(address, port):
             raise AddressRefused(
-                f"{host} leads to {address}, which is not a public address. An administrator of the installation can "
-                "allow it with OUTGOING_ALLOW."
+                f"{host} {'is' if host == str(address) else f'leads to {address}, which is'} not a public address. An "
+                "administrator of the installation can allow it with OUTGOING_ALLOW."
             )
     return addresses
 
