@@ -23,7 +23,7 @@ from orchestration.engine.events import EscalationAnswered, NodeResumed, RunStar
 from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import SignalKind, interpret
 from orchestration.live import Live
-from orchestration.store import Desk, Lease, LetGo, Writer
+from orchestration.store import Desk, Lease, LetGo, Loaded, Writer, Written
 from orchestration.store.desk import Signals
 from orchestration.store.errors import TooNew
 from orchestration.values.keeper import Keeper
@@ -53,17 +53,6 @@ class Tools:
     """Lets something go on in the host that nobody waits for."""
 
 
-@dataclass(slots=True)
-class Rest:
-    """Whether nothing new may begin: the host drains, or the run is one for hosts of a newer version."""
-
-    draining: Draining
-    too_new: TooNew | None = None
-
-    def is_set(self) -> bool:
-        return self.too_new is not None or self.draining.is_set()
-
-
 async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None:
     """Move one run on until it ends or has to wait; says when it is due again. Raises LeaseLost, TooNew.
 
@@ -72,134 +61,193 @@ async def drive(lease: Lease, running: Running, tools: Tools) -> datetime | None
     loaded = await tools.desk.load(lease)
     if loaded.signals.too_new:
         raise loaded.signals.too_new
-    rest = Rest(tools.draining)
-    turn = Turn(lease, loaded.state)
-    ledger = Ledger(lease, tools.writer, tools.clock)
-    pen = Pen(tools.writer, running.wake)
-    steps = Steps(turn, lease.facts, running, tools.clock, tools.live, tools.keeper, ledger)
-    seen, taken = loaded.signals.seen, set[int]()
-    places = RunPlaces(lease, tools.desk, tools.places, running, tools.spawn)
-    running.ended = places.release
-    if turn.state.seq == 0 and not loaded.signals.open and not await places.take_for_run(turn.state.graph.runs_at_once):
-        return await _wait_in_queue(turn, lease, tools, seen)
-    await _take_over(turn, lease, tools)
-    await steps.values.begin(turn.state, turn.events)
-    await _take_in(loaded.signals, steps, tools.desk, taken)
-    while True:
-        settled = await _settle(steps, rest, places)
-        if pen.free:
-            if settled and not turn.empty and await running.begin():
-                turn.apply(await running.next(None))
-                settled = False
-                if turn.may_grow:
+    driver = Driver(lease, running, tools, loaded)
+    if not await driver.may_begin(loaded.signals):
+        return await driver.wait_in_queue()
+    await driver.take_over(loaded.signals)
+    return await driver.go_on()
+
+
+class Driver:
+    """Of one run under one lease."""
+
+    def __init__(self, lease: Lease, running: Running, tools: Tools, loaded: Loaded) -> None:
+        self._lease, self._running, self._tools, self._snapshots = lease, running, tools, loaded.snapshots
+        self._state = loaded.state
+        self._turn = Turn(lease, loaded.state)
+        self._pen = Pen(tools.writer, running.wake)
+        self._ledger = Ledger(lease, tools.writer, tools.clock)
+        self._steps = Steps(self._turn, lease.facts, running, tools.clock, tools.live, tools.keeper, self._ledger)
+        self._places = RunPlaces(lease, tools.desk, tools.places, running, tools.spawn)
+        self._seen = loaded.signals.seen
+        self._taken = set[int]()
+        """Signals that were taken in and are still open, because the commit that says so is under way."""
+        self._too_new: TooNew | None = None
+        running.ended = self._places.release
+
+    async def go_on(self) -> datetime | None:
+        while True:
+            settled = await self._settle()
+            if settled and self._pen.free and await self._ended_at_once():
+                if self._turn.may_grow:
                     continue
-            let_go = _let_go(steps, seen, places) if settled and not rest.is_set() else None
-            if not turn.empty or let_go:
-                await steps.values.write()
-                pen.write(turn.checkpoint(lease.facts, let_go, ledger.take_ended()), turn.take_recorded())
-            elif rest.is_set() and not running:
-                if rest.too_new:
-                    raise rest.too_new
+                settled = False
+            if self._pen.free and not await self._write(settled) and self._is_done():
                 return None
+            await self._wait(settled)
+            if (written := self._pen.take()) and await self._let_go_with(written):
+                return next_due(self._state, self._places.held_back)
+            if self._running.poked:
+                await self._look_at_signals()
+
+    # -- the beginning ------------------------------------------------------------------------------------------------
+
+    async def may_begin(self, signals: Signals) -> bool:
+        """A run that has not begun may have to wait until others of its workflow have ended."""
+        if self._state.seq or signals.open:
+            return True
+        return await self._places.take_for_run(self._state.graph.runs_at_once)
+
+    async def wait_in_queue(self) -> datetime | None:
+        """The run may not begin yet. It is told when it may; a signal that came meanwhile keeps it due."""
+        again = self._tools.clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
+        let_go = LetGo(due_at=again, seen=self._seen)
+        written = await self._tools.writer.write(self._turn.checkpoint(self._lease.facts, let_go))
+        if not written.gone:
+            await self._tools.desk.give_back([self._lease.run_id])
+        return again
+
+    async def take_over(self, signals: Signals) -> None:
+        """The first events of a new run; of one taken over, that its attempts were cut off. Then what it was told."""
+        state, now = self._state, self._tools.clock.now()
+        if state.seq == 0:
+            beginning = self._lease.beginning or {}
+            self._turn.apply([RunStarted(at=now, inputs=self._lease.inputs, **beginning)])
+        else:
+            self._turn.apply(await untouched(state, self._lease, self._tools.desk, abandon(state, now)))
+        await self._steps.values.begin(state, self._turn.events)
+        await self._take_in(signals)
+
+    # -- a turn -------------------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> bool:
+        """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first.
+
+        A node for which there is no place is held back: as if the planner had not named it.
+        """
+        steps, places, running = self._steps, self._places, self._running
+        if (seconds := places.seconds_to_ask()) is not None and seconds <= 0:
+            places.again()
+        while not self._rests and (commands := plan(self._state, steps.clock.now(), places.held_back)):
+            for command in commands:
+                if isinstance(command, StartNode):
+                    if not await places.take(self._state, command):
+                        continue
+                    await steps.carry_out(command)
+                    if not running.works((command.node, command.path)):
+                        places.release((command.node, command.path))  # it has ended at once
+                else:
+                    await steps.carry_out(command)
+            if self._turn.full:
+                return False
+        places.settled(self._state)
+        return True
+
+    async def _ended_at_once(self) -> bool:
+        """Let what was just begun take its first step, and apply what has ended by then: it belongs to this turn."""
+        if self._turn.empty or not await self._running.begin():
+            return False
+        self._turn.apply(await self._running.next(None))
+        return True
+
+    async def _write(self, settled: bool) -> bool:
+        """Hand in what has become true; False if there is nothing to be said."""
+        let_go = self._let_go() if settled and not self._rests else None
+        if self._turn.empty and let_go is None:
+            return False
+        await self._steps.values.write()
+        checkpoint = self._turn.checkpoint(self._lease.facts, let_go, self._ledger.take_ended())
+        self._pen.write(checkpoint, self._turn.take_recorded())
+        return True
+
+    async def _wait(self, settled: bool) -> None:
+        """Until something can move the run on."""
+        turn, pen = self._turn, self._pen
         # there is more to be planned, but so much behind a busy pen must be written first
         full = not settled and not pen.free and not turn.empty
-        if pen.letting_go or (not pen.free and loaded.snapshots.due(turn.state)):
+        if pen.letting_go or (not pen.free and self._snapshots.due(self._state)):
             await pen.wait()  # nothing may come to be true meanwhile
         elif settled or full:
-            turn.apply(await running.next(_seconds_to_next(steps, places)))
-        if written := pen.take():
-            tools.clock.heard(written.at)
-            if turn.empty:
-                await loaded.snapshots.after_commit(turn.state, gone=written.gone)
-            if written.gone:
-                places.gone(turn.state)
-                return next_due(turn.state, places.held_back)
-            running.poked = running.poked or written.signals_posted > seen
-        if running.poked:
-            running.poked = False
-            places.again()
-            signals = await tools.desk.signals(lease)
-            seen, rest.too_new = signals.seen, signals.too_new
-            await _take_in(signals, steps, tools.desk, taken)
+            turn.apply(await self._running.next(self._seconds_to_next()))
 
+    async def _let_go_with(self, written: Written) -> bool:
+        """A commit has ended. Whether the run is out of hand with it."""
+        self._tools.clock.heard(written.at)
+        if self._turn.empty:
+            await self._snapshots.after_commit(self._state, gone=written.gone)
+        if written.gone:
+            self._places.gone(self._state)
+        elif written.signals_posted > self._seen:
+            self._running.poked = True
+        return written.gone
 
-async def _take_over(turn: Turn, lease: Lease, tools: Tools) -> None:
-    """The first events of a new run; of one taken over, that its attempts were cut off."""
-    if turn.state.seq == 0:
-        beginning = lease.beginning or {}
-        turn.apply([RunStarted(at=tools.clock.now(), inputs=lease.inputs, **beginning)])
-    else:
-        turn.apply(await untouched(turn.state, lease, tools.desk, abandon(turn.state, tools.clock.now())))
+    async def _look_at_signals(self) -> None:
+        self._running.poked = False
+        self._places.again()
+        signals = await self._tools.desk.signals(self._lease)
+        self._seen, self._too_new = signals.seen, signals.too_new
+        await self._take_in(signals)
 
+    async def _take_in(self, signals: Signals) -> None:
+        """Each once."""
+        steps, self._taken = self._steps, self._taken & {signal.id for signal in signals.open}
+        for signal in [signal for signal in signals.open if signal.id not in self._taken]:
+            await steps.values.take_in(signal.data)
+            placed = await self._tools.desk.with_graph(signal) if signal.kind is SignalKind.MOVE else signal
+            for event in interpret(self._state, placed, steps.clock.now()):
+                if isinstance(event, NodeResumed):
+                    await steps.resume(event)
+                elif isinstance(event, EscalationAnswered):
+                    await steps.values.take_in([event.settings, event.outputs])
+                    self._turn.apply([event])
+                else:
+                    steps.tell(event)
+            self._turn.signals.append(signal.id)
+            self._taken.add(signal.id)
 
-async def _take_in(signals: Signals, steps: Steps, desk: Desk, taken: set[int]) -> None:
-    """Each once. `taken`: those taken in that are still open, because the commit that says so is under way."""
-    taken &= {signal.id for signal in signals.open}
-    for signal in [signal for signal in signals.open if signal.id not in taken]:
-        await steps.values.take_in(signal.data)
-        placed = await desk.with_graph(signal) if signal.kind is SignalKind.MOVE else signal
-        for event in interpret(steps.state, placed, steps.clock.now()):
-            if isinstance(event, NodeResumed):
-                await steps.resume(event)
-            elif isinstance(event, EscalationAnswered):
-                await steps.values.take_in([event.settings, event.outputs])
-                steps.turn.apply([event])
-            else:
-                steps.tell(event)
-        steps.turn.signals.append(signal.id)
-        taken.add(signal.id)
+    # -- the end ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _rests(self) -> bool:
+        """Nothing new may begin: the host drains, or the run is one for hosts of a newer version."""
+        return self._too_new is not None or self._tools.draining.is_set()
 
-async def _settle(steps: Steps, rest: Rest, places: RunPlaces) -> bool:
-    """Carry out plans until only work, a signal or time can move the run on. False: there is more; write first.
-
-    A node for which there is no place is held back: as if the planner had not named it.
-    """
-    if (seconds := places.seconds_to_ask()) is not None and seconds <= 0:
-        places.again()
-    while not rest.is_set() and (commands := plan(steps.state, steps.clock.now(), places.held_back)):
-        for command in commands:
-            if isinstance(command, StartNode):
-                if not await places.take(steps.state, command):
-                    continue
-                await steps.carry_out(command)
-                if not steps.running.works((command.node, command.path)):
-                    places.release((command.node, command.path))  # it has ended at once
-            else:
-                await steps.carry_out(command)
-        if steps.turn.full:
+    def _is_done(self) -> bool:
+        """All is written, nothing is at work, and nothing may begin. Raises TooNew."""
+        if not self._rests or self._running:
             return False
-    places.settled(steps.state)
-    return True
+        if self._too_new is not None:
+            raise self._too_new
+        return True
 
+    def _let_go(self) -> LetGo | None:
+        """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run.
 
-def _let_go(steps: Steps, seen: int, places: RunPlaces) -> LetGo | None:
-    """When nothing is at work or about to be, and nothing is due soon, nobody needs to hold the run.
+        What is held back has a place in a queue that outlives the lease, and is asked about again now and then.
+        """
+        running, places, clock = self._running, self._places, self._tools.clock
+        if running or running.poked or places.waits_for_host:
+            return None
+        due = next_due(self._state, places.held_back)
+        if due is not None and clock.seconds_until(due) < HOLD_SECONDS:
+            return None
+        if places.held_back and not self._state.status.ended:
+            again = clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
+            due = min(due, again) if due else again
+        return LetGo(due_at=due, seen=self._seen)
 
-    What is held back has a place in a queue that outlives the lease, and is asked about again now and then.
-    """
-    if steps.running or steps.running.poked or places.waits_for_host:
-        return None
-    due = next_due(steps.state, places.held_back)
-    if due is not None and steps.clock.seconds_until(due) < HOLD_SECONDS:
-        return None
-    if places.held_back and not steps.state.status.ended:
-        again = steps.clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
-        due = min(due, again) if due else again
-    return LetGo(due_at=due, seen=seen)
-
-
-def _seconds_to_next(steps: Steps, places: RunPlaces) -> float | None:
-    due = next_due(steps.state, places.held_back)
-    times = [None if due is None else steps.clock.seconds_until(due), places.seconds_to_ask()]
-    seconds = min((time for time in times if time is not None), default=None)
-    return None if seconds is None else max(SHORTEST_SECONDS, seconds)
-
-
-async def _wait_in_queue(turn: Turn, lease: Lease, tools: Tools, seen: int) -> datetime | None:
-    """The run may not begin yet. It is told when it may; a signal that came meanwhile keeps it due."""
-    again = tools.clock.now() + timedelta(seconds=ASK_AGAIN_SECONDS)
-    written = await tools.writer.write(turn.checkpoint(lease.facts, LetGo(due_at=again, seen=seen)))
-    if not written.gone:
-        await tools.desk.give_back([lease.run_id])
-    return again
+    def _seconds_to_next(self) -> float | None:
+        due = next_due(self._state, self._places.held_back)
+        times = [None if due is None else self._tools.clock.seconds_until(due), self._places.seconds_to_ask()]
+        seconds = min((time for time in times if time is not None), default=None)
+        return None if seconds is None else max(SHORTEST_SECONDS, seconds)

@@ -120,11 +120,11 @@ def test_two_hosts_share_the_runs_and_each_is_driven_once(
 def test_a_host_that_others_took_for_dead_begins_anew(engine: EngineHost, organisation: Organisation) -> None:
     assert engine.host
     former = engine.host.host_id
-    run = start(organisation, make_definition([scripted("a", seconds=0.7)]))
+    run = start(organisation, make_definition([scripted("a", seconds=3.0)]))
     engine.wait_for_node(run, "a", "running")
     HostRow.objects.filter(pk=former).update(ended_at="2026-01-01T00:00:00Z")
     with raw_connection() as connection:
         connection.execute("UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL")
-    engine.wait_for(run, seconds=15)
+    engine.wait_for(run, seconds=30)
     assert engine.host.host_id != former
     assert "AttemptAbandoned a" in event_types(run) and event_types(run).count("NodeSucceeded a") == 1
