@@ -4,7 +4,7 @@ from orchestration.models.bus import BusEvent, EventDelivery, EventSubscription
 from orchestration.models.effects import Effect
 from orchestration.models.limits import OrganisationLimits
 from orchestration.models.places import Place
-from orchestration.models.retention import LegalHold, RetentionRule, RunArchive
+from orchestration.models.retention import LegalHold, MeasuredCall, RetentionRule, RunArchive
 from orchestration.models.runs import EngineHost, NodeRun, Run, RunEvent, RunSignal, RunSnapshot
 from orchestration.models.triggers import Trigger, TriggerFire, WebhookSeen
 from orchestration.models.values import StoredValue, ValueChunk, ValueUse
@@ -18,6 +18,7 @@ __all__ = [
     "EventDelivery",
     "EventSubscription",
     "LegalHold",
+    "MeasuredCall",
     "NodeRun",
     "OrganisationLimits",
     "Place",

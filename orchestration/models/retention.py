@@ -87,6 +87,28 @@ class LegalHold(models.Model):
         return f"Hold of {'run' if self.run_id else 'workflow'} {self.run_id or self.workflow_id}"
 
 
+class MeasuredCall(models.Model):
+    """A call of an agent in a run that has been archived or deleted, as far as the agent's figures need it.
+
+    The run is named and not referred to: it may be gone.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    run = models.UUIDField(db_index=True)
+    agent = models.CharField(max_length=80)
+    ended_at = models.DateTimeField(db_index=True)
+    succeeded = models.BooleanField()
+    seconds = models.FloatField(null=True)
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=6, null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "agent", "ended_at"], name="measured_call_agent")]
+
+    def __str__(self) -> str:
+        return f"{self.agent} in {self.run}"
+
+
 class RunArchive(models.Model):
     """What a run's events, node runs, signals and effects were, packed (`orchestration.retention.packing`)."""
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from orchestration.models import Run, RunArchive, RunSnapshot
-from orchestration.retention import choosing, gate, packing
+from orchestration.retention import choosing, figures, gate, packing
 from orchestration.retention.choosing import ENDED, Act, Root
 from orchestration.retention.rules import Rule, saved
 from portal.core.actors import Actor
@@ -111,6 +111,7 @@ def archive(organisation: Organisation, after: Place = BEGINNING) -> Batch:
 def _packed(run_ids: list[UUID], after: Place | None, by: Counter[tuple[str, str]]) -> Batch:
     if not run_ids:
         return Batch(after)
+    figures.keep(run_ids)
     packed = packing.pack(run_ids)
     RunArchive.objects.bulk_create(
         RunArchive(
@@ -147,6 +148,7 @@ def delete(organisation: Organisation, after: Place = BEGINNING) -> Batch:
             events += sum(run.events for run in tree.runs)
     run_ids = [run.id for tree in chosen for run in tree.runs]
     freed = choosing.bytes_of(run_ids)
+    figures.keep(run_ids)
     for act in _GOING:
         act(run_ids)
     Run.objects.filter(pk__in=run_ids).delete()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from orchestration.models import RetentionRule
-from orchestration.retention import batches
+from orchestration.retention import batches, figures
 from orchestration.retention.batches import Batch
 from orchestration.retention.choosing import Act
 from portal.core.models import Organisation
@@ -42,6 +42,7 @@ def carry_out(organisation: Organisation | None = None, *, seconds: float | None
     Organisations take turns, a batch each; what time does not allow is found by the next pass, as what is done is not
     found again.
     """
+    figures.forget_old()
     end = None if seconds is None else time.monotonic() + seconds
     with_policy = Organisation.objects.filter(pk__in=RetentionRule.objects.values("organisation"))
     if organisation is not None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from orchestration.models import Run, RunArchive
-from orchestration.retention import packing
+from orchestration.retention import figures, packing
 
 _TREE = """
 WITH RECURSIVE above AS (
@@ -49,5 +49,6 @@ def _unpack(run_id: UUID) -> None:
         kind = kinds[section["kind"]]
         piece = body[section["at"] : section["at"] + section["bytes"]]
         packing.restore(kind, packing.unpacked(kind, section, piece, run_id))
+    figures.give_back(run_id)
     archive.delete()
     Run.objects.filter(pk=run_id).update(archived_at=None)

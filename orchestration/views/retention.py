@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from orchestration import access
-from orchestration.agent_usage import MEASURED_DAYS
 from orchestration.models import LegalHold
 from orchestration.queries import retention as queries
 from orchestration.retention.forms import PolicyForm
@@ -72,11 +71,9 @@ def _preview(request: HtmxRequest, form: PolicyForm, rules: Sequence[Rule] | Non
     if rules is None:
         wrong = [(form.fields[name].label, error) for name, errors in form.errors.items() for error in errors]
         return {"preview": None, "faults": [f"{label}: {error}" for label, error in wrong]}
-    archived = [rule.archive_after_days for rule in rules if rule.archive_after_days]
     return {
         "preview": queries.preview(request.organisation, rules),
         "rules": rules,
-        "measured_days": MEASURED_DAYS if archived and min(archived) < MEASURED_DAYS else None,
     }
 
 

@@ -9,7 +9,7 @@ MAY = {
     "orchestration/monitoring/rows.py": "this is where they are read",
     "orchestration/monitoring/control.py": "of runs that have not ended",
     "orchestration/monitoring/queries.py": "of runs that have not ended",
-    "orchestration/agent_usage.py": "over all runs; says that archived ones are left out",
+    "orchestration/agent_usage.py": "over all runs; of archived ones the figures are kept apart",
     "orchestration/services/ending.py": "of runs that have not ended",
     "orchestration/services/runs.py": "signals of a run that is locked, and unpacked if it was archived",
     "orchestration/services/steering": "of runs that have not ended, and signals nobody has taken in",
