@@ -22,6 +22,7 @@ from orchestration.engine.nodes import Node
 from orchestration.engine.saga import round_of
 from orchestration.engine.states import RunState
 from orchestration.expressions import ExpressionError, fixed_settings, resolve, resolve_settings
+from orchestration.expressions.meter import over_much
 from orchestration.expressions.settings import references, validated
 from orchestration.expressions.templates import references_in
 from orchestration.live import Live
@@ -63,7 +64,7 @@ class Preparation:
             seen = await self.values.seen(scope, lambda: references(kind.Settings, spec.settings))
             if reads_much(seen):
                 self.loaded = loaded_of(seen)
-                return await asyncio.to_thread(resolve_settings, kind, spec.settings, seen)
+                return await asyncio.to_thread(over_much, resolve_settings, kind, spec.settings, seen)
             return resolve_settings(kind, spec.settings, seen)
         except ExpressionError as error:
             raise failure_of(error) from None
@@ -100,7 +101,11 @@ class Preparation:
         scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
         try:
             seen = await self.values.seen(scope, lambda: references_in(combine))
-            return await asyncio.to_thread(resolve, combine, seen) if reads_much(seen) else resolve(combine, seen)
+            return (
+                await asyncio.to_thread(over_much, resolve, combine, seen)
+                if reads_much(seen)
+                else resolve(combine, seen)
+            )
         except ExpressionError as error:
             raise failure_of(error, "combine: ") from None
 

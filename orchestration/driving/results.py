@@ -14,6 +14,7 @@ from orchestration.engine.events import IterationEnded, IterationStarted, LoopCl
 from orchestration.engine.ids import Path
 from orchestration.engine.states import RunState
 from orchestration.expressions import ExpressionError, evaluate_late, resolve
+from orchestration.expressions.meter import over_much
 from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.nodes.base import NodeFailure, RunFacts
 from orchestration.nodes.condition import not_a_truth_value
@@ -35,7 +36,11 @@ class Results:
         try:
             seen = await self.values.seen(scope, lambda: references_of_late(condition))
             much = reads_much(seen)
-            holds = await asyncio.to_thread(evaluate_late, condition, seen) if much else evaluate_late(condition, seen)
+            holds = (
+                await asyncio.to_thread(over_much, evaluate_late, condition, seen)
+                if much
+                else evaluate_late(condition, seen)
+            )
             if not isinstance(holds, bool):
                 raise not_a_truth_value("The condition of the loop", holds)
         except (ExpressionError, NodeFailure) as found:
@@ -56,7 +61,11 @@ class Results:
             if output:
                 seen = await self.values.seen(scope, lambda: references_of_late(output))
                 much = reads_much(seen)
-                said = await asyncio.to_thread(evaluate_late, output, seen) if much else evaluate_late(output, seen)
+                said = (
+                    await asyncio.to_thread(over_much, evaluate_late, output, seen)
+                    if much
+                    else evaluate_late(output, seen)
+                )
                 result = await self.values.keep(
                     said, lambda values: values.kept(said, inline_bytes=inline_bytes), loaded_of(seen)
                 )
@@ -76,7 +85,9 @@ class Results:
         wanted = dict(self.state.graph.outputs)
         try:
             seen = await self.values.seen(Scope(self.state, self.facts, (None, ())), lambda: references_in(wanted))
-            said = await asyncio.to_thread(resolve, wanted, seen) if reads_much(seen) else resolve(wanted, seen)
+            said = (
+                await asyncio.to_thread(over_much, resolve, wanted, seen) if reads_much(seen) else resolve(wanted, seen)
+            )
             outputs = await self.values.keep(said, lambda values: values.kept(said), loaded_of(seen))
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=error_json(found, "The outputs of the workflow: "))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestration.expressions.errors import ExpressionError
 
+Answer = TypeVar("Answer")
 MAX_SECONDS = 1.0
 MAX_UNITS = 128 * 1024 * 1024
 """A unit is a character of text or one value of a list or map."""
@@ -46,6 +48,40 @@ class Meter:
             f"The expression takes longer than {MAX_SECONDS:g} s over this data.", code="limit"
         )
         return False
+
+
+MOST_PARTS = 5_000_000
+"""Values that the runtime is given at once: it takes over all of them in one call, which no other thread interrupts."""
+_reads_much: ContextVar[bool] = ContextVar("what is read may be much", default=False)
+
+
+def over_much(work: Callable[..., Answer], *arguments: Any) -> Answer:
+    """`work(*arguments)`, whose expressions read much data: how much is looked at before each. For a thread."""
+    token = _reads_much.set(True)
+    try:
+        return work(*arguments)
+    finally:
+        _reads_much.reset(token)
+
+
+def check_parts(data: Any) -> None:
+    """Raises ExpressionError (`limit`)."""
+    if not _reads_much.get():
+        return
+    parts, waiting = 0, [data]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            found = list(found.values())
+        if isinstance(found, list | tuple):
+            parts += len(found)
+            waiting.extend(item for item in found if isinstance(item, dict | list | tuple))
+        if parts > MOST_PARTS:
+            raise ExpressionError(
+                f"The expression computes with data of more than {MOST_PARTS:,} values. Pass on the list or object as "
+                "it is, read a part of it, or work through it in a transform.",
+                code="limit",
+            )
 
 
 _current = threading.local()

@@ -131,7 +131,19 @@ def _chain(node: Expr) -> tuple[Ident, tuple[str | int, ...], bool] | None:
 
 def plain_path(parsed: Parsed) -> Reference | None:
     """The reference, if the expression is one and nothing else."""
-    chain = _chain(parsed.expr)
+    return _path(parsed.expr, parsed)
+
+
+def counted_path(parsed: Parsed) -> Reference | None:
+    """The reference of `size(path)` or `path.size()`, if the expression is that and nothing else."""
+    match parsed.expr:
+        case Call(function="size", target=None, args=[counted]) | Call(function="size", target=counted, args=[]):
+            return _path(counted, parsed)
+    return None
+
+
+def _path(node: Expr | None, parsed: Parsed) -> Reference | None:
+    chain = None if node is None else _chain(node)
     if chain is None or chain[2] or chain[0].name in TYPE_NAMES:
         return None
     return Reference(chain[0].name, chain[1], parsed.positions.get(chain[0].id))

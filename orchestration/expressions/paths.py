@@ -23,6 +23,14 @@ def read(scope: Mapping[str, JSON], reference: Reference, source: str) -> JSON:
     return value
 
 
+def members(scope: Mapping[str, JSON], reference: Reference) -> int | None:
+    """How many the list or object there has; None if there is neither."""
+    value: JSON = scope[reference.root]
+    for step in reference.path:
+        value = _step(value, step)
+    return len(value) if isinstance(value, list | tuple | dict) else None
+
+
 def _step(value: JSON, step: str | int) -> JSON:
     if isinstance(value, Mapping):
         return value.get(step, _MISSING)

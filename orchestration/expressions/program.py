@@ -19,7 +19,7 @@ from cel_expr_python.ext import ext_optional
 from orchestration.expressions import explaining, names, paths, rewrite, serialised, syntax
 from orchestration.expressions.errors import ExpressionError
 from orchestration.expressions.functions.declarations import declarations
-from orchestration.expressions.meter import metered
+from orchestration.expressions.meter import check_parts, metered
 from orchestration.expressions.names import Reference, suggestion
 from orchestration.expressions.values import error_text, sanitised, to_json
 
@@ -42,6 +42,8 @@ class Program:
     references: tuple[Reference, ...]
     path: Reference | None
     """Set when the expression is a path and nothing else, which is read without the runtime."""
+    counted: Reference | None
+    """Set when it is `size(path)`, which of a list or an object is known without the runtime's copy of it."""
     _planned: Any = field(repr=False, compare=False)
 
     def check_names(self, known: Collection[str]) -> None:
@@ -60,9 +62,12 @@ class Program:
         self.check_names(scope)
         if self.path is not None:
             return paths.read(scope, self.path, self.source)
+        if self.counted is not None and (members := paths.members(scope, self.counted)) is not None:
+            return members
         data = paths.needed(scope, self.references)
         with metered() as meter:
             try:
+                check_parts(data)
                 value = self._evaluated(data)
                 if meter.error is not None:
                     raise meter.error
@@ -117,12 +122,12 @@ def compile(source: str) -> Program:
     _reserve_again(parsed.expr)
     names.check_functions(parsed, source)
     rewrite.check_growth(parsed.expr, source)
-    found, path = names.references(parsed), names.plain_path(parsed)
+    found, path, counted = names.references(parsed), names.plain_path(parsed), names.counted_path(parsed)
     try:
         planned = environment.deserialize(serialised.encode(parsed, rewrite.rewrite(parsed.expr)))
     except RuntimeError as error:
         raise explaining.syntax_error(str(error), source) from None
-    return Program(source, found, path, planned)
+    return Program(source, found, path, counted, planned)
 
 
 # CEL reserves the word `loop`, and our authors write loop.item: it goes past the parser under a name of equal length,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from orchestration.expressions import ExpressionError, evaluate_late
+from orchestration.expressions.meter import units_of
 from orchestration.expressions.values import kind_of
 from orchestration.transforms.steps import Step
 
 JSON = Any
-MOST_ROWS = 100_000
-MOST_SECONDS = 10.0
+MOST_ROWS = 1_000_000
+MOST_SECONDS = 60.0
+"""On the processor, of all steps together: a busy machine refuses nothing that it would else do."""
+MOST_UNITS = 512 * 1024 * 1024
+"""Characters and values that all expressions together may yield."""
 
 
 class TransformError(Exception):
@@ -24,11 +29,19 @@ class TransformError(Exception):
         self.message, self.step, self.op, self.row = message, step, op, row
 
 
-class Work:
-    """Of one step: its place, what expressions may see besides the row, and what is left of the time."""
+@dataclass(slots=True)
+class Left:
+    """Of what all steps together may take: the end by this thread's clock, and units of data made."""
 
-    def __init__(self, number: int, op: str, given: Mapping[str, JSON], ends: float) -> None:
-        self.number, self.op, self.given, self._ends = number, op, given, ends
+    ends: float
+    units: int = MOST_UNITS
+
+
+class Work:
+    """Of one step: its place, what expressions may see besides the row, and what is left."""
+
+    def __init__(self, number: int, op: str, given: Mapping[str, JSON], left: Left) -> None:
+        self.number, self.op, self.given, self._left = number, op, given, left
 
     def wrong(self, message: str, row: int = 0) -> TransformError:
         return TransformError(message, step=self.number, op=self.op, row=row)
@@ -38,9 +51,13 @@ class Work:
         match late:
             case str():
                 try:
-                    return evaluate_late(late, scope)
+                    made = evaluate_late(late, scope)
                 except ExpressionError as error:
                     raise self.wrong(error.message, row) from None
+                self._left.units -= 1 if isinstance(made, bool | int | float) else units_of(made)
+                if self._left.units < 0:
+                    raise self.wrong("The expressions make too much data.", row)
+                return made
             case Mapping():
                 return {name: self.evaluate(item, scope, row) for name, item in late.items()}
             case list() | tuple():
@@ -55,7 +72,7 @@ class Work:
     def rows(self, value: JSON) -> Iterator[tuple[int, JSON]]:
         """(number from 1, row). Raises TransformError when there is no list, or no time left."""
         for number, item in enumerate(self.a_list(value), 1):
-            if not number % 64 and time.monotonic() > self._ends:
+            if not number % 64 and time.thread_time() > self._left.ends:
                 raise self.wrong(f"It takes longer than {MOST_SECONDS:g} s over this data.", number)
             yield number, item
 
@@ -82,9 +99,9 @@ def run(value: JSON, steps: Sequence[Step], given: Mapping[str, JSON] | None = N
     from orchestration.transforms import lists, values
 
     table: Mapping[str, Callable[[Work, Any, JSON], JSON]] = {**lists.OPERATIONS, **values.OPERATIONS}
-    ends = time.monotonic() + MOST_SECONDS
+    left = Left(time.thread_time() + MOST_SECONDS)
     for number, step in enumerate(steps, 1):
         op: str = step.op  # type: ignore[attr-defined]
-        work = Work(number, op, given or {}, ends)
+        work = Work(number, op, given or {}, left)
         value = table[op](work, step, value)
     return value

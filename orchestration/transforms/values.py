@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestration.expressions import ExpressionError
+from orchestration.expressions.meter import over_much
 from orchestration.expressions.patterns import found_by
 from orchestration.expressions.values import as_json, as_text, kind_of
 from orchestration.transforms import steps
 from orchestration.transforms.running import MOST_ROWS, Work
+from orchestration.values import pieces
 
 JSON = Any
 
 
 def _compute(work: Work, step: steps.Compute, value: JSON) -> JSON:
-    return work.evaluate(step.to, {"value": value, "given": work.given})
+    return over_much(work.evaluate, step.to, {"value": value, "given": work.given})
 
 
 def _json_parse(work: Work, step: steps.JsonParse, value: JSON) -> JSON:
@@ -27,8 +28,8 @@ def _json_parse(work: Work, step: steps.JsonParse, value: JSON) -> JSON:
 
 def _parsed(work: Work, text: str, row: int) -> JSON:
     try:
-        return json.loads(text, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
+        return pieces.loads(text.encode(errors="surrogatepass"), parse_constant=_refused)
+    except ValueError as error:
         raise work.wrong(f"This is no JSON: {error}.", row) from None
 
 

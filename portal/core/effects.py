@@ -26,6 +26,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Protocol
 
+import orjson
+
 JSON = Any
 
 
@@ -105,7 +107,12 @@ def outside(*, kind: str, target: str, request: Mapping[str, JSON] | None = None
 
 def fingerprint(value: JSON) -> dict[str, JSON]:
     """What a summary says of content: its size and a hash that tells whether two calls were about the same."""
-    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False).encode(errors="replace")
+    try:
+        text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)  # of 100 MiB in a moment: the loop waits
+    except TypeError:  # whole numbers of more than 64 bits, broken characters, keys that are no texts
+        text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")).encode(
+            errors="replace"
+        )
     return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()[:16]}
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from orchestration.definition.validation import validate
 from orchestration.models import NodeRun
-from orchestration.transforms import TransformError, run
+from orchestration.transforms import TransformError, lists, run, running
 from orchestration.transforms.steps import AnyStep
 from tests.engine_host import EngineHost, make_definition, start
 from tests.workflows.factories import definition, node
@@ -129,13 +129,27 @@ def test_a_join_is_by_key() -> None:
         ([None], {"op": "join_text"}, "row 1: It joins texts and numbers, but is given null"),
         ("a" * 40 + "!", {"op": "extract", "pattern": "(?:(a|aa)+)+$"}, "takes longer than"),
         ("a", {"op": "extract", "pattern": "("}, "cannot be read"),
-        ([0] * 100_001, {"op": "map", "to": "item"}, "at most 100,000 rows"),
-        ([{"k": 1}] * 400, {"op": "join", "rows": [{"k": 1}] * 400, "left": "item.k"}, "more than 100,000 rows"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place(value: Any, step: dict[str, Any], message: str) -> None:
     with pytest.raises(TransformError, match=message):
         do(value, step)
+
+
+def test_rows_and_what_is_made_of_them_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MOST_ROWS", 1000)
+    monkeypatch.setattr(lists, "MOST_ROWS", 1000)
+    monkeypatch.setattr(running.Left.__init__, "__defaults__", (50_000,))
+    with pytest.raises(TransformError, match="at most 1,000 rows"):
+        do([0] * 1001, {"op": "map", "to": "item"})
+    with pytest.raises(TransformError, match="more than 1,000 rows"):
+        do([{"k": 1}] * 40, {"op": "join", "rows": [{"k": 1}] * 40, "left": "item.k"})
+    with pytest.raises(TransformError, match=r"Step 2 \(map\), row 99: The expressions make too much data"):
+        do(
+            ["x" * 100] * 900,
+            {"op": "filter", "where": "true"},
+            {"op": "map", "to": "item + item + item + item + item"},
+        )
 
 
 def test_the_step_that_fails_is_named() -> None:
