@@ -8,6 +8,7 @@ import httpx
 
 from agents.errors import AgentError
 from portal.core import clock
+from portal.core.outgoing import OutgoingError
 from portal.core.outgoing.answers import CODES, DID_NOTHING, TRANSIENT, excerpt, retry_after
 
 JSON = Any
@@ -28,7 +29,7 @@ def _json_of(response: httpx.Response) -> JSON:
         return None
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         if "json" in response.headers.get("content-type", ""):
             raise AgentError(
                 "The endpoint says that it answers with JSON, but it is not valid JSON.",
@@ -67,7 +68,9 @@ def status_error(response: httpx.Response) -> AgentError:
     )
 
 
-def connection_error(error: httpx.HTTPError | httpx.InvalidURL) -> AgentError:
+def connection_error(error: OutgoingError | httpx.HTTPError | httpx.InvalidURL) -> AgentError:
+    if isinstance(error, OutgoingError):
+        return AgentError(error.message, code=error.code)
     if isinstance(error, httpx.TimeoutException):
         return AgentError("The endpoint did not answer in time.", code="timeout", retryable=True)
     if isinstance(

@@ -133,11 +133,7 @@ class HttpKind(AgentKind):
                         params=query or None,
                         json=body,
                     )
-            except outgoing.OutgoingError as error:
-                if not isinstance(error, outgoing.AddressRefused):
-                    effect.unsure()  # an answer came, and was too large
-                raise AgentError(error.message, code=error.code) from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (outgoing.OutgoingError, httpx.HTTPError, httpx.InvalidURL) as error:
                 if not isinstance(error, NEVER_REACHED):
                     effect.unsure()
                 raise http_answers.connection_error(error) from error

@@ -52,13 +52,15 @@ def parse(text: str) -> JSON:
     for candidate in candidates:
         try:
             return decoder.decode(candidate.strip())
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # not JSON; or nested without end, or a number of thousands of digits
             continue
     if start >= 0:
         try:
             return decoder.raw_decode(text[start:])[0]
         except json.JSONDecodeError as error:
             raise Unreadable(f"it is not valid JSON: {error.msg} at character {start + error.pos}") from error
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(f"it cannot be read as JSON: {error}") from error
     raise Unreadable("it holds no JSON")
 
 

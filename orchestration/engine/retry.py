@@ -47,6 +47,7 @@ from orchestration.engine.states import NodeRunState, RunState
 
 JSON = Any
 
+LONGEST_RETRY_AFTER_SECONDS = 31 * 24 * 3600.0
 MOST_ABANDONMENTS = 5
 WHO_KEEPS_RUNS_GOING = Escalation(role="operator")
 """Asked where nobody else is named."""
@@ -200,14 +201,14 @@ def _is_retried(policy: RetryPolicy, failures: int, error: JSON) -> bool:
 def delay_seconds(policy: RetryPolicy, failures: int, error: JSON, chance: float) -> float:
     """Seconds between the end of the attempt that was the `failures`-th to fail and the next; `chance` is in [0, 1).
 
-    What the other side asked for (`retry_after`) is the least, even beyond `max_seconds`.
+    What the other side asked for (`retry_after`) is the least, even beyond `max_seconds`, but not beyond a month.
     """
     # 2.0 ** 64 seconds are beyond every max_seconds; more would overflow
     growth = {"fixed": 1.0, "linear": float(failures), "exponential": 2.0 ** min(failures - 1, 64)}[policy.backoff]
     delay = min(policy.initial_seconds * growth, policy.max_seconds)
     if policy.jitter:
         delay *= 0.5 + 0.5 * chance
-    return max(delay, error.get("retry_after") or 0.0)
+    return max(delay, min(error.get("retry_after") or 0.0, LONGEST_RETRY_AFTER_SECONDS))
 
 
 def chance(seed: str, key: Key, attempt: int) -> float:

@@ -11,6 +11,7 @@ from orchestration.http_requests.settings import HttpSettings
 from orchestration.nodes.base import NodeFailure
 from orchestration.values import pieces
 from portal.core import clock
+from portal.core.outgoing import OutgoingError
 from portal.core.outgoing.answers import CODES, DID_NOTHING, TRANSIENT, excerpt, retry_after
 
 JSON = Any
@@ -72,7 +73,9 @@ def refused(response: httpx.Response, settings: HttpSettings) -> NodeFailure:
     )
 
 
-def no_answer(error: httpx.HTTPError | httpx.InvalidURL, settings: HttpSettings) -> NodeFailure:
+def no_answer(error: OutgoingError | httpx.HTTPError | httpx.InvalidURL, settings: HttpSettings) -> NodeFailure:
+    if isinstance(error, OutgoingError):
+        return NodeFailure(error.message, code=error.code)
     nothing_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     if isinstance(error, httpx.TransportError) and not isinstance(
         error, httpx.UnsupportedProtocol | httpx.LocalProtocolError

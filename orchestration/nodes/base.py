@@ -7,6 +7,7 @@ resolved every `{{ ... }}` in them and validated the result, so that `ctx.settin
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class NodeFailure(Exception):
             "code": self.code,
             "message": self.message,
             "retryable": self.retryable,
-            "retry_after": self.retry_after,
+            "retry_after": self.retry_after if math.isfinite(self.retry_after or 0.0) else None,
             "detail": self.detail,
             **({"retry_policy": dict(self.retry_policy)} if self.retry_policy else {}),
         }

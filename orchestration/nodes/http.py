@@ -23,7 +23,7 @@ import httpx
 
 from orchestration.http_requests import answers, sending
 from orchestration.http_requests.settings import HttpSettings
-from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, register
+from orchestration.nodes.base import Context, Done, NodeType, Result, register
 from portal.core import effects, outgoing
 from portal.core.models import Organisation
 from portal.core.outgoing.answers import NEVER_REACHED, TRANSIENT
@@ -70,11 +70,7 @@ class Http(NodeType):
                 ) as client:
                     params = {name: sending.parameter(name, value) for name, value in settings.query.items()}
                     response = await client.request(settings.method, settings.url, params=params or None, **request)
-            except outgoing.OutgoingError as error:
-                if not isinstance(error, outgoing.AddressRefused):
-                    effect.unsure()  # an answer came, and was too large
-                raise NodeFailure(error.message, code=error.code) from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (outgoing.OutgoingError, httpx.HTTPError, httpx.InvalidURL) as error:
                 if not isinstance(error, NEVER_REACHED):
                     effect.unsure()
                 raise answers.no_answer(error, settings) from error

@@ -196,13 +196,11 @@ async def _post(ctx: Context, settings: NotifySettings, link: str) -> None:
         try:
             async with outgoing.client(organisation, timeout=20, max_bytes=65536) as client:
                 response = await client.post(settings.webhook_url, json=body, headers={"Idempotency-Key": key})
-        except outgoing.OutgoingError as error:
-            if not isinstance(error, outgoing.AddressRefused):
-                effect.unsure()  # an answer came, and was too large
-            raise NodeFailure(error.message, code=error.code) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (outgoing.OutgoingError, httpx.HTTPError, httpx.InvalidURL) as error:
             if not isinstance(error, NEVER_REACHED):
                 effect.unsure()
+            if isinstance(error, outgoing.OutgoingError):
+                raise NodeFailure(error.message, code=error.code) from error
             said = f"{host} cannot be told: {error or type(error).__name__}"
             raise NodeFailure(said, code="unreachable", retryable=isinstance(error, httpx.TransportError)) from error
         status = response.status_code

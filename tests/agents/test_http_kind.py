@@ -213,3 +213,6 @@ def test_retry_after_has_two_forms():
     assert retry_after("Sun, 31 May 2026 12:01:00 GMT", now) == 60
     assert retry_after("Sun, 31 May 2026 11:00:00 GMT", now) == 0
     assert retry_after("soon", now) is None
+    assert retry_after("\xb2", now) is None, "a digit to Python, and no number"
+    month = 31 * 24 * 3600
+    assert [retry_after(far, now) for far in ("9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT")] == [month, month]

@@ -52,6 +52,7 @@ def test_what_the_other_side_asked_for_is_the_least() -> None:
     policy = RetryPolicy(initial_seconds=2, max_seconds=10, jitter=False)
     assert delay_seconds(policy, 1, error("busy", retry_after=30), 0.5) == 30
     assert delay_seconds(policy, 1, error("busy", retry_after=0.5), 0.5) == 2
+    assert delay_seconds(policy, 1, error("busy", retry_after=1e300), 0.5) == 31 * 24 * 3600, "no time overflows"
 
 
 def test_a_delay_counts_from_the_failure_even_if_the_plan_is_made_late() -> None:

@@ -1,6 +1,7 @@
 """Calling an address: what is sent, what comes back, what is tried again, and what is never shown."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +141,24 @@ def test_what_is_tried_again(
     assert len({one.headers["Idempotency-Key"] for one in endpoint.asked}) == 1
     if code:
         assert found.error["detail"] == {"status": status, "body": '{"why": "busy"}'}
+
+
+@pytest.mark.parametrize("asked", ["9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_nobody_can_have_a_retry_wait_for_ever(engine: Any, organisation: Any, endpoint: Any, asked: str) -> None:
+    endpoint.answers = [(429, {"Retry-After": asked}, None)]
+    made = make_definition(
+        [{"id": "call", "type": "http", "settings": {"url": endpoint.address}, "retry": {"max_attempts": 3}}]
+    )
+    run = engine.wait_for(start(organisation, made), "waiting")
+    scheduled = RunEvent.objects.get(run=run, type="RetryScheduled")
+    assert run.due_at - scheduled.at <= timedelta(days=31)
+
+
+def test_an_answer_nested_too_deeply_is_no_json(engine: Any, organisation: Any, endpoint: Any) -> None:
+    endpoint.answers = [(200, {"Content-Type": "application/json"}, b"[" * 100_000 + b"]" * 100_000)]
+    made = make_definition([{"id": "call", "type": "http", "settings": {"url": endpoint.address}}])
+    run = engine.wait_for(start(organisation, made), "failed")
+    assert run.error["code"] == "invalid_output"
 
 
 def test_a_retry_waits_as_long_as_it_was_asked_to(engine: Any, organisation: Any, endpoint: Any) -> None:

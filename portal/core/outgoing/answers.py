@@ -5,9 +5,11 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from portal.core.outgoing.errors import AddressRefused
 from portal.core.redaction import redact
 
 NEVER_REACHED = (
+    AddressRefused,
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -15,7 +17,7 @@ NEVER_REACHED = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
 )
-"""Failures before anything was sent."""
+"""Failures before anything was sent. After any other, an answer that is too large for one, it may have an effect."""
 DID_NOTHING = frozenset({408, 425, 429, 503})
 """The other side says that it did nothing yet."""
 TRANSIENT = frozenset({500, 502, 504, 520, 522, 524, 529})
@@ -26,18 +28,23 @@ CODES = {
 }  # fmt: skip
 """What statuses are called in errors."""
 _EXCERPT = 500
+_LONGEST_WAIT_SECONDS = 31 * 24 * 3600.0
+"""A server that asks for more means never, or is wrong."""
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds to wait, of the Retry-After header's two forms (RFC 9110, 10.2.3); None if absent or unreadable."""
+    """Seconds to wait, of the Retry-After header's two forms (RFC 9110, 10.2.3): a month at most. None if absent or
+    unreadable.
+    """
     if not header:
         return None
-    if header.strip().isdigit():
-        return float(header)
+    if header.strip().isascii() and header.strip().isdigit():
+        return min(float(header), _LONGEST_WAIT_SECONDS)
     try:
-        return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
+        seconds = (parsedate_to_datetime(header) - now).total_seconds()
     except (TypeError, ValueError):
         return None
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS)
 
 
 def excerpt(response: httpx.Response) -> str:
