@@ -2,7 +2,8 @@
 
 `move_plan` compares where the run stands with the other graph and changes nothing. A run may be moved where it
 *matches*: whatever is under way must be there with the same type at the same place, an open loop must have the same
-body, and what has begun must not get something new before it. Then results of finished nodes carry over by their ids,
+steps and edges in its body (what the steps are told to do may differ: it counts for what begins from then on), and what
+has begun must not get something new before it. Then results of finished nodes carry over by their ids,
 finished nodes the other version does not know are forgotten, and new nodes take their turn.
 
 Applying `RunMoved` puts the other graph in place and works out scopes and frontier anew (`apply._reopen`).
@@ -116,7 +117,9 @@ def _of_node_run(state: RunState, graph: Graph, key: Key, node_run: NodeRunState
     if node_run.status not in ACTIVE:
         return
     if node_run.loop is not None and not _same_body(state.graph, graph, node):
-        yield Obstacle("loop_changed", f"The loop “{name}” is open, and its body differs in the other version.", node)
+        yield Obstacle(
+            "loop_changed", f"The loop “{name}” is open, and its steps or edges differ in the other version.", node
+        )
     if node_run.waiting_for in ASKS_A_PERSON and _reads_differently(state, graph, node):
         yield Obstacle(
             "request_changed", f"“{name}” waits for a person, and asks something else in the other version.", node
@@ -143,14 +146,18 @@ def _same_body(old: Graph, new: Graph, loop: NodeId) -> bool:
     if nodes != [loop, *new.inside(loop)]:
         return False
     return all(
-        _unnamed(old.nodes[node]) == _unnamed(new.nodes[node])
+        _shape(old.nodes[node]) == _shape(new.nodes[node])
         and (node == loop or old.outgoing[node] == new.outgoing[node])
         for node in nodes
     )
 
 
-def _unnamed(node: Node) -> Node:
-    return replace(node, name="")
+def _shape(node: Node) -> Node:
+    """What must not differ of a node of an open loop: of loops all of it, since their state is made of it."""
+    if node.container:
+        return replace(node, name="")
+    free: dict[str, Any] = {"settings": {}, "retry": None, "timeout_seconds": None, "total_timeout_seconds": None}
+    return replace(node, name="", priority=0, **free)
 
 
 def _reads_differently(state: RunState, graph: Graph, node: NodeId) -> bool:

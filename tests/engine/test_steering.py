@@ -254,6 +254,16 @@ def test_what_forbids_a_move(before: Definition, told: list[str], after: Definit
     assert isinstance(event, events.SignalIgnored)
 
 
+def test_the_steps_of_an_open_loop_may_be_told_to_do_something_else() -> None:
+    """But not the loop itself, nor one within it, nor how its steps are joined."""
+    story = Story(define(*BODY, node("b", parent="each"), "a > b"), "each opened 2", "a[0] started")
+    other = node("b", parent="each", settings={"text": "other"}, retry={"max_attempts": 3}, timeout_seconds=5)
+    assert obstacles(story, define(*BODY, other, "a > b")) == []
+    limited = node("each", "loop", settings={"on_error": "gap"})
+    assert obstacles(story, define(limited, BODY[1], node("b", parent="each"), "a > b")) == ["loop_changed"]
+    assert obstacles(story, define(*BODY, node("b", parent="each", optional=True), "a > b")) == ["loop_changed"]
+
+
 def test_an_open_loop_goes_on_after_a_move() -> None:
     story = Story(define(*BODY, "each > after"), "each opened 3/2", "a[0] succeeded", "a[1] started")
     story.carry_out()
