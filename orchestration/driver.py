@@ -24,8 +24,8 @@ from orchestration.engine.planner import abandon, next_due, plan
 from orchestration.engine.signals import SignalKind, interpret
 from orchestration.live import Live
 from orchestration.store import Desk, Lease, LetGo, Loaded, Writer, Written
-from orchestration.store.desk import Signals
 from orchestration.store.errors import TooNew
+from orchestration.store.leases import Signals
 from orchestration.values.keeper import Keeper
 
 HOLD_SECONDS = 1.0

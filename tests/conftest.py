@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,23 @@ def cast(db: None) -> Any:
     from tests.cast import make_cast
 
     return make_cast()
+
+
+@pytest.fixture
+def organisation(db: None) -> Any:
+    """One without people."""
+    from tests.factories import make_organisation
+
+    return make_organisation()
+
+
+@pytest.fixture
+def scripted_nodes() -> Iterator[None]:
+    """The node type `scripted`, which does as its settings say."""
+    from tests.driver.scripted import registered
+
+    with registered():
+        yield
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from orchestration.engine.statuses import NodeStatus
 from orchestration.nodes.base import NodeType, RunFacts, node_type
 from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow
-from orchestration.store.desk import Lease
 from orchestration.store.effects import EffectEnded
+from orchestration.store.leases import Lease
 
 JSON = Any
 

@@ -16,7 +16,7 @@ from orchestration.engine.states import RunState
 from orchestration.models import Definition, Run, RunEvent
 from orchestration.monitoring import history
 from orchestration.nodes.base import node_types
-from orchestration.store.desk import graph_of
+from orchestration.store.graphs import graph_of
 
 JSON = Any
 

@@ -35,9 +35,9 @@ from orchestration.nodes.base import RunFacts, node_types
 from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.queries.state import folded
 from orchestration.store.checkpoints import LetGo
-from orchestration.store.desk import Lease
+from orchestration.store.leases import Lease
 from orchestration.store.writer import commit_on
-from portal.core import live
+from portal.core import clock, live
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ def _claim(run: Run) -> Lease:
         depth=run.depth,
         workflow_slug=run.workflow.slug if run.workflow else "",
         steps_at_work=None,
-        at=_database_time(),
+        at=clock.database_now(),
     )
 
 
@@ -170,7 +170,7 @@ def _open_signals(run: Run) -> Iterator[Signal]:
 
 def _end_by_force(run: Run, cancel: RunSignal | None) -> None:
     """What the rows say is under way is cancelled, and the log gets its last event."""
-    now = _database_time()
+    now = clock.database_now()
     under_way = NodeRun.objects.filter(
         run=run, status__in=[NodeStatus.RUNNING, NodeStatus.WAITING, NodeStatus.RETRYING]
     )
@@ -222,10 +222,3 @@ def _tell_others(run: Run, cut_short: list[tuple[str, str, str]], now: datetime,
                 tell(connection.connection, facts, events)
         except Exception as error:  # noqa: BLE001  as above
             log.error("not told of a run that was ended by its rows", run=str(run.pk), error=str(error))
-
-
-def _database_time() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    return now

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from orchestration.bus import rules
 from orchestration.expressions import ExpressionError
@@ -125,14 +125,6 @@ def _rehearsed(trigger: Trigger, occasion: Occasion) -> Rehearsal:
 def scope(trigger: Trigger, occasion: Occasion) -> dict[str, JSON]:
     itself = {"id": str(trigger.pk), "name": trigger.name, "kind": trigger.kind}
     return {"fired_at": occasion.at.isoformat(), "trigger": itself, **occasion.names}
-
-
-def database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    found: datetime = now
-    return found
 
 
 def _locked(trigger_id: UUID) -> Trigger:

@@ -11,6 +11,7 @@ from orchestration.models import BusEvent, Trigger
 from orchestration.services import firing
 from orchestration.services.firing import Occasion, Outcome
 from orchestration.triggers.settings import EventSettings
+from portal.core import clock
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ def fire_for(event: BusEvent) -> None:
 
 
 def occasion(event: BusEvent) -> Occasion:
-    return Occasion(key=f"event:{event.pk}", at=firing.database_now(), event=event, names={"event": event.as_json()})
+    return Occasion(key=f"event:{event.pk}", at=clock.database_now(), event=event, names={"event": event.as_json()})
 
 
 def _fire(trigger: Trigger, event: BusEvent) -> None:

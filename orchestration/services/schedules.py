@@ -20,6 +20,7 @@ from orchestration.services import firing
 from orchestration.services.firing import Occasion, Outcome
 from orchestration.triggers import schedule
 from orchestration.triggers.settings import CronSettings
+from portal.core import clock
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ _AT_ONCE = 100
 
 def fire_due(now: datetime | None = None) -> int:
     """All that are due. Says how many triggers."""
-    now = now or firing.database_now()
+    now = now or clock.database_now()
     due = Trigger.objects.filter(enabled=True, next_at__lte=now).order_by("next_at").values_list("pk", flat=True)
     return sum(_attempt(trigger_id, now) for trigger_id in list(due[:_AT_ONCE]))
 

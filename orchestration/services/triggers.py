@@ -20,6 +20,7 @@ from orchestration.services.firing import Occasion, Rehearsal
 from orchestration.triggers import settings as trigger_settings
 from orchestration.triggers import templates
 from orchestration.triggers.settings import CronSettings
+from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 from portal.core.models import Secret
@@ -196,7 +197,7 @@ def _apply(trigger: Trigger, wanted: Wanted) -> None:
 def _schedule(trigger: Trigger) -> None:
     if trigger.kind == Trigger.Kind.CRON and trigger.enabled:
         settings = CronSettings.model_validate(trigger.settings)
-        trigger.next_at = schedules.next_at(settings, firing.database_now())
+        trigger.next_at = schedules.next_at(settings, clock.database_now())
     else:
         trigger.next_at = None
 
@@ -216,7 +217,7 @@ def _set_secret(trigger: Trigger, actor: Actor, given: str) -> str:
 
 
 def _test(trigger: Trigger, sample: dict[str, JSON]) -> Occasion:
-    now = firing.database_now()
+    now = clock.database_now()
     key, event = f"test:{uuid4().hex}", sample.get("event")
     if trigger.kind == Trigger.Kind.CRON:
         settings = CronSettings.model_validate(trigger.settings)

@@ -24,6 +24,7 @@ from orchestration.services.firing import Occasion, Outcome
 from orchestration.triggers import signatures
 from orchestration.triggers.settings import WebhookSettings
 from orchestration.triggers.signatures import Proof, Scheme
+from portal.core import clock
 from portal.core.errors import Conflict, UserError
 from portal.core.services import secrets
 
@@ -124,7 +125,7 @@ def receive(call: Call) -> tuple[TriggerFire, bool]:
     genuine = signatures.holds(secret, call.body, claimed or Proof("0" * 64, 0)) and not unreadable
     if trigger is None:
         raise NoSuchWebhook
-    now = firing.database_now()
+    now = clock.database_now()
     if not genuine or claimed is None:
         why = unreadable or ("The signature does not match." if claimed else _missing(settings))
         _refuse(trigger, call, now, "signature", why)

@@ -15,8 +15,9 @@ letting go compares that count with what the driver has seen, in the same statem
 """
 
 from orchestration.store.checkpoints import Checkpoint, LetGo, Written
-from orchestration.store.desk import Desk, Lease, Loaded
+from orchestration.store.desk import Desk
 from orchestration.store.errors import LeaseLost
+from orchestration.store.leases import Lease, Loaded
 from orchestration.store.writer import Writer
 
 __all__ = ["Checkpoint", "Desk", "Lease", "LeaseLost", "LetGo", "Loaded", "Writer", "Written"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestration.nodes.base import RunFacts
     from orchestration.nodes.commit_hooks import Hook
-    from orchestration.store.desk import Lease
+    from orchestration.store.leases import Lease
 
 JSON = Any
 

@@ -11,8 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +26,11 @@ from orchestration.engine.ids import Key, Path, path_of, path_text
 from orchestration.engine.moving import first_definition
 from orchestration.engine.signals import Signal, SignalKind
 from orchestration.engine.states import RunState
-from orchestration.nodes.base import RunFacts, node_types
 from orchestration.store import claims, effects, snapshots, statements, vocabulary
 from orchestration.store.connecting import connect_async
 from orchestration.store.errors import TooNew
+from orchestration.store.graphs import graph_of
+from orchestration.store.leases import Lease, Loaded, Signals
 from orchestration.store.snapshots import Snapshots
 from orchestration.wakeups import CHANNEL
 
@@ -41,63 +41,6 @@ _SIGNALS = frozenset(SignalKind)
 _GRAPHS_KEPT = 256
 _FOLDED_AT_ONCE = 500
 """Events; then other runs have their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to drive a run, and the run's row as it was when it was claimed."""
-
-    run_id: UUID
-    token: int
-    last_seq: int
-    signals_posted: int
-    organisation_id: int
-    workflow_id: UUID | None
-    started_by_id: int | None
-    priority: int
-    definition: str
-    inputs: JSON
-    nodes_total: int
-    nodes_ended: int
-    claims: int
-    beginning: JSON
-    """Fields of the first event besides the inputs; null for all but re-runs, and once it is written."""
-    parent_id: UUID | None
-    depth: int
-    workflow_slug: str
-    steps_at_work: int | None
-    """How many steps the organisation may have at work; None: any number."""
-    at: datetime
-    """The database's time of the claim."""
-
-    @property
-    def facts(self) -> RunFacts:
-        return RunFacts(
-            id=self.run_id,
-            organisation_id=self.organisation_id,
-            workflow_slug=self.workflow_slug or "",
-            started_by_id=self.started_by_id,
-            priority=self.priority,
-            parent_id=self.parent_id,
-            depth=self.depth,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """Open signals in the order they were posted; `seen` is how many had been posted when this was read."""
-
-    seen: int
-    open: tuple[Signal, ...] = ()
-    too_new: TooNew | None = None
-    """The first that this version does not know; those after it are not among the open ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    state: RunState
-    signals: Signals
-    snapshots: Snapshots
 
 
 class Desk:
@@ -290,13 +233,6 @@ def _events(rows: Sequence[Any]) -> list[Event]:
         return [from_row(Row(*row)) for row in rows]
     except UnknownEvent as error:
         raise TooNew(str(error)) from None
-
-
-def graph_of(body: dict[str, JSON]) -> Graph:
-    types = node_types()
-    inline = frozenset(kind for kind, found in types.items() if found.inline)
-    containers = frozenset(kind for kind, found in types.items() if found.container)
-    return Graph.of(body, inline=inline, containers=containers)
 
 
 async def _connect() -> psycopg.AsyncConnection[Any]:

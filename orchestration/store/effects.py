@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.store.values import for_statement
 
 if TYPE_CHECKING:
-    from orchestration.store.desk import Lease
+    from orchestration.store.leases import Lease
 
 JSON = Any
 LATER = 1_000_000_000

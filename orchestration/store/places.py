@@ -22,7 +22,8 @@ from uuid import UUID
 import psycopg
 
 from orchestration.store.claims import AGEING_SECONDS
-from orchestration.store.desk import Desk, Lease
+from orchestration.store.desk import Desk
+from orchestration.store.leases import Lease
 from orchestration.wakeups import CHANNEL
 
 LOCK_CLASS = 0x504C43  # "PLC"

@@ -30,7 +30,7 @@ from orchestration.store.codec import Codec
 from orchestration.store.connecting import connect
 
 if TYPE_CHECKING:
-    from orchestration.store.desk import Lease
+    from orchestration.store.leases import Lease
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,11 @@
-"""The one clock of the portal's own decisions (expiry, deadlines). Leases and timers of runs use the database's."""
+"""The clock of the portal's own decisions (expiry, deadlines), and the database's, by which runs and triggers go."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from django.db import connection
 from django.utils import timezone
 
 _fixed: ContextVar[datetime | None] = ContextVar("fixed_clock", default=None)
@@ -13,6 +14,15 @@ _fixed: ContextVar[datetime | None] = ContextVar("fixed_clock", default=None)
 def now() -> datetime:
     """An aware datetime, in UTC."""
     return _fixed.get() or datetime.now(UTC)
+
+
+def database_now() -> datetime:
+    """One query. The same on all machines, whatever their own clocks say."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (found,) = cursor.fetchone()
+    moment: datetime = found
+    return moment
 
 
 @contextmanager

@@ -9,23 +9,11 @@ from django.test import Client
 
 from orchestration.models import Run
 from portal.core.models import Organisation
-from tests.driver.scripted import registered
 from tests.driver.test_runs import scripted
 from tests.engine_host import EngineHost, make_definition, start
 from tests.factories import bearer, make_member, make_organisation, make_token
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _scripted() -> Any:
-    with registered():
-        yield
-
-
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 
 class Caller:

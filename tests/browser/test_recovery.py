@@ -14,19 +14,16 @@ from orchestration.models import NodeRun, Run
 from tests.browser.conftest import NewContext, watch
 from tests.browser.test_steering import cast, check, signed_in
 from tests.cast import Cast
-from tests.driver.scripted import registered
 from tests.driver.test_runs import scripted
 from tests.engine_host import EngineHost, make_definition, start, wait_until
 from tests.nodes.test_subworkflow import begin, child_of, publish, sub
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("scripted_nodes"),
+]
 __all__ = ["cast", "signed_in"]
-
-
-@pytest.fixture(autouse=True)
-def _scripted() -> Iterator[None]:
-    with registered():
-        yield
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Steering a run in a browser: the dry run of a re-run, then the linked run; no page breaks a rule of accessibility."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,17 @@ from orchestration.models import Run
 from orchestration.services import runs
 from portal.core.actors import Actor
 from tests.cast import Cast, make_cast
-from tests.driver.scripted import registered
 from tests.driver.test_runs import scripted
 from tests.driver.test_steering import published
 from tests.engine_host import EngineHost, make_definition
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("scripted_nodes"),
+]
 
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-@pytest.fixture(autouse=True)
-def _scripted() -> Iterator[None]:
-    with registered():
-        yield
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.ids import path_text
 from orchestration.engine.moves import IllegalEvent
 from orchestration.engine.states import RunState
-from orchestration.store.desk import graph_of
+from orchestration.store.graphs import graph_of
 
 JSON = Any
 LOGS = Path(__file__).parent / "logs"

@@ -11,7 +11,6 @@ from orchestration.services.runs import post_signal
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.engine_host import EngineHost, event_types, make_definition, start
-from tests.factories import make_organisation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,11 +19,6 @@ SLEEP = {"id": "sleep", "type": "delay", "settings": {"seconds": 3600}}
 
 def keeps(name: str, value: str) -> dict[str, Any]:
     return {"id": name, "type": "set", "settings": {"variables": {"kept": value}}}
-
-
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
 
 
 def asleep(engine: EngineHost, organisation: Organisation, *edges: str) -> Run:

@@ -13,24 +13,12 @@ from orchestration.models import Run, RunSignal
 from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.models import Organisation
-from tests.driver.scripted import registered
 from tests.driver.test_runs import scripted
 from tests.driver.test_steering import published
 from tests.engine_host import EngineHost, make_definition
-from tests.factories import make_member, make_organisation
+from tests.factories import make_member
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _scripted() -> Any:
-    with registered():
-        yield
-
-
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 
 @pytest.fixture

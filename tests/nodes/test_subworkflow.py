@@ -15,17 +15,10 @@ from orchestration.store.children import least_budget
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry
 from portal.core.services import ledger
-from tests.driver.scripted import registered
 from tests.engine_host import EngineHost, event_types, wait_until
 from tests.workflows.factories import definition, edge, node, published
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def scripted() -> Any:
-    with registered():
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 
 def work(name: str = "work", **settings: Any) -> dict[str, Any]:

@@ -11,18 +11,12 @@ from orchestration.monitoring.queries import reasons
 from orchestration.queries.replay import replay
 from orchestration.services import runs
 from portal.core.actors import Actor
-from tests.driver.scripted import STARTED, registered
+from tests.driver.scripted import STARTED
 from tests.engine_host import EngineHost, event_types, wait_until
 from tests.nodes.test_subworkflow import begin, child_of, publish, sub, work
 from tests.workflows.factories import edge, node
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def scripted() -> Any:
-    with registered():
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 
 def done(name: str, **settings: Any) -> dict[str, Any]:

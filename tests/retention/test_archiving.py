@@ -20,27 +20,15 @@ from orchestration.retention import batches, packing, unpacking
 from orchestration.services import rerun, runs
 from portal.core.actors import Actor
 from portal.core.models import Organisation
-from tests.driver.scripted import registered
 from tests.effects import Sink, effect, make_agent
 from tests.engine_host import EngineHost, make_definition, start, wait_until
-from tests.factories import bearer, make_member, make_organisation, make_token
+from tests.factories import bearer, make_member, make_token
 from tests.retention.factories import age, ended, rule
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 JSON = Any
 MODELS = (RunEvent, NodeRun, RunSignal, Effect)
-
-
-@pytest.fixture(autouse=True)
-def scripted() -> Any:
-    with registered():
-        yield
-
-
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
 
 
 NODES = [

@@ -27,11 +27,6 @@ from tests.workflows.factories import workflow
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
-
-
 def all_of(act: Any, organisation: Organisation) -> int:
     """Batches until nothing is left."""
     after: Place | None = batches.BEGINNING

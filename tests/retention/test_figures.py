@@ -21,11 +21,6 @@ from tests.retention.factories import ended, rule
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def organisation() -> Organisation:
-    return make_organisation()
-
-
 def called(organisation: Organisation, *, seconds: int, days: float = 5, **more: object) -> Run:
     """A run whose step has called the agent `writer`."""
     run = ended(organisation, days=days)

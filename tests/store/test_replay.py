@@ -13,22 +13,9 @@ from orchestration.services import runs
 from orchestration.store import snapshots
 from portal.core.actors import Actor
 from portal.core.models import Organisation
-from tests.driver.scripted import registered
 from tests.engine_host import EngineHost, make_definition, start, wait_until
-from tests.factories import make_organisation
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def scripted() -> Any:
-    with registered():
-        yield
-
-
-@pytest.fixture
-def organisation(transactional_db: None) -> Organisation:
-    return make_organisation()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_nodes")]
 
 
 LOOP = [
@@ -46,7 +33,7 @@ EDGES = ["begin -> each", "each -> flaky"]
 
 
 @pytest.fixture
-def run(engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(engine: EngineHost, organisation: Organisation) -> Run:
     return engine.wait_for(start(organisation, make_definition(LOOP, EDGES)))
 
 

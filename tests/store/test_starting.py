@@ -28,11 +28,6 @@ def definition(**more: Any) -> Any:
     return make_definition([{"id": "a", "type": "join"}], **more)
 
 
-@pytest.fixture
-def organisation() -> Organisation:
-    return make_organisation()
-
-
 def test_a_started_run_is_due_audited_and_rung_for(organisation: Organisation) -> None:
     with raw_connection() as ear:
         ear.execute(f"LISTEN {CHANNEL}")

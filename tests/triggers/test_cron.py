@@ -11,6 +11,7 @@ from django.db import connections
 
 from orchestration.models import Run, Trigger, TriggerFire
 from orchestration.services import clearing, firing, schedules, triggers, workflows
+from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation
 from tests.cast import Cast
@@ -105,7 +106,7 @@ def test_what_is_switched_off_does_not_fire_and_has_missed_nothing_when_on_again
     assert cron.next_at is None
     assert schedules.fire_due(utc("2030-01-01T00:00")) == 0
     on = triggers.set_enabled(trigger=cron, enabled=True, actor=actor)
-    assert on.next_at > firing.database_now()
+    assert on.next_at > clock.database_now()
     verbs = AuditEntry.objects.filter(verb__startswith="orchestration.trigger").order_by("id")
     assert [entry.verb.rpartition(".")[2] for entry in verbs] == ["created", "disabled", "enabled"]
 

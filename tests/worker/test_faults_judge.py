@@ -13,17 +13,11 @@ from django.utils import timezone
 
 from orchestration.models import Definition, Run, RunEvent
 from portal.core.models import Organisation
-from tests.factories import make_organisation
 from tests.faults import __main__ as faults
 from tests.faults.report import Report
 from tests.portal_process import wait_for
 
 EVENTS = ("RunStarted", "NodeStarted", "NodeSucceeded", "RunCompleted")
-
-
-@pytest.fixture
-def organisation(db: None) -> Organisation:
-    return make_organisation()
 
 
 @pytest.fixture

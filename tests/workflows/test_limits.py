@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from orchestration.models import OrganisationLimits, Run, Trigger, TriggerFire
-from orchestration.services import batches, events, firing, limits, schedules, starting
+from orchestration.services import batches, events, limits, schedules, starting
 from orchestration.services.limits import TooManyRuns
+from portal.core import clock
 from portal.core.actors import Actor
 from tests.engine_host import make_definition, start
 from tests.factories import bearer, make_member, make_organisation, make_token, make_user
@@ -80,7 +81,7 @@ def test_what_a_trigger_could_not_start_is_told_in_its_history(kind: str) -> Non
     trigger = triggers.trigger(workflow, kind, inputs={"order": "7"})
     starting.start_workflow(workflow=workflow, inputs={"order": "1"}, actor=Actor.command(), source="api")
     if kind == "cron":
-        Trigger.objects.filter(pk=trigger.pk).update(next_at=firing.database_now())
+        Trigger.objects.filter(pk=trigger.pk).update(next_at=clock.database_now())
         schedules.fire_due()
     else:
         events.publish(organisation=organisation, actor=Actor.command(), source="api", name="order.paid")
