@@ -85,7 +85,10 @@ class AttemptRecorder:
     """Of one attempt. `acted`: what is known of its calls; "" none took effect, "maybe", or "yes" (all did)."""
 
     def __init__(self, ledger: Ledger, context: Context, recorded: Recorded | None) -> None:
-        self._ledger, self._context, self._recorded = ledger, context, recorded
+        self._ledger, self._recorded = ledger, recorded
+        # not the context itself: what was begun meanwhile and goes on keeps this alive, and must not keep what was read
+        self._node, self._path, self._attempt = context.node, context.path, context.attempt
+        self._idempotency_key = context.idempotency_key
         self._numbers = count(1)
         self._calls: dict[tuple[str, str], int] = {}
         self._open: dict[int, int] = {}
@@ -112,7 +115,7 @@ class AttemptRecorder:
             raise
         if self._over:
             self._close(begun.serial, Outcome.FAILED, {"error": "The call was not made."})
-            raise AttemptOver(f"The attempt of {self._context.node} is over.")
+            raise AttemptOver(f"The attempt of {self._node} is over.")
         self._open[id(effect)] = begun.serial
 
     def begin_in_thread(self, effect: Effect) -> None:
@@ -133,17 +136,17 @@ class AttemptRecorder:
 
     def _begun(self, effect: Effect) -> EffectBegun:
         if self._over:
-            raise AttemptOver(f"The attempt of {self._context.node} is over.")
+            raise AttemptOver(f"The attempt of {self._node} is over.")
         call = (effect.kind, effect.target)
         self._calls[call] = self._calls.get(call, 0) + 1
         if not effect.idempotency_key:
             nth = self._calls[call]
-            effect.idempotency_key = self._context.idempotency_key + (f"#{nth}" if nth > 1 else "")
+            effect.idempotency_key = self._idempotency_key + (f"#{nth}" if nth > 1 else "")
         return EffectBegun(
             serial=next(self._ledger.serials),
-            node=self._context.node,
-            path=path_text(self._context.path),
-            attempt=self._context.attempt,
+            node=self._node,
+            path=path_text(self._path),
+            attempt=self._attempt,
             number=next(self._numbers),
             kind=str(effect.kind),
             target=str(redact(effect.target)),
