@@ -199,7 +199,7 @@ class Host:
             if asked:
                 self.stop()
             self._hands.poke_unheard(await self._desk.signals_posted())
-            self._claiming.others = bool(await registry.other_hosts(self._desk))
+            self._claiming.others = await registry.other_hosts(self._desk)
             await self._desk.read_limits()
             if self.plan.each_beat is not None:
                 await self.plan.each_beat()

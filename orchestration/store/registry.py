@@ -62,7 +62,7 @@ WHERE id IN (SELECT id FROM orchestration_run
 RETURNING id
 """
 _OTHERS = """
-SELECT count(*) FROM orchestration_enginehost
+SELECT id FROM orchestration_enginehost
 WHERE id <> %s AND ended_at IS NULL AND NOT draining AND heartbeat_at > clock_timestamp() - interval '15 seconds'
 """
 _FORGET = "DELETE FROM orchestration_enginehost WHERE ended_at < clock_timestamp() - interval '1 day'"
@@ -179,8 +179,9 @@ async def free_expired(desk: Desk) -> list[UUID]:
     return [row[0] for row in await desk.execute(_FREE_EXPIRED)]
 
 
-async def other_hosts(desk: Desk) -> int:
-    return int((await desk.execute(_OTHERS, [desk.host_id]))[0][0])
+async def other_hosts(desk: Desk) -> list[int]:
+    """That take new runs and have shown a sign of life lately."""
+    return [row[0] for row in await desk.execute(_OTHERS, [desk.host_id])]
 
 
 async def forget_old_hosts(desk: Desk) -> None:
