@@ -75,6 +75,7 @@ NODE_MOVES: dict[NodeStatus, dict[type[events.NodeEvent], NodeStatus]] = {
 
 _WHILE_UNDER_WAY: dict[type[events.Event], RunStatus] = {
     events.RunCancelRequested: RunStatus.RUNNING,
+    events.RunBelowEnded: RunStatus.RUNNING,
     events.RunCompleted: RunStatus.COMPLETED,
     events.RunFailed: RunStatus.FAILED,
     events.RunCancelled: RunStatus.CANCELLED,
@@ -98,6 +99,7 @@ RUN_MOVES: dict[RunStatus, dict[type[events.Event], RunStatus]] = {
     RunStatus.WAITING: {
         events.RunPaused: RunStatus.PAUSED,
         **_WHILE_UNDER_WAY,
+        events.RunBelowEnded: RunStatus.WAITING,
         events.VariablesChanged: RunStatus.WAITING,
         events.RunMoved: RunStatus.RUNNING,
     },

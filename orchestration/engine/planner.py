@@ -321,7 +321,7 @@ def _start(state: RunState, now: datetime, free: int, held_back: Held) -> Iterat
 def _to_start_again(state: RunState, now: datetime) -> Iterator[Key]:
     """Retries whose time has come, and attempts that were cut off."""
     for key in _due(state, now):
-        if state.nodes[key].status is NodeStatus.RETRYING:
+        if state.nodes[key].status is NodeStatus.RETRYING and not saga.waits_below(state, key):
             yield key
     for key in state.frontier.undecided:
         if not state.nodes[key].resumed:
@@ -329,9 +329,13 @@ def _to_start_again(state: RunState, now: datetime) -> Iterator[Key]:
 
 
 def _is_held_back(state: RunState, key: Key) -> bool:
-    """A retry that could not begin even if it were due: its turn comes with a free place or the run's resumption."""
+    """A retry that could not begin even if it were due: its turn comes with a free place, the run's resumption, or the
+    end of what its last attempt had begun.
+    """
     if state.nodes[key].status is not NodeStatus.RETRYING:
         return False
+    if saga.waits_below(state, key):
+        return True
     needs_place = state.graph.nodes[key[0]].takes_place
     return state.paused or (needs_place and state.frontier.places >= state.graph.max_parallel)
 

@@ -15,8 +15,9 @@ with the path of what they undo and their own retry policy. One that fails for g
 
 **Runs below.** A step that waits for a run of its own is the latest there is. When it is stopped that run is asked to
 undo what it has done, and nothing of this run is undone before it has ended: the order of completion is kept across
-runs. A run below that has completed is what its node has yielded, and final: the node's own `compensate_with` says what
-undoes it (as in BPMN, where called processes are not compensated by their callers).
+runs. Nor does a step try again before the run of its last attempt has ended. A run below that has completed is what its
+node has yielded, and final: the node's own `compensate_with` says what undoes it (as in BPMN, where called processes
+are not compensated by their callers).
 
 A retry of the run afterwards (`reopening.py`) counts what was undone as not done.
 """
@@ -52,6 +53,13 @@ def leave_behind(state: RunState, key: Key, node_run: NodeRunState) -> None:
     if state.compensation is None:
         state.left_behind[node_run.below] = key
     node_run.below = ""
+
+
+def waits_below(state: RunState, key: Key) -> bool:
+    """Whether a run that an earlier attempt had begun has still to end: it is being undone, and the next attempt might
+    do just what that one undoes.
+    """
+    return bool(state.left_behind) and key in state.left_behind.values()
 
 
 def _loop_around(state: RunState, key: Key) -> JSON:

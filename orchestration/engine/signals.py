@@ -50,7 +50,7 @@ class SignalKind(StrEnum):
     "outputs" and "port": of skip, "comment"}.
     """
     BELOW = "below"
-    """A run that a step had begun, and that the undoing waits for, has ended: `data` is {"run", "status", "error"}."""
+    """A run that a step had begun, and whose undoing is waited for, has ended: `data` is {"run", "status", "error"}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
 
     After `NodeResumed` the driver calls the type's `resume` with its signal. `RunStarted` comes before any signal.
     """
+    if _is_of_left_behind(state, signal):
+        return [_below_ended(state, signal, now)]
     if refusal := refusal_of(state, signal):
         ignored = {"by": signal.by, "node": signal.node, "path": list(signal.path), "data": signal.data}
         return [SignalIgnored(at=now, kind=signal.kind, reason=refusal, data=ignored)]
@@ -94,12 +96,11 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
             return steering.variables_changed(signal, now)
         case SignalKind.MOVE:
             return steering.moved(signal, now)
-        case SignalKind.BELOW:
-            return [_below_ended(state, signal, now)]
         case SignalKind.NODE if _is_escalated(state, signal):
             return [_answer(signal, now)]
         case SignalKind.NODE:
             return [NodeResumed(at=now, node=signal.node, path=signal.path, signal=signal.data)]
+    raise AssertionError("What is left is refused.")
 
 
 def wants_undo(signal: Signal) -> bool:
@@ -122,10 +123,18 @@ def _refusal_while_undoing(state: RunState, signal: Signal) -> str:
         case SignalKind.NODE:
             return _refusal_by_node(state, signal)
         case SignalKind.BELOW:
-            return "" if signal.data["run"] in state.left_behind else "Nothing waits for it."
+            return "Nothing waits for it."
         case SignalKind.CANCEL | SignalKind.PAUSE | SignalKind.RESUME:
             return ""
     return "What the run has done is being undone, so nothing about its steps can be changed any more."
+
+
+def _is_of_left_behind(state: RunState, signal: Signal) -> bool:
+    """The end of a run that nothing waits for any more but its undoing. It may have been told to its node, which then
+    waited: both happened at the same moment.
+    """
+    told = signal.kind in (SignalKind.BELOW, SignalKind.NODE) and isinstance(signal.data, dict)
+    return told and not state.status.ended and signal.data.get("run") in state.left_behind
 
 
 def _below_ended(state: RunState, signal: Signal, now: datetime) -> RunBelowEnded:
@@ -175,7 +184,7 @@ def refusal_of(state: RunState, signal: Signal) -> str:
         case SignalKind.NODE:
             return _refusal_by_node(state, signal)
         case SignalKind.BELOW:
-            return "The run does not undo anything."
+            return "Nothing waits for it."
         case SignalKind.SKIP | SignalKind.OVERRIDE:
             return steering.refusal_of_outcome(state, signal)
         case SignalKind.RETRY:

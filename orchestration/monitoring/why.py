@@ -117,14 +117,11 @@ def waits(node: WaitingNode) -> Reason:
 
 def _waiting(node: WaitingNode) -> Reason:
     if node.status == "retrying":
-        error = _error(node)
-        return Reason(
-            "retry",
-            f"{node.name}: attempt {node.attempts} failed ({error}); it is tried again.",
-            node.node,
-            node.path,
-            node.until,
-        )
+        failed = f"{node.name}: attempt {node.attempts} failed ({_error(node)})"
+        if node.child is None:
+            return Reason("retry", f"{failed}; it is tried again.", node.node, node.path, node.until)
+        text = f"{failed}; it is tried again when run {node.child.id[:8]} of “{node.child.name}” has ended."
+        return Reason("retry", text, node.node, node.path, node.until, run=node.child.id)
     if node.reason == "escalation":
         error = _error(node)
         whom = _whom(node.data.get("assignee") or {}, "whoever keeps runs going")

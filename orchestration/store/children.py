@@ -60,6 +60,10 @@ _WAITED_FOR = """
 SELECT EXISTS (SELECT 1 FROM orchestration_runevent WHERE run_id = %s AND type = 'CompensationStarted'
                AND data -> 'below' ? %s)
 """
+_TRIES_AGAIN = """
+SELECT EXISTS (SELECT 1 FROM orchestration_noderun
+               WHERE run_id = %s AND node = %s AND path = %s AND status = 'retrying' AND attempts = %s)
+"""
 _ENDED = "SELECT id, status, error FROM orchestration_run WHERE id = ANY(%s) AND status = ANY(%s) ORDER BY id"
 _NEW_COSTS = """
 SELECT parent_id, parent_node, parent_path, status = ANY(%(ended)s), passed_on, cost_usd, input_tokens, output_tokens
@@ -155,9 +159,18 @@ def tell_parent(
     if _row(connection, _WAITS_FOR, [parent, node, path, attempt])[0]:
         told = {"run": str(child), "status": status, "outputs": outputs, "error": error}
         post(connection, parent, SignalKind.NODE, node=node, path=path, data=told)
-    elif stands in ("compensating", "paused") and _row(connection, _WAITED_FOR, [parent, str(child)])[0]:
+    elif _is_waited_for(connection, parent, stands, node, path, attempt, child):
         post(connection, parent, SignalKind.BELOW, data={"run": str(child), "status": status, "error": error})
     _hand_up_costs(connection, child)
+
+
+def _is_waited_for(
+    connection: psycopg.Connection[Any], parent: UUID, stands: str, node: str, path: str, attempt: int, child: UUID
+) -> bool:
+    """By the next attempt of its node, or by the undoing of its parent."""
+    if stands not in ENDED and _row(connection, _TRIES_AGAIN, [parent, node, path, attempt])[0]:
+        return True
+    return stands in ("compensating", "paused") and bool(_row(connection, _WAITED_FOR, [parent, str(child)])[0])
 
 
 def tell_of_ended(connection: psycopg.Connection[Any], parent: UUID, below: Sequence[str]) -> None:

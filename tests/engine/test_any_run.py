@@ -174,7 +174,7 @@ def _happen(simulation: Simulation, chance: Chance) -> None:
         simulation.finish(random.choice(list(simulation.at_work)))
     elif next_due(state, simulation.held_back) and random.random() < 0.7:
         simulation.wait_until_due()
-    elif state.compensation is not None and state.left_behind:
+    elif state.left_behind and (state.compensation is not None or random.random() < 0.7 or not _waiting(simulation)):
         simulation.signal(SignalKind.BELOW, data=_below_ended(random.choice(list(state.left_behind)), random))
     elif waiting := _waiting(simulation):
         key = random.choice(waiting)

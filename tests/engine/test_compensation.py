@@ -323,7 +323,21 @@ def test_a_run_below_whose_end_was_taken_in_is_not_waited_for() -> None:
     assert story.carry_out() == ["sub fails (broken)", "undoing begins (broken)", "start undo_a"]
 
 
-def test_a_run_below_of_an_earlier_attempt_is_waited_for() -> None:
-    definition = define(node("sub", retry=TWICE), node("a", compensate_with="undo_a"), node("undo_a"))
-    story = Story(definition, "a succeeded", "sub begins first", "sub failed", "0 seconds later")
-    assert "first" in story.state.left_behind
+def test_a_step_does_not_try_again_before_the_run_of_its_last_attempt_has_ended() -> None:
+    """That one undoes just what the next would do."""
+    twice = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
+    story = Story(define(node("sub", retry=twice, timeout_seconds=5)), "sub begins first", "5 seconds later")
+    assert story.carry_out() == ["sub times out (timeout)", "sub is tried again in 0 s"]
+    assert story.state.status is RunStatus.WAITING and next_due(story.state) is None
+    assert ended(story, run="first") == ["start sub again (2)"]
+
+
+def test_the_end_of_a_run_that_was_told_to_its_node_in_the_moment_it_gave_up_counts_all_the_same() -> None:
+    twice = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
+    story = Story(define(node("sub", retry=twice, timeout_seconds=5)), "sub begins first", "5 seconds later")
+    story.carry_out()
+    told = Signal(1, SignalKind.NODE, story.now, node="sub", data={"run": "first", "status": "failed", "error": None})
+    (event,) = interpret(story.state, told, story.now)
+    story.record(event)
+    assert story.carry_out() == ["start sub again (2)"]
+    assert [type(again).__name__ for again in interpret(story.state, told, story.now)] == ["SignalIgnored"]

@@ -12,11 +12,18 @@ from orchestration.engine.ids import Key, NodeId, path_of
 UNCLEAR = ("outcome_unknown", "timeout", "node_timeout")
 
 
+_GIVES_UP = (events.AttemptFailed, events.NodeCancelled, events.NodeSkipped, events.NodeOverridden)
+
+
 @dataclass
 class UndoAccount:
     graph: Graph
     done: list[Key] = field(default_factory=list)
     """Successes that can be undone, in the order of completion."""
+    waits_for: dict[Key, str] = field(default_factory=dict)
+    """Runs below that node runs wait for."""
+    behind: dict[str, Key] = field(default_factory=dict)
+    """Those that their node run waits for no longer, and that have not ended."""
     below: set[str] = field(default_factory=set)
     """Runs below that must have ended before anything is undone."""
     going: bool = False
@@ -27,6 +34,8 @@ class UndoAccount:
     clear: dict[Key, bool] = field(default_factory=dict)
 
     def enter(self, event: Event) -> None:
+        if isinstance(event, _GIVES_UP) and event.key in self.waits_for and not self.going:
+            self.behind[self.waits_for.pop(event.key)] = event.key
         match event:
             case events.NodeEscalated():
                 self.clear[event.key] = event.error["code"] not in UNCLEAR
@@ -45,7 +54,12 @@ class UndoAccount:
                 self.below = set(event.below)
                 self.going, self.left, self.undone = True, list(self.done), []
             case events.RunBelowEnded():
-                self.below.remove(event.run)
+                self.below.discard(event.run)
+                self.behind.pop(event.run)
+            case events.NodeWaiting(below=below) if below:
+                self.waits_for[event.key] = below
+            case events.NodeResumed(signal=signal) if signal is not None:
+                self.waits_for.pop(event.key, None)
             case events.CompensationEnded():
                 named = [(told["node"], path_of(told["path"])) for told in event.undone if not told.get("run")]
                 assert named == self.undone
@@ -54,6 +68,7 @@ class UndoAccount:
                 assert not self.going, "a run that was being undone has completed"
 
     def _check_start(self, event: events.NodeStarted) -> None:
+        assert event.key not in self.behind.values(), f"{event.key} tries again, and its last run has not ended"
         if event.node not in self.graph.compensators:
             assert not self.going, f"{event.key} started while the run was being undone"
             return
@@ -68,6 +83,7 @@ class UndoAccount:
 
     def begin_again(self) -> set[NodeId]:
         """After a retry of the run: the nodes at the top that begin from nothing, with all inside of them."""
+        self.behind.clear()
         if not self.going:
             return set()
         self.going = False

@@ -126,6 +126,24 @@ def test_a_step_out_of_time_has_its_run_undone(engine: EngineHost, organisation:
     assert run.error["code"] == "timeout" and undone() == ["un_c", "un_b", "un_z"]
 
 
+def test_a_step_tries_again_when_its_last_run_has_been_undone(engine: EngineHost, organisation: Any) -> None:
+    """The next attempt would do what that one undoes."""
+    publish(organisation, "leaf", done("c"), work("un_c", waits=True), work(waits=True), edges=[edge("c", "work")])
+    again = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
+    run = begin(publish(organisation, "parent", sub(workflow="leaf", timeout_seconds=1, retry=again)))
+    first = child_of(run)
+    engine.wait_for_node(first, "un_c", "waiting")
+    engine.wait_for(run, "waiting")
+    assert [reason.run for reason in reasons(run)] == [str(first.pk)]
+    assert Run.objects.filter(parent=run).count() == 1
+    runs.signal_node(run_id=first.pk, node="un_c", by="test", data={})
+    engine.wait_for(first, "cancelled")
+    second = wait_until(lambda: Run.objects.filter(parent=run).exclude(pk=first.pk).first(), 20, "the second run")
+    engine.wait_for_node(second, "work", "waiting")
+    assert second.created_at >= Run.objects.get(pk=first.pk).ended_at
+    assert replay(run).differences == []
+
+
 def test_a_loser_of_a_join_is_undone_while_the_run_goes_on(engine: EngineHost, organisation: Any) -> None:
     three_levels(organisation)
     hold, end = work("hold", waits=True), node("end", "join", join={"rule": "any"})

@@ -46,7 +46,7 @@ class CompensationStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBelowEnded(Event):
-    """A run that a step had begun, and that the undoing waited for, has ended."""
+    """A run that a step had begun and waits for no longer has ended: what waited for its undoing goes on."""
 
     run: str
     node: NodeId
