@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 
 from orchestration.models import BusEvent, Run, Trigger, Workflow, WorkflowVersion
@@ -13,6 +12,16 @@ from portal.core.models import Organisation
 from portal.core.permissions import Permission
 from portal.core.prepared import Prepared
 
+_RUN = Prepared(
+    lambda organisation, run: Run.objects.select_related(
+        "workflow", "version", "started_by", "organisation", "trigger__workflow", "parent"
+    ).filter(organisation=organisation, pk=run)
+)
+_WORKFLOW = Prepared(
+    lambda organisation, slug: Workflow.objects.select_related(
+        "organisation", "published", "draft_saved_by", "created_by"
+    ).filter(organisation=organisation, slug=slug)
+)
 _TO_START = Prepared(
     lambda organisation, slug: Workflow.objects.filter(organisation=organisation, slug=slug).only(
         "slug", "name", "organisation_id", "published_id", "archived_at"
@@ -23,20 +32,17 @@ _TO_START = Prepared(
 def run_for(organisation: Organisation, run_id: UUID | str) -> Run:
     """The run with its workflow, version, starter and parent. One query. Raises Http404."""
     try:
-        return Run.objects.select_related(
-            "workflow", "version", "started_by", "organisation", "trigger__workflow", "parent"
-        ).get(organisation=organisation, pk=run_id)
-    except (Run.DoesNotExist, ValidationError) as error:
-        raise Http404("There is no such run.") from error
+        found = _RUN.first(organisation.pk, UUID(str(run_id)))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Http404("There is no such run.")
+    return found
 
 
 def workflow_for(organisation: Organisation, slug: str) -> Workflow:
     """The workflow with its published version, archived ones too. One query. Raises Http404."""
-    found = (
-        Workflow.objects.select_related("organisation", "published", "draft_saved_by", "created_by")
-        .filter(organisation=organisation, slug=slug)
-        .first()
-    )
+    found = _WORKFLOW.first(organisation.pk, slug)
     if found is None:
         raise Http404("There is no such workflow.")
     return found

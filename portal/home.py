@@ -40,7 +40,7 @@ def home_page(user: User, organisation: Organisation) -> HomePage:
     waiting = approvals.waiting_for(user, organisation) if sees_inbox else ApprovalRequest.objects.none()
     return HomePage(
         under_way=counts.get("unfinished", 0) if sees_runs else None,
-        waiting=waiting.count() if sees_inbox else None,
+        waiting=approvals.count_waiting_for(user, organisation) if sees_inbox else None,
         failed=counts.get("failed", 0) if sees_runs else None,
         completed=counts.get("completed", 0) if sees_runs else None,
         to_decide=list(waiting.select_related("run", "run__started_by")[:_ROWS]),
@@ -52,8 +52,5 @@ def home_page(user: User, organisation: Organisation) -> HomePage:
 
 
 def _runs(organisation: Organisation, status: str) -> list[Run]:
-    return list(
-        monitoring.runs(organisation, RunFilter(status=status, period="" if status == "unfinished" else "month"))[
-            :_ROWS
-        ]
-    )
+    chosen = RunFilter(status=status, period="" if status == "unfinished" else "month")
+    return monitoring.newest_runs(organisation, chosen, _ROWS)

@@ -6,6 +6,7 @@ from what the engine stored (the database's clock, which is this machine's).
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from uuid import UUID
 import httpx
 import psutil
 
-from tests.benchmarks import bench_agents, limit
+from tests.benchmarks import bench_agents, limit, wire
 from tests.portal_process import PortalProcess, data_folder, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,7 @@ class Portal:
         self.client = httpx.Client(
             timeout=60, base_url=process.address, headers={"Authorization": f"Bearer {self._token()}"}
         )
+        self._wire = wire.Wire(wire.Address.of(process.address))
 
     @property
     def database_url(self) -> str:
@@ -78,9 +80,10 @@ class Portal:
         return run.pk  # type: ignore[no-any-return]
 
     def start_by_api(self, workflow: Any) -> UUID:
-        answer = self.client.post("/api/v1/runs", json={"workflow": workflow.slug, "inputs": {}})
-        answer.raise_for_status()
-        return UUID(answer.json()["id"])
+        """By a client that costs next to nothing: httpx takes a millisecond before it sends."""
+        headers = {"Authorization": str(self.client.headers["Authorization"])}
+        sent = wire.request("POST", "/api/v1/runs", headers, {"workflow": workflow.slug, "inputs": {}})
+        return UUID(json.loads(self._wire.ask(sent))["id"])
 
     def start_batch(self, workflow: Any, count: int) -> list[UUID]:
         """One call of the API that starts them all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections.abc import Mapping
@@ -42,12 +43,19 @@ class Wire:
     """One kept connection."""
 
     def __init__(self, address: Address) -> None:
-        self._socket = socket.create_connection((address.host, address.port), timeout=60)
+        self._address = address
+        self._open()
+
+    def _open(self) -> None:
+        self._socket = socket.create_connection((self._address.host, self._address.port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
 
     def ask(self, sent: bytes) -> bytes:
         """The body of the answer. Raises Refused."""
+        if select.select([self._socket], [], [], 0)[0]:  # nothing was asked: the server has closed an idle connection
+            self.close()
+            self._open()
         self._socket.sendall(sent)
         head = self._until(b"\r\n\r\n").lower()
         status = head.split(None, 2)[1]

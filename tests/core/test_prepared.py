@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 from typing import Any
+from uuid import uuid4
 
+import pytest
 from django.db import connection
 from django.db.models import Count, Model
+from django.http import Http404
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from approvals import queries as approvals
 from approvals.models import ApprovalRequest
+from orchestration.access import run_for
 from orchestration.models import Run
-from portal.core import access
+from orchestration.monitoring import queries as monitoring
+from portal.core import access, clock
 from portal.core.actors import Actor
 from portal.core.models import ApiToken, Membership, Notification, Organisation
 from portal.core.prepared import Prepared
@@ -127,3 +133,29 @@ def test_a_revoked_token_is_refused_at_once(cast: Cast) -> None:
     assert client.get("/api/v1/runs", headers=bearer(made)).status_code == 200
     tokens.revoke_token(token=made.token, by=Actor.command())
     assert client.get("/api/v1/runs", headers=bearer(made)).status_code == 401
+
+
+@pytest.mark.parametrize("status", ["", "unfinished", "failed"])
+def test_the_newest_runs_are_the_first_of_the_list(cast: Cast, status: str) -> None:
+    definition = make_definition([{"id": "a", "type": "join"}])
+    for number, kept in enumerate(["queued", "failed", "running", "failed", "queued", "failed"]):
+        Run.objects.create(organisation=cast.organisation, definition=definition, status=kept, name=str(number))
+    Run.objects.create(organisation=cast.elsewhere, definition=definition, status="failed")
+    old = Run.objects.filter(name="1")
+    old.update(created_at=clock.now() - timedelta(days=60))
+    for period in ("", "month"):
+        chosen = monitoring.RunFilter(status=status, period=period)
+        expected = list(monitoring.runs(cast.organisation, chosen)[:2])
+        for _ in range(2):
+            found = monitoring.newest_runs(cast.organisation, chosen, 2)
+            assert found == expected
+            assert [run.get_deferred_fields() for run in found] == [run.get_deferred_fields() for run in expected]
+
+
+def test_a_run_is_found_in_its_organisation_by_its_id_only(cast: Cast) -> None:
+    definition = make_definition([{"id": "a", "type": "join"}])
+    run = Run.objects.create(organisation=cast.organisation, definition=definition)
+    assert run_for(cast.organisation, str(run.pk)) == run_for(cast.organisation, run.pk) == run
+    for organisation, wanted in ((cast.elsewhere, run.pk), (cast.organisation, uuid4()), (cast.organisation, "x")):
+        with pytest.raises(Http404):
+            run_for(organisation, wanted)
