@@ -8,7 +8,7 @@ instances; those of an archived run are in no table, so they are for reading onl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from orchestration.models import Effect, NodeRun, Run, RunEvent, RunSignal
@@ -75,9 +75,13 @@ def of(run: Run) -> History:
     return found
 
 
-def event_rows(run: Run, *, after: int = 0) -> Iterator[RunEvent]:
-    """In the order of their numbers, however many."""
-    return of(run).events(after=after)
+def event_rows(run: Run, *, after: int = 0) -> Generator[RunEvent]:
+    """In the order of their numbers, however many.
+
+    Whoever may fail half way, and goes on in the same transaction, closes it at once (`contextlib.closing`): a cursor
+    that is forgotten later, when its savepoint is gone, ends the transaction.
+    """
+    yield from of(run).events(after=after)
 
 
 def node_runs(run: Run) -> Iterator[NodeRun]:

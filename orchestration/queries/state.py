@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,7 +30,8 @@ class Folded:
 
 def folded(run: Run) -> Folded:
     """The whole log is read: some 10 µs an event. Raises UnknownEvent for a run that newer code has written."""
-    log = tuple(with_graphs(from_row(_row(row)) for row in history.event_rows(run)))
+    with closing(history.event_rows(run)) as rows:
+        log = tuple(with_graphs(from_row(_row(row)) for row in rows))
     return Folded(apply_all(begin(graph(began_with(run)), str(run.pk)), log), log)
 
 

@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 JSON = Any
 AT_ONCE = 100
+IN_VAIN = timedelta(minutes=10)
+"""So long a run waits for hosts of a newer version; one that was there would have taken it within seconds."""
 
 
 class NeedsAnEngine(Exception):
@@ -77,13 +79,19 @@ def end_if_unattended(run_id: UUID) -> bool:
 
 
 def _in_good_hands(run: Run) -> bool:
-    """A host has it, or will take it within moments."""
+    """A host has it, or will take it within moments, or as soon as an update of the hosts has come that far."""
     if run.incident is not None:
         return False
+    if run.host_id is None and run.too_new and _since(run.too_new) > IN_VAIN:
+        return False  # the update was taken back
     stale = Now() - timedelta(seconds=settings.ENGINE_HEARTBEAT_STALE_SECONDS)
     alive = EngineHost.objects.filter(ended_at=None, heartbeat_at__gte=stale)
     held = Run.objects.filter(pk=run.pk, lease_expires_at__gt=Now(), host__in=alive)
     return held.exists() or alive.filter(draining=False).exists()
+
+
+def _since(too_new: dict[str, JSON]) -> timedelta:
+    return clock.database_now() - datetime.fromisoformat(too_new["at"])
 
 
 def _hand_over(run: Run) -> None:

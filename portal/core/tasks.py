@@ -16,6 +16,7 @@ from portal.core.services import audit, mail
 log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=90)
+UNREAD_KEPT = timedelta(days=365)
 
 
 def link_audit_entries() -> None:
@@ -45,9 +46,10 @@ def send_due_mail() -> None:
 
 
 def forget_read_notifications() -> None:
-    """Read ones, and mails, are kept for ninety days."""
+    """Read ones, and mails, are kept for ninety days; unread ones for a year: some people never look."""
     before = clock.now() - KEPT
     Notification.objects.filter(read_at__lt=before).delete()
+    Notification.objects.filter(read_at=None, created_at__lt=clock.now() - UNREAD_KEPT).delete()
     Mail.objects.filter(created_at__lt=before).exclude(state__in=[Mail.State.PENDING, Mail.State.HELD]).delete()
 
 

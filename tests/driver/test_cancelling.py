@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from orchestration.nodes import base
 from orchestration.nodes.base import Context, Done, NodeType, Result
 from orchestration.queries.replay import replay
 from orchestration.services import ending, runs
+from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.driver.scripted import Scripted
@@ -129,6 +131,21 @@ def test_a_run_that_cannot_even_be_folded_ends(engine: Engine, organisation: Org
     assert NodeRun.objects.get(run=run).status == "cancelled"
     last = RunEvent.objects.filter(run=run).order_by("seq").last()
     assert last and (last.type, last.data, last.seq) == ("RunCancelled", {"reason": "hopeless"}, cancelled.last_seq)
+
+
+def test_a_run_that_only_newer_hosts_know_ends_when_none_comes(organisation: Organisation) -> None:
+    """As after an update of the hosts that was taken back."""
+    run = start(organisation, make_definition([scripted("a")]))
+    EngineHost.objects.create(hostname="older", pid=1)
+    RunEvent.objects.create(run=run, seq=1, at=run.created_at, type="OfTheFuture", data={})
+    told = {"versions": ["1"], "what": "an event OfTheFuture"}
+    Run.objects.filter(pk=run.pk).update(last_seq=1, too_new={**told, "at": clock.now().isoformat()})
+    assert runs.cancel_run(run=run, actor=ADA).status == "queued", "the update may be under way"
+    assert ending.end_cancelled() == 0
+    long_ago = clock.now() - timedelta(minutes=11)
+    Run.objects.filter(pk=run.pk).update(too_new={**told, "at": long_ago.isoformat()})
+    assert ending.end_cancelled() == 1
+    assert Run.objects.get(pk=run.pk).status == "cancelled"
 
 
 def test_the_job_ends_what_nobody_ends(organisation: Organisation) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable
 
 import pytest
@@ -77,11 +76,21 @@ def test_runs_go_on_when_every_connection_of_the_host_is_cut(engine: EngineHost,
     engine.wait_for_node(started[0], "s1")
     with raw_connection() as connection:
         for _ in range(3):
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'ensemble engine%'"
-                " AND pid <> pg_backend_pid() AND datname = current_database()"
+            cut = connection.execute(
+                "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'ensemble engine%' AND pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            ).fetchall()
+            gone = [pid for pid, _ in cut]
+            wait_until(
+                lambda gone=gone: connection.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE application_name = 'ensemble engine writer'"
+                    " AND datname = current_database() AND NOT pid = ANY(%s)",
+                    [gone],
+                ).fetchone(),
+                10,
+                "the host to write again",
             )
-            time.sleep(0.3)
     for run in started:
         engine.wait_for(run, seconds=20)
     assert set(CALLS.values()) == {1}, "nothing was repeated"
