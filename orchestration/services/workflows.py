@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -77,7 +77,14 @@ def create_workflow(*, organisation: Organisation, definition: JSON, actor: Acto
         draft_saved_at=clock.now(),
         **_card(body),
     )
-    workflow.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            workflow.save(force_insert=True)
+    except IntegrityError:  # somebody else has taken it in this moment
+        if slug:
+            raise SlugTaken(slug) from None
+        workflow.slug = free_slug(organisation, body["name"])
+        workflow.save(force_insert=True)
     audit.record(
         organisation=organisation,
         actor=actor,
