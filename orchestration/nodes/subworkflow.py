@@ -4,9 +4,10 @@ The child is a run of its own, with its own events, page and control. Its row ap
 the node waits, and its end wakes the node in the commit that records the end (`store/children.py`), so neither can
 happen without the other, or twice. The parent holds no worker meanwhile.
 
-The child's id follows from (run, node, path, attempt), from what it is to do, and from how many children that attempt
-had before: a retried run numbers its attempts anew. What an earlier life has left is used again where it is the same
-work: a child that has completed gives its outputs at once, one that was cut short goes on from there.
+The child's id follows from (run, node, path, attempt), from what it is to do, from how many children that attempt had
+before (a retried run numbers its attempts anew), and from how often the node was undone. What an earlier life has left
+is used again where it is the same work: a child that has completed gives its outputs at once, one that was cut short
+goes on from there.
 """
 
 from __future__ import annotations
@@ -182,7 +183,10 @@ def _wait(data: Mapping[str, JSON]) -> Wait:
 
 
 def _child_id(ctx: Context, work: str, earlier: int) -> uuid.UUID:
-    return uuid.uuid5(_NAMESPACE, f"{ctx.run.id}/{ctx.node}/{path_text(ctx.path)}/{ctx.attempt}/{work}/{earlier}")
+    """Another one after the node was undone: what its earlier child has yielded is no longer so."""
+    undone = "".join(ctx.idempotency_key.partition("/again-")[1:])
+    place = f"{ctx.run.id}/{ctx.node}/{path_text(ctx.path)}/{ctx.attempt}"
+    return uuid.uuid5(_NAMESPACE, f"{place}/{work}/{earlier}{undone}")
 
 
 def _goes_on(child: Run) -> bool:

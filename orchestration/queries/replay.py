@@ -75,7 +75,7 @@ def replay(run: Run) -> Replay:
 def _replay(run: Run) -> Replay:
     found = Replay(run.pk)
     first = graph(began_with(run))
-    nodes = len(first.flow[None])
+    nodes = sum(node not in first.compensators for node in first.bodies[None])
     rows = Rows(begin(first, str(run.pk)), total=nodes, ended=0)
     taken = RunSnapshot.objects.filter(run=run, shape=snapshots.shape()).first()
     for event in _events(run, found):

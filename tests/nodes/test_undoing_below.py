@@ -212,3 +212,70 @@ def test_a_run_above_is_told_of_one_that_was_ended_by_its_rows_alone(engine: Eng
     child.refresh_from_db()
     assert child.status == "cancelled"
     assert engine.wait_for(run, "failed").error["code"] == "subworkflow_cancelled"
+
+
+def test_a_step_that_was_undone_runs_its_workflow_anew_when_the_run_is_retried(
+    engine: EngineHost, organisation: Any
+) -> None:
+    """What the completed run had done was undone: its outputs are no longer so."""
+    publish(organisation, "booking", work("c", outputs={"n": 1}), outputs={"n": "{{ c.outputs.n }}"})
+    publish(organisation, "unbooking", work("un_booking"))
+    book = sub("book", "booking", compensate_with="unbook")
+    parent = publish(
+        organisation, "parent", book, sub("unbook", "unbooking"), work("breaks", crash="oh"),
+        edges=[edge("book", "breaks")],
+    )  # fmt: skip
+    run = engine.wait_for(begin(parent), "failed")
+    for times in (2, 3):
+        runs.retry_run(run=run, actor=Actor.command())
+        wait_until(lambda times=times: event_types(run).count("RunFailed breaks") == times, 20, "the next failure")
+        assert STARTED.count("c") == STARTED.count("un_booking") == times
+    children = Run.objects.filter(parent=run)
+    assert children.count() == 6 and set(children.values_list("status", flat=True)) == {"completed"}
+
+
+def test_a_run_out_of_time_has_those_below_undone_first(engine: EngineHost, organisation: Any) -> None:
+    publish(organisation, "leaf", done("c"), work("un_c", seconds=0.2), work(waits=True), edges=[edge("c", "work")])
+    parent = publish(
+        organisation, "parent", done("a"), work("un_a"), sub(workflow="leaf"), edges=[edge("a", "sub")],
+        settings={"timeout_seconds": 2},
+    )  # fmt: skip
+    run = engine.wait_for(begin(parent), "failed")
+    assert run.error["code"] == "run_timeout" and undone() == ["un_c", "un_a"]
+
+
+def test_an_error_handler_cleans_up_and_then_everything_is_undone_backwards(
+    engine: EngineHost, organisation: Any
+) -> None:
+    publish(organisation, "leaf", done("c"), work("un_c", seconds=0.2), work(waits=True), edges=[edge("c", "work")])
+    caught = node("caught", "error_handler", settings={"then": "fail"})
+    hold, breaks = work("hold", waits=True), work("breaks", crash="oh")
+    parent = publish(
+        organisation, "parent", done("a"), work("un_a"), sub(workflow="leaf"), hold, breaks, caught, work("tidy"),
+        edges=[edge("a", "sub"), edge("a", "hold"), edge("hold", "breaks"), edge("caught", "tidy")],
+    )  # fmt: skip
+    run = begin(parent)
+    engine.wait_for_node(child_of(run), "work", "waiting")
+    engine.wait_for_node(run, "hold", "waiting")
+    runs.signal_node(run_id=run.pk, node="hold", by="test", data={})
+    engine.wait_for(run, "failed")
+    assert undone() == ["un_c", "un_a"] and STARTED.index("tidy") < STARTED.index("un_a")
+    assert replay(run).differences == []
+
+
+def test_a_run_below_that_ends_while_the_run_above_is_paused_is_heard_of(engine: EngineHost, organisation: Any) -> None:
+    publish(organisation, "leaf", work(seconds=0.5, outputs={"n": 7}), outputs={"n": "{{ work.outputs.n }}"})
+    after = work("after", outputs={"n": "{{ sub.outputs.n }}"})
+    parent = publish(
+        organisation, "parent", sub(workflow="leaf"), after, edges=[edge("sub", "after")],
+        outputs={"n": "{{ after.outputs.n }}"},
+    )  # fmt: skip
+    run = begin(parent)
+    child = child_of(run)
+    engine.wait_for_node(child, "work", "running")
+    runs.pause_run(run=run, actor=Actor.command())
+    engine.wait_for(run, "paused")
+    engine.wait_for_node(run, "sub")
+    assert "after" not in STARTED
+    runs.resume_run(run=run, actor=Actor.command())
+    assert engine.wait_for(run).outputs == {"n": 7}
