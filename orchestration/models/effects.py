@@ -15,7 +15,7 @@ class Effect(models.Model):
     """
 
     pk = models.CompositePrimaryKey("run_id", "lease_token", "serial")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="effects")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="effects", db_index=False)
     lease_token = models.BigIntegerField()
     serial = models.PositiveIntegerField()
     node = models.CharField(max_length=64)

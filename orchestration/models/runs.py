@@ -28,10 +28,13 @@ class Run(models.Model):
     """One execution of one definition."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs")
-    workflow = models.ForeignKey(Workflow, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
+    # keys without an index of their own have one below that begins with them: every write of a row pays for each
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    workflow = models.ForeignKey(
+        Workflow, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", db_index=False
+    )
     version = models.ForeignKey(WorkflowVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
-    definition = models.ForeignKey(Definition, on_delete=models.PROTECT, related_name="+")
+    definition = models.ForeignKey(Definition, on_delete=models.PROTECT, related_name="+", db_index=False)
     name = models.CharField(max_length=200, help_text="The workflow's name when the run began, or what was tried.")
     kind = models.CharField(
         max_length=20, default="workflow", help_text="workflow, or trial (an agent tried on its page)"
@@ -41,14 +44,22 @@ class Run(models.Model):
         default="web",
         help_text="Where it was started: web, api, cli; or by what kind of trigger: cron, webhook, event",
     )
-    trigger = models.ForeignKey("Trigger", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
+    trigger = models.ForeignKey(
+        "Trigger", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", db_index=False
+    )
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  null is "none given", outside of the unique key
     priority = models.PositiveSmallIntegerField(default=5)
     origin = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", help_text="Re-run of this run."
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="reruns",
+        db_index=False,
+        help_text="Re-run of this run.",
     )
     origin_node = models.CharField(
         max_length=200, blank=True, help_text="The steps it was re-run from, joined by commas."
@@ -62,6 +73,7 @@ class Run(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="children",
+        db_index=False,
         help_text="The run whose subworkflow node began this one.",
     )
     parent_node = models.CharField(max_length=64, blank=True)
@@ -97,7 +109,9 @@ class Run(models.Model):
         default=0, help_text="Counts up with each claim. Every write names it, so an older holder writes nothing."
     )
     lease_expires_at = models.DateTimeField(null=True, blank=True, help_text="Null while nobody holds the run.")
-    host = models.ForeignKey("EngineHost", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs")
+    host = models.ForeignKey(
+        "EngineHost", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", db_index=False
+    )
     claims = models.PositiveSmallIntegerField(
         default=0, help_text="Claims since the last progress; too many is an incident."
     )
@@ -142,6 +156,8 @@ class Run(models.Model):
             models.Index(fields=["organisation", "-created_at"], name="run_recent"),
             models.Index(fields=["organisation", "status", "-created_at"], name="run_status"),
             models.Index(fields=["workflow", "-created_at"], name="run_workflow"),
+            models.Index(fields=["definition"], name="run_definition"),
+            models.Index(fields=["origin"], name="run_origin", condition=models.Q(origin__isnull=False)),
             # those under way of a trigger are counted each time it fires
             models.Index(fields=["trigger", "status"], name="run_trigger", condition=models.Q(trigger__isnull=False)),
             # what is looked for by the hour, however many runs have been archived
@@ -169,7 +185,7 @@ class RunEvent(models.Model):
     """One numbered fact; see `orchestration.engine.events`. Numbers of a run have no gap."""
 
     pk = models.CompositePrimaryKey("run_id", "seq")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField()
     at = models.DateTimeField()
     type = models.CharField(max_length=40)
@@ -199,7 +215,7 @@ class NodeRun(models.Model):
     """A node within a run, one row an iteration: what pages and statistics read."""
 
     id = models.BigAutoField(primary_key=True)
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="node_runs")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
     node = models.CharField(max_length=64)
     path = models.CharField(max_length=200, blank=True)
     type = models.CharField(max_length=40)

@@ -18,7 +18,12 @@ class AuditEntry(models.Model):
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(db_default=Now(), editable=False)
     organisation = models.ForeignKey(
-        "core.Organisation", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+        "core.Organisation",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+        db_index=False,
     )
     verb = models.CharField(max_length=100)
     actor_id = models.BigIntegerField(null=True)
