@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from agents import snapshots
 from agents.compatibility import Change, Contract, breaking_changes
@@ -74,7 +74,11 @@ def create_agent(
         raise SlugTaken(slug)
     agent = Agent(organisation=organisation, slug=slug, status=status, **card.values())
     _check_card(agent)
-    agent.save()
+    try:
+        with transaction.atomic():
+            agent.save()
+    except IntegrityError:  # somebody else has made it in this moment
+        raise SlugTaken(slug) from None
     audit.record(
         organisation=organisation,
         actor=by,

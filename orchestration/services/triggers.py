@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from agents.contracts import Fault
 from orchestration.models import BusEvent, Trigger, TriggerFire, Workflow, WorkflowVersion
@@ -102,7 +102,11 @@ def change_trigger(*, trigger: Trigger, wanted: Wanted, actor: Actor) -> Trigger
     locked = _locked(trigger)
     before = _facts(locked)
     _apply(locked, wanted)
-    locked.save()
+    try:
+        with transaction.atomic():
+            locked.save()
+    except IntegrityError:  # somebody else has given another the name in this moment
+        raise TriggerNameTaken(locked.name) from None
     changed = audit.changes(before, _facts(locked))
     if changed[1]:
         _record(locked, actor, "changed", *changed)
