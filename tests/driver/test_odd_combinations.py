@@ -350,3 +350,96 @@ def test_one_place_is_enough_for_loops_and_runs_below(engine: EngineHost, organi
     )
     run = engine.wait_for(begin(parent), "completed", "failed", seconds=60)
     assert run.outputs == {"n": [[[1, 1], [1, 1]]] * 3}
+
+
+@pytest.mark.parametrize("ends", ["break", "gap"])
+def test_what_was_done_in_an_iteration_that_was_cut_short_is_undone_with_the_run(
+    engine: EngineHost, organisation: Any, ends: str
+) -> None:
+    """The loop goes on without that iteration, but what it did is done."""
+    last = {
+        "break": {"id": "last", "type": "break", "parent": "each", "settings": {}},
+        "gap": inside("each", id="last", crash="oh"),
+    }[ends]
+    nodes = [
+        loop("each", "range(2)", mode="parallel", limit=2, on_error="gap"),
+        {**inside("each", id="book"), "compensate_with": "release"},
+        inside("each", id="release"),
+        {"id": "second", "type": "condition", "parent": "each", "settings": {"condition": "loop.item == 1"}},
+        inside("each", id="hold", waits=True),
+        last,
+        scripted("breaks", crash="oh"),
+    ]
+    edges = ["book -> second", "second:true -> last", "second:false -> hold", "each -> breaks"]
+    run = start(organisation, make_definition(nodes, edges))
+    engine.wait_for_node(run, "book", path="0")
+    if ends == "gap":
+        engine.wait_for_node(run, "hold", "waiting", path="0")
+        answer(run, "hold", "0")
+    engine.wait_for(run, "failed")
+    undone = {told["path"] for told in run.error["compensation"]["undone"]}
+    assert undone == {"0", "1"} and not run.error["compensation"]["left"]
+    the_same_again(run)
+
+
+def test_a_run_hears_its_own_event_though_it_waits_only_afterwards(engine: EngineHost, cast: Cast) -> None:
+    """Published in each iteration; waited for behind the loop, and in a branch beside it from the beginning."""
+    nodes = [
+        loop("each", "range(3)"),
+        {"id": "tell", "type": "publish_event", "parent": "each",
+         "settings": {"name": "done", "key": "{{ string(loop.item) }}", "data": {"n": "{{ loop.item }}"}}},
+        {"id": "first", "type": "wait_event", "settings": {"name": "done", "since": "run_start"}},
+        {"id": "behind", "type": "wait_event", "settings": {"name": "done", "key": "2", "since": "run_start"}},
+    ]  # fmt: skip
+    outputs = {"first": "{{ first.outputs.event.data.n }}", "behind": "{{ behind.outputs.event.data.n }}"}
+    run = engine.wait_for(start(cast.organisation, make_definition(nodes, ["each -> behind"], outputs=outputs)))
+    assert run.outputs == {"first": 0, "behind": 2}
+
+
+def test_one_run_at_a_time_with_runs_below_of_a_workflow_that_also_runs_alone(
+    engine: EngineHost, organisation: Any
+) -> None:
+    """Runs of subworkflow steps do not count towards the limit of their workflow: nobody waits for himself."""
+    one = {"limits": {"runs": 1}}
+    child = publish(organisation, "child", work(seconds=0.1), settings=one)
+    parent = publish(organisation, "parent", sub(), sub("again"), edges=[edge("sub", "again")], settings=one)
+    started = [begin(flow) for flow in (parent, child, parent, child)]
+    for run in started:
+        engine.wait_for(run, seconds=30)
+    assert Run.objects.filter(parent__in=started, status="completed").count() == 4
+
+
+def test_nobody_is_asked_any_more_in_runs_below_of_a_run_that_is_undone(engine: EngineHost, cast: Cast) -> None:
+    from approvals.models import ApprovalRequest
+
+    ask = node("ask", "approval", settings={"title": "May it?"})
+    done = node("done", "scripted", compensate_with="un_done")
+    publish(cast.organisation, "child", done, work("un_done"), ask, edges=[edge("done", "ask")])
+    each = node("each", "loop", settings={"items": "range(3)", "mode": "parallel", "limit": 3})
+    run = begin(publish(cast.organisation, "parent", each, sub(parent="each")))
+    wait_until(lambda: ApprovalRequest.objects.filter(status="open").count() == 3, 20, "three to be asked")
+    runs.cancel_run(run=run, actor=ADA, undo=True)
+    engine.wait_for(run, "cancelled")
+    assert set(ApprovalRequest.objects.values_list("status", flat=True)) == {"withdrawn"}
+    assert STARTED.count("un_done") == 3
+
+
+def test_a_person_settles_a_step_whose_last_run_is_still_being_undone(engine: EngineHost, organisation: Any) -> None:
+    """It holds back its next attempt, and what a person says to it counts at once; the run below goes on undoing."""
+    done, undo = (
+        node("done", "scripted", compensate_with="un_done"),
+        node("un_done", "delay", settings={"seconds": 3600}),
+    )
+    publish(organisation, "child", done, undo, work("hold", waits=True), edges=[edge("done", "hold")])
+    again = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
+    step, after = sub(timeout_seconds=1, retry=again), work("after")
+    run = begin(publish(organisation, "parent", step, after, edges=[edge("sub", "after")]))
+    child = child_of(run)
+    engine.wait_for_node(child, "un_done", "waiting")
+    engine.wait_for_node(run, "sub", "retrying")
+    override_step(run=run, node="sub", path=(), outputs={}, port="out", actor=ADA)
+    engine.wait_for(run)
+    assert Run.objects.get(pk=child.pk).status == "compensating" and "after" in STARTED
+    runs.cancel_run(run=child, actor=ADA)
+    engine.wait_for(child, "cancelled")
+    the_same_again(run, child)
