@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import structlog
 from django.conf import settings
@@ -38,6 +39,8 @@ _JOBS = {
 }
 """What the jobs cluster does for the engine: by name the function, and every how many minutes."""
 
+SURE_SECONDS = 1.0
+"""So long a host that was alive is taken to be: a dead one is noticed after many times that at best."""
 _CLEAR = """
     DELETE FROM django_q_ormq WHERE key IN (%(common)s, %(own)s)
        OR (key LIKE %(common)s || '@%%' AND lock < clock_timestamp() - interval '10 minutes')
@@ -69,9 +72,17 @@ def ring_anew() -> None:
 
 
 def ring_if_nobody_listens() -> None:
-    """Ring unless a host is alive, or rings already wait to be taken. One query when all is well."""
-    if not _somebody_listens() and OrmQ.objects.filter(key=QUEUE).count() <= settings.ENGINE_WORKERS:
+    """Ring unless a host is alive, or rings already wait to be taken. One query a second when all is well."""
+    global _sure_until  # of this process; until when the last answer counts
+    if time.monotonic() < _sure_until:
+        return
+    if _somebody_listens():
+        _sure_until = time.monotonic() + SURE_SECONDS
+    elif OrmQ.objects.filter(key=QUEUE).count() <= settings.ENGINE_WORKERS:
         ring()
+
+
+_sure_until = 0.0
 
 
 def _somebody_listens() -> bool:

@@ -1,6 +1,7 @@
 """Rings: what starts hosts, and what keeps workers busy."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -23,6 +24,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     names: dict[str, str] = {}
     monkeypatch.setattr(queue, "_apart", names)
     monkeypatch.setattr(queue, "sleep", lambda seconds: None)
+    monkeypatch.setattr(tasks, "_sure_until", 0.0)
     return names
 
 
@@ -118,6 +120,19 @@ def test_nobody_is_rung_for_while_a_host_lives() -> None:
 )
 def test_a_host_that_is_gone_or_going_does_not_count(fields: dict[str, object]) -> None:
     a_host(**fields)
+    tasks.ring_if_nobody_listens()
+    assert rings() == 1
+
+
+def test_a_host_that_was_alive_is_not_asked_after_for_a_second(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    a_host()
+    tasks.ring_if_nobody_listens()
+    with django_assert_num_queries(0):
+        tasks.ring_if_nobody_listens()
+    EngineHost.objects.update(ended_at=timezone.now())
+    monkeypatch.setattr(tasks, "_sure_until", tasks._sure_until - tasks.SURE_SECONDS)
     tasks.ring_if_nobody_listens()
     assert rings() == 1
 
