@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from orchestration.values.portions import written
+
 JSON = Any
 
 
@@ -19,7 +21,10 @@ def canonical(value: JSON) -> str:
 
 def digest(value: JSON) -> str:
     """SHA-256 of the canonical form, in hex."""
-    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+    made = hashlib.sha256()
+    for piece in written(value, canonical):  # what a run within a run is given may be much
+        made.update(piece.encode("utf-8", "surrogatepass"))
+    return made.hexdigest()
 
 
 def pretty(value: JSON) -> str:

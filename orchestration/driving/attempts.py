@@ -111,6 +111,8 @@ class Attempts:
                 made = [result.outputs, result.variables, result.shared]
             elif isinstance(result, OpenLoop):
                 made = result.items
+            elif isinstance(result, Wait):
+                made = result.data
             return await self.values.keep(made, lambda values: self._event(kind, key, result, values))
         except TimeoutError as error:
             if limit is not None and limit.expired():

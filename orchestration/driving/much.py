@@ -83,6 +83,13 @@ class MuchValues(RunValues):
             return super().kept_members(value)
         return self._in_portions(lambda portions: portions.members(dict(value)))
 
+    def kept_report(self, value: JSON) -> JSON:
+        if not isinstance(value, dict) or not is_much(value):
+            return super().kept_report(value)
+        texts = {name: item for name, item in value.items() if isinstance(item, str)}
+        rest = {name: item for name, item in value.items() if name not in texts}
+        return super().kept_report(texts) | self.kept_members(rest)
+
     def kept_items(self, value: list[JSON]) -> list[JSON]:
         if not is_much(value):
             return super().kept_items(value)

@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from orchestration.definition.canonical import canonical
 from orchestration.http_requests.settings import HttpAuth, HttpSettings
 from orchestration.nodes.base import Context, NodeFailure
+from orchestration.values.portions import is_long, written
 from portal.core import clock
 from portal.core.errors import UserError
 from portal.core.in_threads import in_database
@@ -21,6 +23,8 @@ JSON = Any
 async def headers(ctx: Context, organisation: Organisation, settings: HttpSettings) -> dict[str, str]:
     auth = await _auth(organisation, settings.auth) if settings.auth else {}
     found = {"Accept": "application/json, */*;q=0.5", **settings.headers, **auth}
+    if settings.body is not None and settings.body_format == "json" and "content-type" not in map(str.lower, found):
+        found["Content-Type"] = "application/json"
     for name, text in found.items():
         if not text.isascii() or not text.isprintable():
             message = f"The header {name} would hold characters that a header cannot carry."
@@ -49,10 +53,12 @@ def seconds(ctx: Context, settings: HttpSettings) -> float:
 
 
 def body(settings: HttpSettings) -> dict[str, JSON]:
-    """Arguments of httpx. Raises NodeFailure when the value does not go with its format."""
+    """Arguments of httpx. Of much it takes a while. Raises NodeFailure when the value does not go with its format."""
     if settings.body is None:
         return {}
     match settings.body_format, settings.body:
+        case "json", value if is_long(value):
+            return {"content": "".join(written(value, canonical)).encode()}
         case "json", value:
             return {"json": value}
         case "text", str(text):

@@ -24,6 +24,7 @@ import httpx
 from orchestration.http_requests import answers, sending
 from orchestration.http_requests.settings import HttpSettings
 from orchestration.nodes.base import Context, Done, NodeType, Result, register
+from orchestration.values.portions import is_long
 from portal.core import effects, outgoing
 from portal.core.models import Organisation
 from portal.core.outgoing.answers import NEVER_REACHED, TRANSIENT
@@ -57,7 +58,8 @@ class Http(NodeType):
     async def execute(self, ctx: Context) -> Result:
         settings: HttpSettings = ctx.settings
         organisation = Organisation(pk=ctx.run.organisation_id)
-        request = {**sending.body(settings), "headers": await sending.headers(ctx, organisation, settings)}
+        body = await asyncio.to_thread(sending.body, settings) if is_long(settings.body) else sending.body(settings)
+        request = {**body, "headers": await sending.headers(ctx, organisation, settings)}
         async with effects.outside(
             kind="http",
             target=f"{settings.method} {urlsplit(settings.url)._replace(query='', fragment='').geturl()}",

@@ -128,6 +128,27 @@ class Portions:
         return made
 
 
+def written(value: JSON, dumps: Callable[[JSON], str]) -> Iterator[str]:
+    """The text of `dumps(value)`, in pieces. It must write no spaces, and keys in their order."""
+    if isinstance(value, str) or not is_long(value):
+        yield dumps(value)
+        return
+    opens, closes = "{}" if isinstance(value, dict) else "[]"
+    parts = _parted(value.items(), _of_member) if isinstance(value, dict) else _parted(value, _itself)
+    before = opens
+    for some, alone in parts:
+        yield before
+        if not alone:
+            yield dumps(dict(some) if opens == "{" else some)[1:-1]
+        elif opens == "{":
+            yield dumps({some[0][0]: None})[1 : -len("null}")]
+            yield from written(some[0][1], dumps)
+        else:
+            yield from written(some[0], dumps)
+        before = ","
+    yield closes
+
+
 def is_long(value: JSON) -> bool:
     """Whether it has more JSON than a portion, roughly. Looks at no more of it than it takes to know."""
     return _weight(value) > PORTION_BYTES

@@ -17,10 +17,11 @@ from orchestration.driving import much
 from orchestration.driving import values as run_values
 from orchestration.expressions import program
 from orchestration.models import NodeRun, Run, StoredValue
-from orchestration.services import values
+from orchestration.services import values, workflows
 from orchestration.store import values as storing
 from orchestration.values import encoding, keeper, pieces, portions, splitting
 from orchestration.values.references import is_reference
+from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.agents.endpoint import Endpoint, serving
 from tests.agents.factories import agent, python_draft
@@ -172,3 +173,42 @@ def test_more_than_is_kept_is_refused_with_the_remedy(
     assert run.error["code"] == "too_large" and run.error["node"] == "get"
     assert "in parts" in run.error["message"] and "file store" in run.error["message"]
     assert not StoredValue.objects.exists()
+
+
+def test_much_is_sent_and_handed_to_a_run_within_the_run(
+    engine: EngineHost, organisation: Organisation, endpoint: Endpoint, handled: dict[str, int]
+) -> None:
+    endpoint.answer(200, {"rows": ROWS})
+    inner = publish(organisation, "Inner", {"rows": "{{ inputs.rows }}"})
+    definition = through(
+        endpoint,
+        {"id": "within", "type": "subworkflow", "settings": {"workflow": inner, "inputs": "{{ get.outputs.body }}"}},
+        {
+            "id": "send",
+            "type": "http",
+            "settings": {
+                "method": "POST",
+                "url": endpoint.address,
+                "body": {"all": "{{ within.outputs.rows }}"},
+                "max_bytes": 2_000_000,
+            },
+        },
+        rows="{{ within.outputs.rows }}",
+    )
+    run = engine.wait_for(start(organisation, definition), seconds=60)
+    assert values.whole_of(organisation.pk, run.outputs) == {"rows": ROWS}
+    assert endpoint.asked[1].body == {"all": ROWS}
+    assert endpoint.asked[1].headers["Content-Type"] == "application/json"
+    handled.pop("loads in a thread")  # the endpoint's, which is in this process
+    assert {kind: size for kind, size in handled.items() if size > 3 * PIECE} == {}
+
+
+def publish(organisation: Organisation, name: str, outputs: JSON) -> str:
+    """A workflow of one node; its short name."""
+    keep = {"id": "keep", "type": "set", "settings": {"variables": {"n": 1}}}
+    body = {"format": "ensemble.workflow/1", "name": name, "inputs": {"type": "object"}, "nodes": [keep], "edges": []}
+    actor = Actor.command()
+    body = {**body, "variables": {"n": {}}, "outputs": outputs}
+    workflow = workflows.create_workflow(organisation=organisation, definition=body, actor=actor)
+    workflows.publish(workflow=workflow, actor=actor)
+    return str(workflow.slug)

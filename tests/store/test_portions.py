@@ -67,6 +67,23 @@ def test_the_stored_values_are_those_of_the_whole(value: JSON) -> None:
         assert (bytes(one.raw), one.kind, one.names, one.plain) == (other.raw, other.kind, other.names, other.plain)
 
 
+def dumps(value: JSON) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@settings(max_examples=300)
+@given(data)
+def test_what_is_written_in_pieces_is_the_whole_text(value: JSON) -> None:
+    texts: list[str] = []
+
+    def short(value: JSON) -> str:
+        texts.append(dumps(value))
+        return texts[-1]
+
+    assert "".join(portions.written(value, short)) == dumps(value)
+    assert max(map(len, texts)) < 1000
+
+
 def test_no_step_is_given_more_than_a_portion(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
