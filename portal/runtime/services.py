@@ -58,6 +58,7 @@ def database_settings(*, process: str) -> dict[str, Any]:
         "OPTIONS": options,
     }
     if process == "web":
+        settings |= {"ENGINE": "portal.core.postgresql", "CONN_HEALTH_CHECKS": False}  # it has its own way to see
         options["pool"] = {"min_size": 2, "max_size": env.integer("WEB_DB_POOL", 16), "timeout": 5}
     return settings
 

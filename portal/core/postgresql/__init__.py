@@ -1,0 +1,1 @@
+"""The database backend of the web process (`base`, where Django looks for it)."""
