@@ -28,6 +28,8 @@ class Undoing:
     """Names, the latest success first."""
     left: str
     failed: tuple[NotUndone, ...]
+    left_to: frozenset[str]
+    """The steps that were to undo something and did not come to it."""
 
 
 def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
@@ -51,6 +53,7 @@ def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
             )
             for one in summary.get("failed") or ()
         ),
+        left_to=frozenset(one["by"] for one in summary.get("left") or ()),
     )
 
 

@@ -127,6 +127,28 @@ def test_a_rerun_says_what_it_will_not_undo(operator: Client, organisation: Any,
     assert "done once more" in text and "not undone by the new run" not in text
 
 
+def test_an_undoing_that_was_stopped_says_what_it_has_not_done(
+    operator: Client, organisation: Organisation, engine: EngineHost
+) -> None:
+    steps = [
+        {**scripted("hotel"), "compensate_with": "cancel"},
+        scripted("cancel"),
+        {**scripted("seat"), "compensate_with": "release"},
+        scripted("release", seconds=60),
+        scripted("hold", waits=True),
+    ]
+    definition = make_definition(steps, ["hotel -> seat", "seat -> hold"])
+    run = runs.start_run(organisation=organisation, actor=Actor.command(), definition=definition, inputs={})
+    engine.wait_for(run, "waiting")
+    runs.cancel_run(run=run, actor=Actor.command(), undo=True)
+    engine.wait_for_node(run, "release", "running")
+    assert "Stopped: hold." in operator.get(url(run, "detail")).content.decode()
+    runs.cancel_run(run=run, actor=Actor.command())
+    engine.wait_for(run, "cancelled")
+    text = operator.get(url(run, "detail")).content.decode()
+    assert "Not undone: seat, hotel." in text and "Not done" in text and "Not needed" not in text
+
+
 def test_a_retry_shows_first_what_it_does(run: Run, operator: Client, engine: EngineHost) -> None:
     assert "cannot be retried" in operator.get(url(run, "retry_plan"), follow=True).content.decode()
     runs.cancel_run(run=run, actor=Actor.command())
