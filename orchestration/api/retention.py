@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from orchestration import access
-from orchestration.models import LegalHold, Workflow
+from orchestration.models import LegalHold, Run, Workflow
 from orchestration.queries import retention as queries
 from orchestration.queries.retention import Line
 from orchestration.retention.choosing import Act
@@ -117,32 +117,38 @@ def list_holds(request: HttpRequest) -> Any:
 @of_runs.post("/{uuid:run_id}/hold", response={201: HoldOut}, summary="Put a run on legal hold")
 def hold_run(request: HttpRequest, run_id: UUID, body: HoldIn) -> Any:
     """409 if it is held already."""
-    allow(request, Permission.RETENTION_MANAGE)
-    run = access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
-    return Status(201, holds.hold_run(run=run, actor=Actor.of(request), reason=body.reason))
+    return Status(201, holds.hold_run(run=_run(request, run_id), **_said(request, body)))
 
 
 @of_runs.post("/{uuid:run_id}/hold/lift", response=HoldOut, summary="Lift a run's legal hold")
 def lift_run(request: HttpRequest, run_id: UUID, body: HoldIn) -> Any:
     """409 if it is not held by itself."""
-    allow(request, Permission.RETENTION_MANAGE)
-    run = access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
-    return holds.lift_run(run=run, actor=Actor.of(request), reason=body.reason)
+    return holds.lift_run(run=_run(request, run_id), **_said(request, body))
 
 
 @of_workflows.post("/{slug:slug}/hold", response={201: HoldOut}, summary="Put all runs of a workflow on legal hold")
 def hold_workflow(request: HttpRequest, slug: str, body: HoldIn) -> Any:
     """Those to come, too. 409 if it is held already."""
-    allow(request, Permission.RETENTION_MANAGE)
-    workflow = access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
-    return Status(201, holds.hold_workflow(workflow=workflow, actor=Actor.of(request), reason=body.reason))
+    return Status(201, holds.hold_workflow(workflow=_workflow(request, slug), **_said(request, body)))
 
 
 @of_workflows.post("/{slug:slug}/hold/lift", response=HoldOut, summary="Lift a workflow's legal hold")
 def lift_workflow(request: HttpRequest, slug: str, body: HoldIn) -> Any:
+    return holds.lift_workflow(workflow=_workflow(request, slug), **_said(request, body))
+
+
+def _run(request: HttpRequest, run_id: UUID) -> Run:
     allow(request, Permission.RETENTION_MANAGE)
-    workflow = access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
-    return holds.lift_workflow(workflow=workflow, actor=Actor.of(request), reason=body.reason)
+    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+
+
+def _workflow(request: HttpRequest, slug: str) -> Workflow:
+    allow(request, Permission.RETENTION_MANAGE)
+    return access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
+
+
+def _said(request: HttpRequest, body: HoldIn) -> dict[str, Any]:
+    return {"actor": Actor.of(request), "reason": body.reason}
 
 
 def _rules(request: HttpRequest, body: Policy) -> list[Rule]:

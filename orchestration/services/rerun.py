@@ -189,7 +189,7 @@ def rerun_from(
         nodes=list(wish.nodes),
         reason=reason,
         reused=[taken.node for taken in plan.reused],
-        edited={"inputs": wish.inputs is not None, "outputs": dict(wish.outputs), "variables": dict(wish.variables)},
+        edited={"inputs": wish.inputs is not None, **edited.kept},
     )
     values.adopt(made.pk, made.organisation_id, draft.run.beginning)
     return made

@@ -123,7 +123,8 @@ def invalid_value(request: HttpRequest, error: BaseException) -> HttpResponse:
     """What PostgreSQL cannot hold: the character U+0000, a number beyond its types, a text longer than its column."""
     log.error("a value that the database cannot hold", path=request.path, exc_info=error)
     detail = "A text or a number of the request is not one that can be kept or looked up"
-    held = ": it holds the character U+0000." if "NUL" in str(error) else ": it is too long or too large."
+    is_nul = "NUL" in str(error) or "u0000" in str(error)
+    held = ": it holds the character U+0000." if is_nul else ": it is too long, too large, or no JSON."
     return problem(request, 422, detail + held, "invalid_value")
 
 

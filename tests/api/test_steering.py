@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from orchestration.models import Run
-from portal.core.models import Organisation
+from portal.core.models import AuditEntry, Organisation
 from tests.driver.test_runs import scripted
 from tests.engine_host import EngineHost, make_definition, start
 from tests.factories import bearer, make_member, make_organisation, make_token
@@ -34,6 +34,16 @@ def waiting_run(engine: EngineHost, organisation: Organisation, **more: Any) -> 
         [scripted("a"), scripted("b", waits=True), scripted("c")], ["a -> b", "b -> c"], **more
     )
     return engine.wait_for(start(organisation, definition), "waiting")
+
+
+def test_what_is_large_stands_in_the_ledger_by_its_digest(engine: EngineHost, organisation: Organisation) -> None:
+    run = waiting_run(engine, organisation)
+    engine.stop()
+    outputs = {"text": "x" * 300_000, "short": "a\0b"}
+    assert Caller(organisation, "operator").post(run, "steps/c/override", {"outputs": outputs}).status_code == 202
+    told = AuditEntry.objects.get(verb="orchestration.run.step_overridden").after["outputs"]
+    assert told["text"]["$value"] and told["text"]["bytes"] == 300_000
+    assert told["short"] == "a\ufffdb", "as the run has it"
 
 
 def test_a_step_is_overridden_and_the_second_is_told(engine: EngineHost, organisation: Organisation) -> None:

@@ -8,6 +8,7 @@ from orchestration.engine.signals import Signal, SignalKind, refusal_of
 from orchestration.engine.states import RunState
 from orchestration.engine.statuses import RunStatus
 from orchestration.models import Run, RunSignal
+from orchestration.services import values
 from orchestration.services.runs import RunStateConflict
 from orchestration.services.steering.refusals import AskedAlready, StepConflict
 from portal.core.actors import Actor
@@ -34,6 +35,11 @@ def raise_refusal(run: Run, state: RunState, signal: Signal) -> None:
 
 
 def record(run: Run, actor: Actor, verb: str, *, before: JSON, after: JSON, data: JSON) -> None:
+    """`before` as the run has it, `after` as it was asked for; what is large in it stands in the ledger by its digest.
+
+    Raises values.TooLarge, values.NotJson.
+    """
+    kept = None if after is None else values.prepared(after).kept
     audit.record(
-        organisation=run.organisation, actor=actor, verb=verb, target=run, before=before, after=after, data=data
+        organisation=run.organisation, actor=actor, verb=verb, target=run, before=before, after=kept, data=data
     )
