@@ -61,14 +61,15 @@ def start_batch(
     One audit entry names them all. Raises InvalidBatch, IdempotencyConflict, NotPublished, NoSuchVersion, BadKey,
     limits.TooManyRuns.
     """
-    before = _before(workflow, wanted)
+    before = _known(workflow, wanted)
     drafts = _drafts(workflow, wanted, before, actor, source, version, priority)
     new = [draft for draft in drafts if isinstance(draft, runs.Draft)]
     limits.make_room(workflow.organisation, len(new))
     with transaction.atomic():
         # A key that is being used by somebody else at this moment is waited for, and then theirs.
         Run.objects.bulk_create([draft.run for draft in new], ignore_conflicts=True)
-        answers = [_answer(draft) for draft in drafts]
+        there = _known(workflow, wanted)
+        answers = [_answer(draft, there) for draft in drafts]
         for draft, answer in zip(drafts, answers, strict=True):
             if answer.new and isinstance(draft, runs.Draft):
                 draft.write_values()
@@ -77,8 +78,8 @@ def start_batch(
     return answers
 
 
-def _before(workflow: Workflow, wanted: Sequence[Wanted]) -> dict[str, Run]:
-    """The runs that were started with keys of the batch. One query."""
+def _known(workflow: Workflow, wanted: Sequence[Wanted]) -> dict[str, Run]:
+    """The runs that there are with keys of the batch. One query. Raises BadKey."""
     keys = [one.idempotency_key for one in wanted if one.idempotency_key]
     if any(len(key) > runs.LONGEST_KEY or "\0" in key for key in keys):
         raise runs.BadKey
@@ -124,15 +125,15 @@ def _drafts(
     return drafts
 
 
-def _answer(draft: runs.Draft | Run) -> Started:
+def _answer(draft: runs.Draft | Run, there: Mapping[str, Run]) -> Started:
     """Without a key it is surely new; with one it may be an older run, also an earlier one of this batch."""
     if isinstance(draft, Run):
         return Started(draft, new=False)
     run = draft.run
-    there = runs.by_key(run.organisation, run.idempotency_key)
-    if there is None or there.pk == run.pk:
+    known = there.get(run.idempotency_key or "")
+    if known is None or known.pk == run.pk:
         return Started(run, new=True)
-    same = runs.same_work(there, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given)
+    same = runs.same_work(known, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given)
     return Started(same, new=False)
 
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import Run, Workflow
 from orchestration.services import runs
@@ -72,3 +73,13 @@ def test_two_callers_with_the_same_keys_at_once_start_each_once(workflow: Workfl
     assert Run.objects.count() == 20
     assert [one.run.pk for one in found[0]] == [one.run.pk for one in found[1]]
     assert all(one.new != other.new for one, other in zip(*found, strict=True))
+
+
+def test_twenty_keys_cost_no_more_queries_than_two(workflow: Workflow) -> None:
+    def queries(count: int) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            start(workflow, *(Wanted({"n": n}, f"{count} {n}") for n in range(count)))
+        return len(asked)
+
+    queries(1)  # what is asked once a process
+    assert queries(20) == queries(2)
