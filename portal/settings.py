@@ -198,6 +198,8 @@ ENGINE_SHIFT_SECONDS = env.integer("ENGINE_SHIFT_SECONDS", 1800)
 ENGINE_SHIFT_LIMIT_SECONDS = ENGINE_SHIFT_SECONDS + 600
 ENGINE_RUNS_PER_HOST = env.integer("ENGINE_RUNS_PER_HOST", 500)
 ENGINE_STEPS_PER_HOST = env.integer("ENGINE_STEPS_PER_HOST", 1000)
+# Large values that one step may read, in MiB of JSON and text: they are whole in memory while it works
+ENGINE_READ_MIB = env.integer("ENGINE_READ_MIB", 256)
 # runs of an organisation that have not ended; more are refused at their start. An administrator may set its own.
 ENGINE_OPEN_RUNS = env.integer("ENGINE_OPEN_RUNS", 20_000)
 # When a host is asked to end, what is at work gets so long; `up` leaves its clusters 7.8 seconds at least.

@@ -17,7 +17,7 @@ from orchestration.expressions.names import Reference
 from orchestration.nodes.base import NodeFailure, RunFacts
 from orchestration.store.values import NotStorable, as_text, read_back
 from orchestration.values.encoding import Value
-from orchestration.values.keeper import QUICK_BYTES, Body, Keeper, TooMuchAtOnce, ValueGone
+from orchestration.values.keeper import QUICK_BYTES, Body, Keeper, TooMuchAtOnce, ValueGone, check_at_once
 from orchestration.values.references import (
     MAY_NEED_ESCAPE,
     digests_in,
@@ -227,6 +227,10 @@ class RunValues:
         for reference in read():
             if reference.root in scope:
                 seen.roots[reference.root] = await self._along(seen[reference.root], reference.path, seen.loaded)
+        try:
+            check_at_once(_bytes_of(seen.loaded))
+        except TooMuchAtOnce as error:
+            raise NodeFailure(str(error), code=error.code) from error
         return seen
 
     async def _along(self, value: JSON, path: Place, loaded: list[Loaded]) -> JSON:
@@ -303,7 +307,11 @@ def loaded_of(seen: Mapping[str, JSON]) -> list[Loaded]:
 
 def reads_much(seen: Mapping[str, JSON]) -> bool:
     """Whether what is read there is so much that working with it is for a thread."""
-    return sum(reference["bytes"] for _, reference in loaded_of(seen)) > QUICK_BYTES
+    return isinstance(seen, Overlay) and _bytes_of(seen.loaded) > QUICK_BYTES
+
+
+def _bytes_of(loaded: Iterable[Loaded]) -> int:
+    return sum({reference["$value"]: reference["bytes"] for _, reference in loaded}.values())
 
 
 def inline_bytes_of_results(iterations: int) -> int:

@@ -17,10 +17,12 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from django.conf import settings
 
 from orchestration.store.connecting import connect_async
 from orchestration.values import statements
 from orchestration.values.encoding import Value, chunks, decoded, unpacked
+from orchestration.values.references import references_in
 from orchestration.values.splitting import missing, whole
 
 log = structlog.get_logger(__name__)
@@ -28,8 +30,6 @@ log = structlog.get_logger(__name__)
 JSON = Any
 Answer = TypeVar("Answer")
 CACHE_BYTES = 64 * 1024 * 1024
-MOST_AT_ONCE_BYTES = 256 * 1024 * 1024
-"""What one node may read: its settings are whole in memory while it works."""
 QUICK_BYTES = 256 * 1024
 """Of JSON that is gone through on the host's loop; more is in a thread."""
 
@@ -47,11 +47,17 @@ class TooMuchAtOnce(Exception):
     code = "too_large"
 
     def __init__(self) -> None:
-        most = MOST_AT_ONCE_BYTES // 1024 // 1024
         super().__init__(
-            f"What this refers to has more than {most} MiB together, which is the most that is loaded at once. "
-            "Refer to the parts that are needed, or work through a list in a loop."
+            f"What this refers to has more than {settings.ENGINE_READ_MIB} MiB together, which is the most that is "
+            "loaded at once. Refer to the parts that are needed, or work through a list in a loop; or raise "
+            "ENGINE_READ_MIB, if the hosts have ten times as much memory."
         )
+
+
+def check_at_once(size: int) -> None:
+    """Of what one node reads, in bytes: it is whole in memory while the node works. Raises TooMuchAtOnce."""
+    if size > settings.ENGINE_READ_MIB * 1024 * 1024:
+        raise TooMuchAtOnce
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +165,13 @@ class Keeper:
         """`value` as its author knows it. `unwritten`: what is not stored yet. Raises ValueGone, TooMuchAtOnce."""
         bodies: dict[str, Body] = {}
         loaded = to_walk = 0
+        check_at_once(sum({one["$value"]: one["bytes"] for one in references_in(value)}.values()))
         while lacking := await _worked_out(lambda: list(dict.fromkeys(missing(value, bodies))), to_walk):
             for digest in lacking:
                 body = bodies[digest] = await self.body(organisation, digest, unwritten)
                 loaded += body.bytes
                 to_walk += 0 if body.plain else body.bytes
-                if loaded > MOST_AT_ONCE_BYTES:
-                    raise TooMuchAtOnce
+                check_at_once(loaded)
         return await _worked_out(lambda: whole(value, bodies), to_walk)
 
     async def body(self, organisation: int, digest: str, unwritten: Mapping[str, Value]) -> Body:

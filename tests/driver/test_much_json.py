@@ -25,7 +25,7 @@ from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.agents.endpoint import Endpoint, serving
 from tests.agents.factories import agent, python_draft
-from tests.engine_host import EngineHost, make_definition, start
+from tests.engine_host import EngineHost, make_definition, start, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,10 +158,43 @@ def test_what_was_read_is_let_go(engine: EngineHost, organisation: Organisation,
     engine.host._keeper.cache.most = 0
     run = engine.wait_for(start(organisation, definition), "waiting", seconds=60)
     endpoint.answers.clear()
-    engine.call(lambda host: gc.collect())
-    alive = [found for found in gc.get_objects() if isinstance(found, list) and len(found) == len(ROWS)]
-    assert [found for found in alive if found is not ROWS and found and found[0] == ROWS[0]] == []
+    wait_until(lambda: not rows_in_memory(), 20, "the rows to be let go")
     assert Run.objects.get(pk=run.pk).status == "waiting"
+
+
+def rows_in_memory() -> list[JSON]:
+    """The rows as they were answered, stored and loaded again; and not those of this file."""
+    gc.collect()
+    alive = [found for found in gc.get_objects() if isinstance(found, list) and len(found) == len(ROWS)]
+    return [found for found in alive if found is not ROWS and found[0] == ROWS[0]]
+
+
+def test_more_than_one_node_may_read_is_refused_before_it_is_loaded(
+    organisation: Organisation, endpoint: Endpoint, start_engine: Callable[..., EngineHost], settings: Any
+) -> None:
+    settings.ENGINE_READ_MIB = 1
+    endpoint.answer(200, ["x" * 700_000, "y" * 700_000])
+    definition = through(
+        endpoint,
+        {"id": "one", "type": "transform", "settings": {"input": "{{ size(get.outputs.body[1]) }}"}},
+        {
+            "id": "both",
+            "type": "transform",
+            "settings": {"input": ["{{ get.outputs.body[0] }}", "{{ get.outputs.body[1] }}"]},
+        },
+        rows="{{ one.outputs.result }}",
+    )
+    engine = start_engine()
+    assert engine.host
+    engine.host._keeper.cache.most = 0
+    run = engine.wait_for(start(organisation, definition), "failed", seconds=60)
+    assert run.error["code"] == "too_large" and run.error["node"] == "both"
+    assert "more than 1 MiB" in run.error["message"] and "ENGINE_READ_MIB" in run.error["message"]
+    assert NodeRun.objects.get(run=run, node="one").outputs["result"] == 700_000
+    whole = {"id": "all", "type": "transform", "settings": {"input": "{{ get.outputs.body }}"}}
+    loads = engine.host._keeper.loads
+    run = engine.wait_for(start(organisation, through(endpoint, whole, rows="")), "failed", seconds=60)
+    assert run.error["node"] == "all" and engine.host._keeper.loads == loads
 
 
 def test_more_than_is_kept_is_refused_with_the_remedy(
