@@ -48,10 +48,12 @@ class MuchValues(RunValues):
         )
 
     def _without(self, value: JSON, place: Place, parts: dict[Place, JSON]) -> JSON:
-        """A copy without its large parts, which go into `parts`; something of their type stands for them."""
-        if self.known(value) is not None or (
-            isinstance(value, str | dict | list | tuple) and len(value) > MOST_MEMBERS and is_long(value)
-        ):
+        """A copy without its large parts, which go into `parts`; something of their type stands for them.
+
+        A new text stays: whether it is a secret may depend on its key.
+        """
+        many = isinstance(value, dict | list | tuple) and len(value) > MOST_MEMBERS and is_long(value)
+        if many or self.known(value) is not None:
             parts[place] = value
             return type(value)()
         match value:

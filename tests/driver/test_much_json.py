@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import pydantic
 import pytest
@@ -17,6 +18,7 @@ from orchestration.driving import much
 from orchestration.driving import values as run_values
 from orchestration.expressions import program
 from orchestration.models import NodeRun, Run, StoredValue
+from orchestration.nodes.base import RunFacts
 from orchestration.services import values, workflows
 from orchestration.store import values as storing
 from orchestration.values import encoding, keeper, pieces, portions, splitting
@@ -143,6 +145,19 @@ def test_what_a_node_was_given_is_shown_by_the_reference_it_came_with(
     assert run.outputs["rows"] == body["index"]
     shown = values.whole_of(organisation.pk, NodeRun.objects.get(run=run, node="made").inputs)
     assert shown["input"] == [row["name"] for row in ROWS], "what was computed for it as well"
+
+
+def test_a_long_secret_beside_much_is_not_shown() -> None:
+    class Settings(pydantic.BaseModel):
+        inputs: dict[str, JSON]
+
+    reference = {"$value": "0" * 64, "bytes": 500_000, "type": "array"}
+    facts = RunFacts(id=uuid4(), organisation_id=1, workflow_slug="", started_by_id=None, priority=5)
+    shown = much.MuchValues(keeper.Keeper(), facts, [(ROWS, reference)]).shown(
+        Settings(inputs={"rows": ROWS, "password": "p" * 200_000, "nested": [{"secret": "q" * 200_000}]})
+    )
+    hidden = "[redacted]"
+    assert shown == {"inputs": {"rows": reference, "password": hidden, "nested": [{"secret": hidden}]}}
 
 
 def test_what_was_read_is_let_go(engine: EngineHost, organisation: Organisation, endpoint: Endpoint) -> None:
