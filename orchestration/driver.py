@@ -157,8 +157,14 @@ class Driver:
         """Let what was just begun take its first step, and apply what has ended by then: it belongs to this turn."""
         if self._turn.empty or not await self._running.begin():
             return False
-        self._turn.apply(await self._running.next(None))
+        await self._hear(None)
         return True
+
+    async def _hear(self, seconds: float | None) -> None:
+        """What has ended, as soon as anything has, belongs to this turn."""
+        ended = await self._running.next(seconds)
+        self._turn.apply(ended)
+        self._turn.urgent = self._turn.urgent or self._steps.attempts.were_outside(ended)
 
     async def _write(self, settled: bool) -> bool:
         """Hand in what has become true; False if there is nothing to be said."""
@@ -178,7 +184,7 @@ class Driver:
         if pen.letting_go or (not pen.free and self._snapshots.due(self._state)):
             await pen.wait()  # nothing may come to be true meanwhile
         elif settled or full:
-            turn.apply(await self._running.next(self._seconds_to_next()))
+            await self._hear(self._seconds_to_next())
 
     async def _let_go_with(self, written: Written) -> bool:
         """A commit has ended. Whether the run is out of hand with it."""

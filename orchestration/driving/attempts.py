@@ -6,7 +6,7 @@ Also what the node does wrong comes out as an event; only bugs of the engine its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -50,12 +50,21 @@ class Attempts:
         self, state: RunState, facts: RunFacts, values: RunValues, clock: DatabaseClock, ledger: Ledger
     ) -> None:
         self.state, self.facts, self.values, self.clock, self.ledger = state, facts, values, clock, ledger
+        self._outside = set[Key]()
+        """Whose work may be felt outside of the run."""
 
     async def attempt(self, kind: NodeType, spec: Node, context: Context, recorded: Recorded) -> NodeEvent:
         """What has effects outside of the run begins when its beginning is on the disk; the rest need not wait."""
         if spec.delivery == "at_most_once" or not await _is_pure(kind, context):
+            self._outside.add((context.node, context.path))
             await recorded.wait()
         return await self.outcome(kind, spec, context, partial(kind.execute, context), recorded)
+
+    def were_outside(self, ended: Sequence[NodeEvent]) -> bool:
+        """Whether one of these attempts, which have ended, would be felt outside if it had to be made again."""
+        found = self._outside.intersection(event.key for event in ended)
+        self._outside -= found
+        return bool(found)
 
     async def outcome(
         self,

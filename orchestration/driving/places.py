@@ -88,6 +88,8 @@ class RunPlaces:
         self._mine: dict[Key, Taken] = {}
         self._leaving: dict[Key, asyncio.Event] = {}
         self._full: set[str] = set()
+        self._has_turn = False
+        """The run itself has its place among those of its workflow, as far as is known here."""
         self._asked_at, self._claimed_at = 0.0, time.monotonic()
         self.held_back: set[Key] = set()
         self.waits_for_host = False
@@ -114,6 +116,8 @@ class RunPlaces:
         """All places that the node run needs: its agent's, its organisation's, this host's. In that order, so that
         nobody waits for one with another in hand that whoever is at work there needs."""
         key, spec = (command.node, command.path), state.graph.nodes[command.node]
+        if not await self.take_for_run(state.graph.runs_at_once):
+            return self._hold_back(key)  # it was told something while it waited for its turn, and has begun for that
         if not spec.takes_place:
             return True
         if key in self._leaving:
@@ -143,9 +147,10 @@ class RunPlaces:
 
     async def take_for_run(self, runs_at_once: int | None) -> bool:
         """Whether the run may begin. It keeps its place until it ends, whoever drives it."""
-        if runs_at_once is None or not self._counts:
+        if runs_at_once is None or self._has_turn or not self._counts:
             return True
-        return await self._take(_of_workflow(self._lease, runs_at_once), (RUN, ()))
+        self._has_turn = await self._take(_of_workflow(self._lease, runs_at_once), (RUN, ()))
+        return self._has_turn
 
     def gone(self, state: RunState) -> None:
         """The run was let go; if it has ended, its own place is free."""

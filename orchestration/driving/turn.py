@@ -59,6 +59,8 @@ class Rows:
     def _clear(self) -> None:
         self.events: list[Event] = []
         self._begun_at = 0.0
+        self.urgent = False
+        """It says what should not have to be done once more."""
         self._progress = False
         self._touched: dict[Key, tuple[Node, NodeRunState]] = {}
         """As they were when they were touched: the state drops bodies that have ended, a move drops nodes."""
@@ -212,8 +214,10 @@ class Turn(Rows):
 
     @property
     def may_grow(self) -> bool:
-        """Nobody waits for it to be written, and it is neither long nor old."""
-        return not (self.full or self._recorded.wanted or time.monotonic() - self._begun_at > AHEAD_SECONDS)
+        """Nobody waits for it to be written, nobody would feel its loss, and it is neither long nor old."""
+        return not (
+            self.full or self.urgent or self._recorded.wanted or time.monotonic() - self._begun_at > AHEAD_SECONDS
+        )
 
     def checkpoint(
         self, facts: RunFacts, let_go: LetGo | None = None, effects_ended: Sequence[EffectEnded] = ()

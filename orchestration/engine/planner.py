@@ -309,12 +309,11 @@ def _start(state: RunState, now: datetime, free: int, held_back: Held) -> Iterat
         return
     again = sorted(rank(state.graph, key) for key in _to_start_again(state, now))
     for (takes_place, *_), path, node in merge(state.frontier.ready, again) if again else state.frontier.ready:
-        if takes_place:
-            if free <= 0:
-                return
-            if (node, path) in held_back:
-                continue
-            free -= 1
+        if takes_place and free <= 0:
+            return
+        if (node, path) in held_back:
+            continue
+        free -= takes_place
         yield StartNode(node, path, attempt=state.node((node, path)).attempt + 1)
 
 

@@ -78,6 +78,19 @@ def test_what_waits_for_the_disk_does_not_wait_for_other_steps_as_well(
     assert "NodeStarted call" in first and "NodeSucceeded s19" not in first
 
 
+def test_what_was_done_outside_is_written_before_quick_steps_go_on(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss would mean that it is done once more."""
+    monkeypatch.setattr(turn, "AHEAD_SECONDS", 60.0)
+    names = [f"s{number}" for number in range(20)]
+    nodes = [step("call"), *(step(name, pure=True) for name in names)]
+    edges = ["call -> s0", *(f"{a} -> {b}" for a, b in pairwise(names))]
+    run = engine.wait_for(start(organisation, make_definition(nodes, edges)))
+    told = next(commit for commit in commits_of(run) if "NodeSucceeded call" in commit)
+    assert "NodeSucceeded s19" not in told
+
+
 def test_a_long_chain_of_quick_steps_is_written_now_and_then(
     engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

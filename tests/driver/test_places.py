@@ -158,6 +158,32 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
     assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
 
 
+def test_a_run_that_is_paused_while_it_waits_for_its_turn_still_waits_when_it_is_resumed(
+    engine: EngineHost, organisation: Organisation
+) -> None:
+    from tests.workflows import factories as make
+
+    body = make.definition(scripted("a", seconds=30.0), settings={"limits": {"runs": 1}})
+    quick = make.definition(scripted("a"), settings={"limits": {"runs": 1}})
+    workflow = (version := make.published(organisation, body)).workflow
+    first = runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+    engine.wait_for_node(first, "a", "running")
+    workflows.save_draft(workflow=workflow, definition=quick, revision=workflow.draft_revision, actor=Actor.command())
+    later = workflows.publish(workflow=workflow, actor=Actor.command())
+    second = runs.start_run(organisation=organisation, actor=Actor.command(), version=later, inputs={})
+    wait_until(lambda: Place.objects.filter(run=second).exists(), 10, "it in the queue")
+    runs.pause_run(run=second, actor=Actor.command())
+    second = engine.wait_for(second, "paused")
+    runs.resume_run(run=second, actor=Actor.command())
+    wait_until(lambda: "RunResumed" in event_types(second), 10, "the resumption")
+    wait_until(lambda: not Run.objects.get(pk=second.pk).host_id, 10, "it to be let go again")
+    assert "NodeStarted a" not in event_types(second)
+    runs.cancel_run(run=first, actor=Actor.command())
+    second, first = engine.wait_for(second), engine.wait_for(first, "cancelled")
+    assert NodeRun.objects.get(run=second).started_at >= first.ended_at
+    wait_until(lambda: not Place.objects.exists(), 5, "nothing to be left behind")
+
+
 def at_work(most: int) -> bool:
     return NodeRun.objects.filter(status="running").count() == most
 
