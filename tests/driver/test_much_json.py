@@ -180,7 +180,7 @@ def test_what_was_read_is_let_go(engine: EngineHost, organisation: Organisation,
 def rows_in_memory() -> list[JSON]:
     """The rows as they were answered, stored and loaded again; and not those of this file."""
     gc.collect()
-    alive = [found for found in gc.get_objects() if isinstance(found, list) and len(found) == len(ROWS)]
+    alive = [found for found in gc.get_objects() if type(found) is list and len(found) == len(ROWS)]
     return [found for found in alive if found is not ROWS and found[0] == ROWS[0]]
 
 

@@ -10,9 +10,17 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.ids import Key, NodeId, path_of
 
 UNCLEAR = ("outcome_unknown", "timeout", "node_timeout")
-
-
-_GIVES_UP = (events.AttemptFailed, events.NodeCancelled, events.NodeSkipped, events.NodeOverridden)
+_GIVES_UP = (
+    events.AttemptFailed,
+    events.AttemptAbandoned,
+    events.NodeWaiting,
+    events.NodeSucceeded,
+    events.NodeFailed,
+    events.NodeCancelled,
+    events.NodeSkipped,
+    events.NodeOverridden,
+)
+"""Whoever comes to one of these without having been told by the run below waits for it no longer."""
 
 
 @dataclass
