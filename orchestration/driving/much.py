@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from orchestration.driving.values import ITEMS_BYTES, Loaded, Place, RunValues, is_much, put_back, ready
+from orchestration.driving.ready import Place, put_back, ready
+from orchestration.driving.seen import Loaded
+from orchestration.driving.values import ITEMS_BYTES, RunValues, is_much
 from orchestration.nodes.base import NodeFailure, RunFacts
 from orchestration.store import values as storing
 from orchestration.values.keeper import Keeper

@@ -15,7 +15,8 @@ from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
 from orchestration.driving.failures import failure_of
 from orchestration.driving.scope import Scope
-from orchestration.driving.values import Loaded, RunValues, loaded_of, reads_much
+from orchestration.driving.seen import Loaded, loaded_of, reads_much
+from orchestration.driving.values import RunValues
 from orchestration.engine.frontier import deadline
 from orchestration.engine.ids import Key, path_text
 from orchestration.engine.nodes import Node

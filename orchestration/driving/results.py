@@ -8,7 +8,8 @@ from typing import Any
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.failures import error_json
 from orchestration.driving.scope import Scope
-from orchestration.driving.values import RunValues, inline_bytes_of_results, loaded_of, reads_much
+from orchestration.driving.seen import loaded_of, reads_much
+from orchestration.driving.values import RunValues, inline_bytes_of_results
 from orchestration.engine import loops
 from orchestration.engine.events import IterationEnded, IterationStarted, LoopClosed, RunCompleted, RunFailed
 from orchestration.engine.ids import Path

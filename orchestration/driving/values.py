@@ -7,38 +7,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestration.driving.ready import Place, Plain, put_back, ready, ready_once
+from orchestration.driving.seen import Loaded, Overlay, bytes_of, loaded_in
 from orchestration.engine.events import Event, RunStarted
 from orchestration.engine.states import RunState
 from orchestration.expressions.names import Reference
 from orchestration.nodes.base import NodeFailure, RunFacts
-from orchestration.store.values import NotStorable, as_text, read_back
 from orchestration.values.encoding import Value
-from orchestration.values.keeper import QUICK_BYTES, Body, Keeper, TooMuchAtOnce, ValueGone, check_at_once
+from orchestration.values.keeper import Body, Keeper, TooMuchAtOnce, ValueGone, check_at_once
 from orchestration.values.references import (
-    MAY_NEED_ESCAPE,
     digests_in,
-    escaped,
     is_escaped,
     is_plain,
     is_reference,
-    unescaped_key,
 )
 from orchestration.values.splitting import INLINE_BYTES, Split
-from portal.core.kept import KeptFor
-from portal.core.redaction import known_secrets, redact, surely_clean
 
 if TYPE_CHECKING:
     from orchestration.driving.much import MuchValues
 
 JSON = Any
 Kept = TypeVar("Kept")
-Place = tuple[str | int, ...]
-Loaded = tuple[JSON, dict[str, JSON]]
-"""A stored value in memory, as its author knows it, and its reference."""
 ITEMS_BYTES = 4 * 1024 * 1024
 """What the items, and about what the results, of one loop may hold inline."""
 LEAST_INLINE_BYTES = 1024
@@ -96,7 +87,7 @@ class RunValues:
 
         Raises NodeFailure.
         """
-        plain = _plain_once(source, read)
+        plain = ready_once(source, read)
         if plain.size > INLINE_BYTES or plain.escaped:
             return self.kept_members(read())
         members: dict[str, JSON] = plain.value
@@ -228,7 +219,7 @@ class RunValues:
             if reference.root in scope:
                 seen.roots[reference.root] = await self._along(seen[reference.root], reference.path, seen.loaded)
         try:
-            check_at_once(_bytes_of(seen.loaded))
+            check_at_once(bytes_of(seen.loaded))
         except TooMuchAtOnce as error:
             raise NodeFailure(str(error), code=error.code) from error
         return seen
@@ -267,53 +258,6 @@ class RunValues:
             raise NodeFailure(str(error), code=error.code) from error
 
 
-class Overlay(Mapping[str, JSON]):
-    """A scope with some of its names said anew: `roots`. `loaded` is what was fetched for that."""
-
-    def __init__(self, scope: Mapping[str, JSON]) -> None:
-        self._scope = scope
-        self.roots: dict[str, JSON] = {}
-        self.loaded: list[Loaded] = []
-
-    def __getitem__(self, name: str) -> JSON:
-        return self.roots[name] if name in self.roots else self._scope[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scope)
-
-    def __len__(self) -> int:
-        return len(self._scope)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._scope
-
-
-def loaded_in(kept: JSON, made: JSON) -> Iterator[Loaded]:
-    """What stands in `made`, which is `kept` whole, for the references of that."""
-    match kept:
-        case dict() if is_reference(kept):
-            yield made, kept
-        case dict():
-            for name, item in kept.items():
-                yield from loaded_in(item, made[unescaped_key(name)])
-        case list():
-            for item, whole_item in zip(kept, made, strict=True):
-                yield from loaded_in(item, whole_item)
-
-
-def loaded_of(seen: Mapping[str, JSON]) -> list[Loaded]:
-    return seen.loaded if isinstance(seen, Overlay) else []
-
-
-def reads_much(seen: Mapping[str, JSON]) -> bool:
-    """Whether what is read there is so much that working with it is for a thread."""
-    return isinstance(seen, Overlay) and _bytes_of(seen.loaded) > QUICK_BYTES
-
-
-def _bytes_of(loaded: Iterable[Loaded]) -> int:
-    return sum({reference["$value"]: reference["bytes"] for _, reference in loaded}.values())
-
-
 def inline_bytes_of_results(iterations: int) -> int:
     """The more iterations, the less each result may hold inline."""
     return max(LEAST_INLINE_BYTES, min(INLINE_BYTES, ITEMS_BYTES // max(1, iterations)))
@@ -333,70 +277,6 @@ def is_much(value: JSON) -> bool:
                 left -= 8 * len(items)
                 waiting.extend(items)
     return left <= 0
-
-
-@dataclass(slots=True)
-class Plain:
-    """A value as it is stored, its bytes as JSON, and whether a key of it was escaped."""
-
-    value: JSON
-    size: int
-    escaped: bool = False
-
-
-def ready(value: JSON) -> Plain:
-    """As it is kept, but for its large parts. Raises NodeFailure."""
-    try:
-        text = _without_secrets(value)
-    except NotStorable as error:
-        raise NodeFailure(f"The node's answer cannot be kept. {error}", code=error.code) from error
-    plain = read_back(text)
-    if MAY_NEED_ESCAPE in text:
-        return Plain(escaped(plain), len(text), escaped=True)
-    return Plain(plain, len(text))
-
-
-_once: KeptFor[object, Plain] = KeptFor(most=5000)
-_once_under: object = None
-"""The secrets that were known when these were worked out."""
-
-
-def _plain_once(source: object, read: Callable[[], JSON]) -> Plain:
-    global _once_under
-    known = known_secrets()
-    if known is not _once_under:
-        _once.clear()
-        _once_under = known
-    return _once.get(source, lambda: ready(read()))
-
-
-def _without_secrets(value: JSON) -> str:
-    """As JSON. Most values have none, and reading their text once tells so. Raises NotStorable."""
-    with suppress(NotStorable):  # `redact` makes JSON of a little more
-        text = as_text(value)
-        if surely_clean(text):
-            return text
-    return as_text(redact(value))
-
-
-def put_back(value: JSON, path: Place, reference: JSON) -> JSON:
-    """Raises KeyError when a key on the way reads otherwise now; one that was escaped is found."""
-    if not path:
-        return reference
-    around = value
-    for step in path[:-1]:
-        around = around[_key(around, step)]
-    last = _key(around, path[-1])
-    if isinstance(last, str) and last not in around:
-        raise KeyError(last)
-    around[last] = reference
-    return value
-
-
-def _key(around: JSON, step: str | int) -> str | int:
-    if isinstance(around, dict) and step not in around:
-        return f"${step}"
-    return step
 
 
 def _data_of(state: RunState) -> Iterator[JSON]:

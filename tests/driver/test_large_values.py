@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from orchestration.driving import much
+from orchestration.driving import much, ready
 from orchestration.driving import values as run_values
 from orchestration.models import NodeRun, Run, RunEvent, RunSignal, StoredValue, ValueUse
 from orchestration.services import runs, values
@@ -275,7 +275,7 @@ def test_the_host_shows_life_while_it_keeps_a_large_answer(
     monkeypatch.setattr(run_values, "MUCH_BYTES", 300_000)
     begun, go_on, plain = threading.Event(), threading.Event(), much.ready
 
-    def slow(value: JSON) -> run_values.Plain:
+    def slow(value: JSON) -> ready.Plain:
         if run_values.is_much(value) and "result" in value:  # not what is shown of its settings
             begun.set()
             assert go_on.wait(20)
