@@ -26,7 +26,7 @@ from django.db import connection, connections
 
 from orchestration.host import Host, Plan, work_on
 from orchestration.models import Definition, NodeRun, Run, RunEvent
-from orchestration.services.runs import start_run
+from orchestration.services.new_runs import start_run
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.histories.stored import keep_new

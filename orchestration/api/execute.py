@@ -16,7 +16,7 @@ from orchestration.adhoc import AdHocError, Task, adhoc
 from orchestration.api import sse
 from orchestration.api.story import Story
 from orchestration.models import Run
-from orchestration.services import definitions, runs, starting
+from orchestration.services import definitions, new_runs, starting
 from portal.core import reading
 from portal.core.actors import Actor
 from portal.core.api_auth import allow
@@ -113,7 +113,7 @@ def _start(request: HttpRequest, body: Execute, key: str | None) -> Run:
     except AdHocError as error:
         raise WrongTasks(error) from error
     definition = definitions.checked(organisation=organisation, definition=made.definition)
-    return runs.start_run(
+    return new_runs.start_run(
         organisation=organisation,
         definition=definitions.kept(definition),
         inputs=made.inputs,

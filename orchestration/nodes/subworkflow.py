@@ -139,7 +139,7 @@ def _make(connection: psycopg.Connection[Any], run: RunFacts, event: NodeWaiting
 def _begin(ctx: Context) -> Result:
     """Look everything up, refuse what cannot work. Raises NodeFailure."""
     from orchestration.queries import children as queries  # models: not before the apps are loaded
-    from orchestration.services.runs import nodes_total
+    from orchestration.services.new_runs import nodes_total
 
     settings: SubworkflowSettings = ctx.settings
     workflow = queries.workflow(ctx.run.organisation_id, settings.workflow)
@@ -209,7 +209,7 @@ def _check_line(ctx: Context, workflow: Workflow) -> None:
 
 
 def _checked(version: WorkflowVersion, settings: SubworkflowSettings) -> dict[str, JSON]:
-    from orchestration.services.runs import InvalidInputs, check_inputs
+    from orchestration.services.new_runs import InvalidInputs, check_inputs
 
     try:
         return check_inputs(version.body, settings.inputs)

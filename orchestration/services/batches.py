@@ -10,7 +10,7 @@ from django.db import transaction
 
 from orchestration import tasks, wakeups
 from orchestration.models import Run, Workflow
-from orchestration.services import limits, runs, starting
+from orchestration.services import limits, new_runs, starting
 from portal.core import live
 from portal.core.actors import Actor
 from portal.core.errors import UserError
@@ -63,7 +63,7 @@ def start_batch(
     """
     before = _known(workflow, wanted)
     drafts = _drafts(workflow, wanted, before, actor, source, version, priority)
-    new = [draft for draft in drafts if isinstance(draft, runs.Draft)]
+    new = [draft for draft in drafts if isinstance(draft, new_runs.Draft)]
     limits.make_room(workflow.organisation, len(new))
     with transaction.atomic():
         # A key that is being used by somebody else at this moment is waited for, and then theirs.
@@ -71,7 +71,7 @@ def start_batch(
         there = _known(workflow, wanted)
         answers = [_answer(draft, there) for draft in drafts]
         for draft, answer in zip(drafts, answers, strict=True):
-            if answer.new and isinstance(draft, runs.Draft):
+            if answer.new and isinstance(draft, new_runs.Draft):
                 draft.write_values()
         if started := [answer.run for answer in answers if answer.new]:
             _announce(workflow, started, actor, source)
@@ -81,8 +81,8 @@ def start_batch(
 def _known(workflow: Workflow, wanted: Sequence[Wanted]) -> dict[str, Run]:
     """The runs that there are with keys of the batch. One query. Raises BadKey."""
     keys = [one.idempotency_key for one in wanted if one.idempotency_key]
-    if any(len(key) > runs.LONGEST_KEY or "\0" in key for key in keys):
-        raise runs.BadKey
+    if any(len(key) > new_runs.LONGEST_KEY or "\0" in key for key in keys):
+        raise new_runs.BadKey
     found = Run.objects.select_related("definition").filter(organisation=workflow.organisation)
     return {run.idempotency_key or "": run for run in found.filter(idempotency_key__in=keys)} if keys else {}
 
@@ -95,19 +95,21 @@ def _drafts(
     source: str,
     version: int | None,
     priority: int,
-) -> list[runs.Draft | Run]:
+) -> list[new_runs.Draft | Run]:
     """A run where the key was used before: it is not checked against what the workflow takes by now."""
     chosen = starting.chosen_version(workflow, version)
-    drafts: list[runs.Draft | Run] = []
+    drafts: list[new_runs.Draft | Run] = []
     problems: list[dict[str, JSON]] = []
     for number, one in enumerate(wanted):
         known = before.get(one.idempotency_key or "")
         if known is not None:
-            drafts.append(runs.same_work(known, workflow=workflow, definition=None, kind="workflow", inputs=one.inputs))
+            drafts.append(
+                new_runs.same_work(known, workflow=workflow, definition=None, kind="workflow", inputs=one.inputs)
+            )
             continue
         try:
             drafts.append(
-                runs.drafted(
+                new_runs.drafted(
                     organisation=workflow.organisation,
                     actor=actor,
                     version=chosen,
@@ -118,14 +120,14 @@ def _drafts(
                     priority=priority,
                 )
             )
-        except runs.InvalidInputs as error:
+        except new_runs.InvalidInputs as error:
             problems += [{**problem, "path": f"runs.{number}: {problem['path']}"} for problem in error.problems]
     if problems:
         raise InvalidBatch(problems)
     return drafts
 
 
-def _answer(draft: runs.Draft | Run, there: Mapping[str, Run]) -> Started:
+def _answer(draft: new_runs.Draft | Run, there: Mapping[str, Run]) -> Started:
     """Without a key it is surely new; with one it may be an older run, also an earlier one of this batch."""
     if isinstance(draft, Run):
         return Started(draft, new=False)
@@ -133,7 +135,9 @@ def _answer(draft: runs.Draft | Run, there: Mapping[str, Run]) -> Started:
     known = there.get(run.idempotency_key or "")
     if known is None or known.pk == run.pk:
         return Started(run, new=True)
-    same = runs.same_work(known, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given)
+    same = new_runs.same_work(
+        known, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given
+    )
     return Started(same, new=False)
 
 

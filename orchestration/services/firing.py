@@ -17,7 +17,7 @@ from django.db import transaction
 from orchestration.bus import rules
 from orchestration.expressions import ExpressionError
 from orchestration.models import BusEvent, Run, Trigger, TriggerFire
-from orchestration.services import limits, runs, starting
+from orchestration.services import limits, new_runs, starting
 from orchestration.store.values import NotStorable, storable
 from orchestration.triggers import templates
 from portal.core.actors import Actor
@@ -115,8 +115,8 @@ def _rehearsed(trigger: Trigger, occasion: Occasion) -> Rehearsal:
         return Rehearsal(None, [{"path": error.path, "message": error.message}])
     try:
         version = starting.chosen_version(trigger.workflow, trigger.version.number if trigger.version else None)
-        return Rehearsal(runs.check_inputs(version.body, inputs), [])
-    except runs.InvalidInputs as error:
+        return Rehearsal(new_runs.check_inputs(version.body, inputs), [])
+    except new_runs.InvalidInputs as error:
         return Rehearsal(inputs, error.problems)
     except UserError as error:
         return Rehearsal(inputs, [{"path": "", "message": error.message}])
@@ -169,7 +169,7 @@ def _act(trigger: Trigger, occasion: Occasion, fired: TriggerFire, actor: Actor)
         )
     except templates.Unresolvable as error:
         _end(fired, Outcome.FAILED, str(error), [{"path": error.path, "message": error.message}])
-    except runs.InvalidInputs as error:
+    except new_runs.InvalidInputs as error:
         _end(fired, Outcome.FAILED, error.message, error.problems)
     except limits.TooManyRuns as error:
         _end(fired, Outcome.SKIPPED, error.message)

@@ -22,7 +22,7 @@ from orchestration.models import Definition, Run, WorkflowVersion
 from orchestration.nodes.base import node_types
 from orchestration.queries.effects import Call, calls
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import runs, values
+from orchestration.services import new_runs, runs, values
 from orchestration.services.steering.steps import check_outputs
 from orchestration.services.steering.variables import check_variables
 from portal.core.actors import Actor
@@ -165,7 +165,7 @@ def rerun_from(
     inputs = wish.inputs
     if inputs is None:
         inputs = values.whole_of(origin.organisation_id, origin.inputs, most_bytes=None)
-    draft = runs.drafted(
+    draft = new_runs.drafted(
         organisation=origin.organisation,
         actor=actor,
         version=wish.version or origin.version,
@@ -182,7 +182,7 @@ def rerun_from(
     draft.run.origin = origin
     draft.run.origin_node = ",".join(wish.nodes)[:200]
     draft.run.beginning = _beginning(plan, edited.kept)
-    made = runs.insert(
+    made = new_runs.insert(
         draft,
         actor,
         origin=str(origin.pk),
@@ -207,7 +207,7 @@ def _beginning(plan: RerunPlan, edited: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def _check_edits(run: Run, body: dict[str, JSON], of: Graph, wish: Wish) -> None:
     if wish.inputs is not None:
-        runs.check_inputs(body, wish.inputs)
+        new_runs.check_inputs(body, wish.inputs)
     check_variables(body, wish.variables)
     for node, outputs in wish.outputs.items():
         if node in of.nodes:

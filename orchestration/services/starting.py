@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from orchestration.models import Run, Trigger, Workflow, WorkflowVersion
-from orchestration.services import runs
+from orchestration.services import new_runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 
@@ -45,12 +45,12 @@ def start_workflow(
 ) -> tuple[Run, bool]:
     """Start the published version, or the given one. Returns the run and whether it is new.
 
-    Raises NotPublished, NoSuchVersion, Archived, and what `runs.start_run` raises for wrong inputs.
+    Raises NotPublished, NoSuchVersion, Archived, and what `new_runs.start_run` raises for wrong inputs.
     """
     chosen = chosen_version(workflow, version)
     # Two callers with one new key at once are both told "new"; they get the same run all the same.
-    known = idempotency_key is not None and runs.by_key(workflow.organisation, idempotency_key) is not None
-    run = runs.start_run(
+    known = idempotency_key is not None and new_runs.by_key(workflow.organisation, idempotency_key) is not None
+    run = new_runs.start_run(
         organisation=workflow.organisation,
         version=chosen,
         inputs=inputs,

@@ -9,7 +9,7 @@ from typing import Any
 from agents.models import Agent, AgentVersion
 from orchestration.definition.schema import FORMAT, NAME
 from orchestration.models import Run
-from orchestration.services import definitions, runs
+from orchestration.services import definitions, new_runs
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
 
@@ -50,7 +50,7 @@ def start_trial(
         if not re.fullmatch(NAME, name):
             raise BadInputName(name)
     definition = definitions.checked(organisation=agent.organisation, definition=_definition(agent, chosen, inputs))
-    return runs.start_run(
+    return new_runs.start_run(
         organisation=agent.organisation,
         actor=actor,
         definition=definitions.kept(definition),

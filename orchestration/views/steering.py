@@ -20,7 +20,7 @@ from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import rerun, runs, values
+from orchestration.services import new_runs, rerun, values
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step, step_choices
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
@@ -224,7 +224,7 @@ def rerun_from(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         "edited": any(given.get(name) for name in ("outputs", "variables")) or wish.inputs is not None or error,
         "reason": given.get("reason", ""),
         "error": None if isinstance(error, WrongFields) else error,
-        "wrong": _wrong(error, "inputs" if isinstance(error, runs.InvalidInputs) else "outputs"),
+        "wrong": _wrong(error, "inputs" if isinstance(error, new_runs.InvalidInputs) else "outputs"),
     }
     return render(request, "runs/rerun.html", context, status=error.status if error else 200)
 

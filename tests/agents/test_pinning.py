@@ -21,17 +21,17 @@ def definition():
 
 
 def test_the_second_step_uses_the_version_the_run_began_with(engine):
-    from orchestration.services import definitions, runs
+    from orchestration.services import definitions, new_runs
 
     org = factories.organisation()
     agent = factories.agent(org, "sleep", factories.python_draft("sleep")).version.agent
     body = definitions.checked(organisation=org, definition=definition())
-    run = runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    run = new_runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
     engine.wait_for(run, "running")
     services.publish_version(agent=agent, draft=factories.python_draft("sleep", timeout_seconds=9), by=Actor.command())
     engine.wait_for(run, "completed")
     used = NodeRun.objects.filter(run=run).order_by("id").values_list("node", "agent_version")
     assert list(used) == [("first", 1), ("second", 1)]
-    later = runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    later = new_runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
     engine.wait_for(later, "completed")
     assert set(NodeRun.objects.filter(run=later).values_list("agent_version", flat=True)) == {2}

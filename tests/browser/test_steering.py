@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from orchestration.models import Run
-from orchestration.services import runs
+from orchestration.services import new_runs
 from portal.core.actors import Actor
 from tests.cast import Cast, make_cast
 from tests.driver.test_runs import scripted
@@ -45,7 +45,9 @@ def run(engine: EngineHost, cast: Cast) -> Run:
     more = [*steps, {**scripted("archive"), "name": "Archive it"}]
     new = make_definition(more, [*edges, "send -> archive"], variables=variables, name="Letters")
     first, _ = published(cast.organisation, old, new)
-    started = runs.start_run(organisation=cast.organisation, actor=Actor.command(), version=first, inputs={"to": "Eve"})
+    started = new_runs.start_run(
+        organisation=cast.organisation, actor=Actor.command(), version=first, inputs={"to": "Eve"}
+    )
     return engine.wait_for(started, "waiting")
 
 

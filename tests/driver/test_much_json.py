@@ -14,7 +14,7 @@ from uuid import uuid4
 import pydantic
 import pytest
 
-from orchestration.driving import much
+from orchestration.driving import much, seen
 from orchestration.driving import values as run_values
 from orchestration.expressions import program
 from orchestration.models import NodeRun, Run, StoredValue
@@ -53,7 +53,7 @@ def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(much, "MOST_MEMBERS", 100)
     monkeypatch.setattr(pieces, "PIECE_BYTES", PIECE)
     monkeypatch.setattr(keeper, "QUICK_BYTES", 2 * PIECE)
-    monkeypatch.setattr(run_values, "QUICK_BYTES", 2 * PIECE)
+    monkeypatch.setattr(seen, "QUICK_BYTES", 2 * PIECE)
     monkeypatch.setattr(run_values, "MUCH_BYTES", 2 * PIECE)
     monkeypatch.setattr("orchestration.nodes.http._QUICK_BYTES", 2 * PIECE)
 

@@ -12,7 +12,7 @@ from approvals.models import Decision
 from approvals.services import decisions
 from orchestration.models import Effect, EventSubscription, NodeRun, Run, RunEvent
 from orchestration.queries.replay import replay
-from orchestration.services import events, rerun, runs
+from orchestration.services import events, new_runs, rerun, runs
 from orchestration.services.rerun import Wish
 from orchestration.services.steering.steps import override_step
 from orchestration.services.steering.versions import move_run
@@ -220,7 +220,7 @@ def test_a_run_moves_on_to_another_version_while_it_is_paused_in_a_loop(engine: 
         ["ask -> then", "each -> after"],
     )
     first, second = versions_of(organisation, old, new)
-    run = runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
+    run = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
     for index in range(2):
         engine.wait_for_node(run, "ask", "waiting", path=str(index))
         answer(run, "ask", str(index))

@@ -14,7 +14,7 @@ from agents.services import VersionDraft, publish_version
 from orchestration.host import Plan
 from orchestration.models import NodeRun, OrganisationLimits, Place, Run
 from orchestration.monitoring import queries
-from orchestration.services import runs, workflows
+from orchestration.services import new_runs, runs, workflows
 from orchestration.store import places
 from portal.core.actors import Actor
 from portal.core.models import Organisation
@@ -147,7 +147,8 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
     version = make.published(organisation, body)
     hosts = [start_engine(), start_engine()]
     started = [
-        runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={}) for _ in range(4)
+        new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        for _ in range(4)
     ]
     wait_until(lambda: sink.begun, 10, "the first call")
     waiting = Run.objects.filter(status="queued").first()
@@ -166,11 +167,11 @@ def test_a_run_that_is_paused_while_it_waits_for_its_turn_still_waits_when_it_is
     body = make.definition(scripted("a", seconds=30.0), settings={"limits": {"runs": 1}})
     quick = make.definition(scripted("a"), settings={"limits": {"runs": 1}})
     workflow = (version := make.published(organisation, body)).workflow
-    first = runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+    first = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
     engine.wait_for_node(first, "a", "running")
     workflows.save_draft(workflow=workflow, definition=quick, revision=workflow.draft_revision, actor=Actor.command())
     later = workflows.publish(workflow=workflow, actor=Actor.command())
-    second = runs.start_run(organisation=organisation, actor=Actor.command(), version=later, inputs={})
+    second = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=later, inputs={})
     wait_until(lambda: Place.objects.filter(run=second).exists(), 10, "it in the queue")
     runs.pause_run(run=second, actor=Actor.command())
     second = engine.wait_for(second, "paused")
@@ -234,7 +235,8 @@ def test_more_runs_of_a_workflow_when_a_version_allows_them(
     version = make.published(organisation, body)
     workflow = version.workflow
     started = [
-        runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={}) for _ in range(3)
+        new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        for _ in range(3)
     ]
     wait_until(lambda: at_work(1), 10, "the first")
     workflows.save_draft(

@@ -186,7 +186,7 @@ class Load:
     def _start_runs(self) -> None:
         from orchestration.models import Run
         from orchestration.services.definitions import kept
-        from orchestration.services.runs import start_run
+        from orchestration.services.new_runs import start_run
         from portal.core.actors import Actor
 
         missing = self.width - Run.objects.filter(pk__in=self.accepted, ended_at=None).count()

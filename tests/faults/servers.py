@@ -315,7 +315,7 @@ def _hosts_alive() -> int:
 
 def _start_timers(scene: Scene, count: int) -> list[Any]:
     from orchestration.services.definitions import kept
-    from orchestration.services.runs import start_run
+    from orchestration.services.new_runs import start_run
     from portal.core.actors import Actor
     from tests import effects
 

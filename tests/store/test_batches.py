@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration.models import Run, Workflow
-from orchestration.services import runs
+from orchestration.services import new_runs
 from orchestration.services.batches import InvalidBatch, Started, Wanted, start_batch
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry
@@ -48,7 +48,7 @@ def test_a_key_that_was_used_gives_the_run_there_is(workflow: Workflow) -> None:
     assert [one.new for one in again] == [False, True, False]
     assert [one.run.pk for one in again] == [first.run.pk, again[1].run.pk, again[1].run.pk]
     assert Run.objects.count() == 2
-    with pytest.raises(runs.IdempotencyConflict):
+    with pytest.raises(new_runs.IdempotencyConflict):
         start(workflow, Wanted({"n": 9}, "new"), Wanted({"n": 9}, "one"))
     assert Run.objects.count() == 2
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from orchestration.models import EngineHost, Run, RunSignal, Workflow
-from orchestration.services import batches, runs, starting, values, workflows
+from orchestration.services import batches, new_runs, runs, starting, values, workflows
 from orchestration.wakeups import CHANNEL
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, Organisation
@@ -39,7 +39,7 @@ def test_a_started_run_is_due_audited_and_rung_for(organisation: Organisation) -
 
 
 def test_wrong_inputs_are_told_all_at_once_and_nothing_is_started(organisation: Organisation) -> None:
-    with pytest.raises(runs.InvalidInputs) as refused:
+    with pytest.raises(new_runs.InvalidInputs) as refused:
         start(organisation, definition(inputs=INPUTS), {"n": "many"})
     assert {problem["path"] for problem in refused.value.problems} == {"$.n", "$.name"}
     assert not Run.objects.exists()
@@ -74,7 +74,7 @@ def test_the_same_key_is_the_same_run_however_many_come_at_once(organisation: Or
 
 def test_a_key_is_not_reused_for_something_else_and_is_the_organisations_own(organisation: Organisation) -> None:
     first = start(organisation, definition(), {"n": 1}, idempotency_key="k")
-    with pytest.raises(runs.IdempotencyConflict, match=str(first.pk)):
+    with pytest.raises(new_runs.IdempotencyConflict, match=str(first.pk)):
         start(organisation, definition(), {"n": 2}, idempotency_key="k")
     assert start(make_organisation(), definition(), {"n": 2}, idempotency_key="k").pk != first.pk
 
@@ -99,7 +99,7 @@ def test_a_repeated_request_gets_its_run_whatever_was_published_meanwhile(organi
         workflow.refresh_from_db()
         again, new = starting.start_workflow(**{**request, "workflow": workflow}, idempotency_key="k")
         assert (again, new) == (first, False)
-        with pytest.raises(runs.IdempotencyConflict):
+        with pytest.raises(new_runs.IdempotencyConflict):
             starting.start_workflow(**{**request, "workflow": workflow, "inputs": {"a": "z"}}, idempotency_key="k")
         (same,) = batches.start_batch(**{**batch, "workflow": workflow}, wanted=[batches.Wanted({"a": "y"}, "b")])
         assert (same.run, same.new) == (alone.run, False)
@@ -107,16 +107,16 @@ def test_a_repeated_request_gets_its_run_whatever_was_published_meanwhile(organi
 
 def test_the_same_key_for_other_tasks_is_refused(organisation: Organisation) -> None:
     start(organisation, definition(), {"n": 1}, idempotency_key="k")
-    with pytest.raises(runs.IdempotencyConflict):
+    with pytest.raises(new_runs.IdempotencyConflict):
         start(organisation, definition(name="Other tasks"), {"n": 1}, idempotency_key="k")
 
 
 @pytest.mark.parametrize("key", ["k" * 201, "a\0b"])
 def test_a_key_that_cannot_be_kept_is_refused_with_words(organisation: Organisation, key: str) -> None:
-    with pytest.raises(runs.BadKey, match="200 characters"):
+    with pytest.raises(new_runs.BadKey, match="200 characters"):
         start(organisation, definition(), {"n": 1}, idempotency_key=key)
     version = make.published(organisation)
-    with pytest.raises(runs.BadKey):
+    with pytest.raises(new_runs.BadKey):
         batches.start_batch(
             workflow=version.workflow, wanted=[batches.Wanted({}, key)], actor=Actor.command(), source="api"
         )

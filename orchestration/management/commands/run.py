@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from orchestration import cli
 from orchestration.cli import BadInput
 from orchestration.models import Run, Workflow
-from orchestration.services import definitions, runs, starting
+from orchestration.services import definitions, new_runs, starting
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.models import Organisation
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         common = {"inputs": inputs, "actor": actor, "source": "cli", "priority": options["priority"]}
         if wanted.endswith(".json") or Path(wanted).is_file():
             body = definitions.checked(organisation=organisation, definition=cli.json_of(cli.read(wanted), wanted))
-            return runs.start_run(
+            return new_runs.start_run(
                 organisation=organisation,
                 definition=definitions.kept(body),
                 idempotency_key=options["key"],
