@@ -1,8 +1,8 @@
 """Runs, their events and node runs, signals to them, and the hosts that drive them.
 
-Only `orchestration.store` writes runs under a lease; `orchestration.services.new_runs` starts them, `.runs` posts signals. Times
-are the database's. `due_at` says when a host should look at the run: null means nothing is to be done before a signal
-comes.
+Only `orchestration.store` writes runs under a lease; `orchestration.services.new_runs` starts them and `.runs` posts
+signals. Times are the database's. `due_at` says when a host should look at the run: null means nothing is to be done
+before a signal comes.
 """
 
 from __future__ import annotations
