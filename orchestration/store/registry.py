@@ -53,12 +53,14 @@ WHERE host.ended_at IS NULL AND host.id <> %(own)s
 _FREE = """
 UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp()),
     claims = CASE WHEN %(in_company)s THEN GREATEST(claims - 1, 0) ELSE claims END
-WHERE host_id = %(host)s RETURNING id
+WHERE id IN (SELECT id FROM orchestration_run WHERE host_id = %(host)s FOR UPDATE SKIP LOCKED)
+RETURNING id
 """
 _FREE_EXPIRED = """
 UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = LEAST(due_at, clock_timestamp())
-WHERE id IN (SELECT id FROM orchestration_run
-             WHERE host_id IS NOT NULL AND lease_expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT run.id FROM orchestration_run AS run JOIN orchestration_enginehost AS host ON host.id = run.host_id
+             WHERE run.lease_expires_at < clock_timestamp() OR host.ended_at IS NOT NULL
+             FOR UPDATE OF run SKIP LOCKED)
 RETURNING id
 """
 _OTHERS = """
@@ -157,7 +159,8 @@ async def dead_hosts(desk: Desk) -> list[int]:
 
 
 async def bury(desk: Desk, host_id: int, *, in_company: bool = False) -> list[UUID] | None:
-    """End a dead host and free its runs. None if it turns out to live, or another host buries it at this moment.
+    """End a dead host and free its runs, but for those whose row somebody holds at this moment: `free_expired`
+    comes to them. None if it turns out to live, or another host buries it at this moment.
 
     in_company: several hosts died at once, so no run of theirs is to blame.
     """
@@ -175,7 +178,8 @@ async def bury(desk: Desk, host_id: int, *, in_company: bool = False) -> list[UU
 
 
 async def free_expired(desk: Desk) -> list[UUID]:
-    """Runs whose holder hangs or is cut off. It may still think that it holds them; its token says that it does not."""
+    """Runs whose holder hangs, is cut off, or has ended. It may still think that it holds them; its token says that it
+    does not."""
     return [row[0] for row in await desk.execute(_FREE_EXPIRED)]
 
 

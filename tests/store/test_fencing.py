@@ -157,6 +157,21 @@ async def test_a_dead_host_is_buried_at_once_and_a_living_one_never() -> None:
         assert again.token == 2 and again.claims == 2, "it may be what killed the host"
 
 
+async def test_a_row_that_somebody_holds_keeps_no_other_run_of_a_dead_host() -> None:
+    held, free = await a_run(), await a_run()
+    async with a_host() as heir:
+        async with a_host() as other:
+            assert len(await other.desk.claim(2)) == 2
+        with await sync_to_async(raw_connection)() as blocker:
+            blocker.execute("BEGIN")
+            blocker.execute("SELECT 1 FROM orchestration_run WHERE id = %s FOR UPDATE", [held.pk])
+            while (freed := await asyncio.wait_for(bury(heir.desk, other.host_id), 10)) is None:
+                pass  # PostgreSQL has not noticed yet that it is gone
+            assert freed == [free.pk] and await free_expired(heir.desk) == []
+            blocker.execute("ROLLBACK")
+        assert await free_expired(heir.desk) == [held.pk], "without waiting for its lease to run out"
+
+
 async def test_a_death_in_company_is_not_blamed_on_a_run() -> None:
     await a_run()
     async with a_host() as heir:
