@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psutil
 
+from orchestration.engine.retry import MOST_ABANDONMENTS
 from tests.faults.report import Report
 from tests.faults.scene import Load, Scene, ask
 from tests.portal_process import wait_for
@@ -216,7 +217,11 @@ def _calls(runs: dict[object, int]) -> int:
 
 
 def stolen(scene: Scene, load: Load, report: Report, chance: random.Random, *, rounds: int = 10) -> None:
-    """Runs torn out of a living host's hands by force, so that two hosts drive them at once."""
+    """Runs torn out of a living host's hands by force, so that two hosts drive them at once.
+
+    Not those with a step that was torn away so often that once more would be its end: the engine takes it for what
+    kills its hosts, and is right to (`engine/retry.py`).
+    """
     scene.wait_for_hosts(2)
     for _ in range(rounds):
         time.sleep(chance.uniform(0.3, 1.0))
@@ -225,8 +230,12 @@ def stolen(scene: Scene, load: Load, report: Report, chance: random.Random, *, r
             report.in_flight += scene.at_work(hosts)
             runs = dict(
                 ask(
-                    "UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL, due_at = clock_timestamp()"
-                    " WHERE host_id IS NOT NULL RETURNING id, lease_token"
+                    "UPDATE orchestration_run AS run SET"
+                    " host_id = NULL, lease_expires_at = NULL, due_at = clock_timestamp()"
+                    " WHERE host_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM orchestration_noderun AS node"
+                    " WHERE node.run_id = run.id AND node.status = 'running' AND node.attempts >= %s)"
+                    " RETURNING id, lease_token",
+                    MOST_ABANDONMENTS,
                 )
             )
         began = time.monotonic()
