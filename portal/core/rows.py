@@ -35,19 +35,19 @@ def insert(instance: models.Model) -> Callable[[], None]:
     which waits for the database's answer. Raises django.db.IntegrityError and the like.
     """
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again each time a field asks it for something
-    by_default, now, values = [], [], []
+    by_default, now, given, values = [], [], [], []
     for field in instance._meta.concrete_fields:
         value = field.pre_save(instance, add=True)
         if isinstance(value, DatabaseDefault) or (value is None and field.primary_key):
             by_default.append(field.attname)
         elif isinstance(value, Now):
             now.append(field.attname)
-        elif value is None or (type(value) is str and isinstance(field, _TEXTS)):
-            values.append(value)
-        else:
-            values.append(field.get_db_prep_save(value, database))
+        elif value is not None or field.has_db_default():  # what is not named is null, and much of a new row is
+            given.append(field.attname)
+            plain = type(value) is str and isinstance(field, _TEXTS)
+            values.append(value if plain else field.get_db_prep_save(value, database))
     cursor = database.cursor()
-    cursor.execute(_statement(type(instance), tuple(by_default), tuple(now)), values)
+    cursor.execute(_statement(type(instance), tuple(given), tuple(now), tuple(by_default)), values)
     instance._state.adding, instance._state.db = False, database.alias
 
     def fill() -> None:
@@ -59,12 +59,12 @@ def insert(instance: models.Model) -> Callable[[], None]:
 
 
 @cache
-def _statement(model: type[models.Model], by_default: Names, now: Names) -> str:
+def _statement(model: type[models.Model], given: Names, now: Names, by_default: Names) -> str:
     quote = connection.ops.quote_name
     columns = {field.attname: quote(str(field.column)) for field in model._meta.concrete_fields}
-    given = {name: "statement_timestamp()" if name in now else "%s" for name in columns if name not in by_default}
+    values = ["%s"] * len(given) + ["statement_timestamp()"] * len(now)
     made = ", ".join(columns[name] for name in by_default + now)
     return (
-        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns[name] for name in given)}) "  # noqa: S608
-        f"VALUES ({', '.join(given.values())})" + (f" RETURNING {made}" if made else "")
+        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(columns[name] for name in given + now)}) "  # noqa: S608
+        f"VALUES ({', '.join(values)})" + (f" RETURNING {made}" if made else "")
     )
