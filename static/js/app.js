@@ -22,5 +22,5 @@ behaviour("[data-module]", async (element) => {
   }
 });
 
-start();
+await start();
 document.documentElement.dataset.ready = "";

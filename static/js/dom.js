@@ -16,13 +16,14 @@ export function on(type, selector, handler, options) {
   );
 }
 
-/** Call `attach(element)` once for each element of `selector`, now and whenever one is swapped in. */
+/** Call `attach(element)`, which may be async, once for each element of `selector`, now and whenever one is swapped in. */
 export function behaviour(selector, attach) {
   waiting.push([selector, attach]);
   if (started) scan(document.body, [[selector, attach]]);
 }
 
 function scan(root, pairs = waiting) {
+  const begun = [];
   for (const [selector, attach] of pairs) {
     const found = [...root.querySelectorAll(selector)];
     if (root.matches(selector)) found.unshift(root);
@@ -30,15 +31,16 @@ function scan(root, pairs = waiting) {
       const done = attached.get(element) ?? new Set();
       if (done.has(attach)) continue;
       attached.set(element, done.add(attach));
-      attach(element);
+      begun.push(attach(element));
     }
   }
+  return Promise.all(begun);
 }
 
-/** Begin; called once by app.js after all behaviours are registered. */
+/** Begin; called once by app.js after all behaviours are registered. Resolves when what the page has is attached. */
 export function start() {
   started = true;
-  scan(document.body);
+  const attachedAll = scan(document.body);
   document.addEventListener("htmx:load", (event) => {
     if (event.target instanceof Element) scan(event.target);
   });
@@ -46,6 +48,7 @@ export function start() {
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target instanceof Element && event.target.isConnected) scan(event.target);
   });
+  return attachedAll;
 }
 
 /** Say something to screen readers only. */

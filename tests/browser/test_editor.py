@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from orchestration.definition.canonical import pretty
@@ -147,3 +147,16 @@ def test_rows_are_added_and_removed_by_keyboard(page: Page, live_server: LiveSer
     page.get_by_role("button", name="Start").click()
     page.wait_for_url(re.compile("/runs/"))
     assert [row["name"] for row in Run.objects.get().inputs["people"]] == ["Ann", "Cleo"]
+
+
+def test_a_page_is_ready_when_its_own_modules_are(page: Page, live_server: LiveServer, cast: Cast, cookie: Any):
+    make.published(cast.organisation, make.definition(name="People", inputs=INPUTS))
+    page.context.add_cookies([cookie])
+    held: list[Route] = []
+    page.route(re.compile("/rows_input.js"), lambda route: held.append(route))
+    with page.expect_request(re.compile("/rows_input.js")):
+        page.goto(f"{live_server.url}/o/acme/workflows/people/start/", wait_until="commit")
+    expect(page.get_by_label("Name, row 1")).to_be_visible()
+    assert page.locator("html[data-ready]").count() == 0
+    held[0].continue_()
+    expect(page.locator("html[data-ready]")).to_be_attached()
