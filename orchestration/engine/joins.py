@@ -152,6 +152,18 @@ def _dismiss_losers(state: RunState, scope: Scope, join: Key) -> None:
             scope.ignored.update(losers)
 
 
+def ignore_again(state: RunState, scope_key: ScopeKey) -> None:
+    """In a scope that was worked out anew: whom a join that has begun did without, it still does without."""
+    parent, path = scope_key
+    scope = state.scopes[scope_key]
+    for node in state.graph.bodies.get(parent, ()):
+        join, node_run = state.graph.nodes[node].join, state.nodes.get((node, path))
+        if join.losers == "ignore" and join.rule in EARLY and node_run is not None and node_run.started_at:
+            _dismiss_losers(state, scope, (node, path))
+    if scope.unended == 0:
+        state.frontier.closing[scope_key] = None
+
+
 def _cancel_losers(state: RunState, join: Key, reason: str) -> None:
     for loser in _losers(state, join):
         state.frontier.losers.setdefault(loser, reason)

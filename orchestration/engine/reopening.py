@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from orchestration.engine import events, handlers, loops
 from orchestration.engine.frontier import enter
 from orchestration.engine.ids import Key
-from orchestration.engine.joins import open_scope, settle
+from orchestration.engine.joins import ignore_again, open_scope, settle
 from orchestration.engine.saga import begin_again, forget_undone
 from orchestration.engine.scopes import TOP, Frontier, ScopeKey
 from orchestration.engine.states import NodeRunState, RunState
@@ -142,6 +142,7 @@ def _reopen(state: RunState, scope_key: ScopeKey) -> None:
         else:
             for inner in loops.scopes_of(state, key):
                 _reopen(state, inner)
+    ignore_again(state, scope_key)
 
 
 def run_deadline(state: RunState, begun_at: datetime) -> datetime | None:

@@ -163,6 +163,8 @@ class Ledger:
                 elif event.taken_by:
                     self._check_taker(event.node, event.taken_by)
                     self._fall(key, failed=True)
+                else:
+                    self._check_counts(key)
             case events.NodeSkipped(reason="optional" | "by_person"):
                 self._end(key, "skipped", "out")
             case events.NodeSkipped(reason="failed_path"):
@@ -237,6 +239,14 @@ class Ledger:
                 onward = [edge.target for edge in self.graph.outgoing[at]]
                 assert onward, f"a way from {node} leads past {join}"
                 ways += onward
+
+    def _check_counts(self, key: Key) -> None:
+        """A failure that goes up is not of a loser of a join that has begun and ignores its losers."""
+        node, path = key
+        for join, losers in self.graph.losers.items():
+            rule = self.graph.nodes[join].join
+            ignores = rule.losers == "ignore" and rule.rule in ("any", "first_success", "n_of_m")
+            assert not (ignores and node in losers and (join, path) in self.begun), f"{key} fails, ignored by {join}"
 
     def _fall(self, key: Key, *, failed: bool) -> None:
         self.live_port[key] = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from orchestration.engine import events
 from orchestration.engine.joins import Token, token
 from orchestration.engine.nodes import Edge
+from orchestration.engine.statuses import RunStatus
 from tests.engine.definitions import define, node
+from tests.engine.simulator import graph_of
 from tests.engine.words import Story
 
 ANY = {"rule": "any", "losers": "cancel"}
@@ -23,6 +26,26 @@ def test_a_loser_of_two_joins_that_ignore_theirs_is_counted_once() -> None:
     definition = define(node("j", join=IGNORE), node("k", join=IGNORE), "a > j", "b > j", "j > k", "c > k")
     story = Story(definition, "a started", "b started", "c succeeded", "a succeeded", "k succeeded")
     assert story.carry_out() == ["stop b (lost_join)", "j is cancelled (lost_join)", "complete"]
+
+
+def test_a_loser_that_is_ignored_stays_so_when_the_run_is_retried_or_moved() -> None:
+    definition = define(node("j", join=IGNORE), "quick > j", "slow > j", "j > after")
+    retried = Story(definition, "quick succeeded", "slow started", "j succeeded", "after failed")
+    retried.carry_out()
+    assert retried.state.status is RunStatus.FAILED
+    retried.tell("retried")
+    assert retried.plan() == ["start slow", "start after"]
+
+    retried.tell("slow failed")
+    assert retried.carry_out() == ["slow fails (broken) handled", "start after"]
+    retried.tell("after succeeded")
+    assert retried.carry_out() == ["complete"]
+
+    waiting = define(node("j", join=IGNORE), "quick > j", "gate > slow", "gate > other", "slow > j")
+    moved = Story(waiting, "quick succeeded", "gate started", "j succeeded")
+    moved.record(events.RunMoved(at=moved.now, definition="other", version=2, previous="", graph=graph_of(waiting)))
+    moved.tell("gate succeeded", "slow started", "other succeeded")
+    assert moved.carry_out() == ["stop slow (lost_join)", "complete"], "nobody waits for it"
 
 
 def test_losers_inside_of_a_loop_that_is_a_loser_itself_go_first() -> None:
