@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.core.middleware.OrganisationMiddleware",
+    "portal.core.middleware.WrongMethodMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

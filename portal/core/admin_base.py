@@ -7,8 +7,9 @@
 
 It shows only rows of organisations where the user has `view_permission`, lets them be changed where the user has
 `change_permission`, offers only related rows of the same organisations (and refuses a mixture), writes the ledger, and
-turns a UserError of a service into an error of the form with the input kept. Where a service does the saving, override
-`write` and `erase`; they run in the admin's transaction and write the ledger themselves.
+turns a UserError of a service, and what two people save at once, into an error of the form with the input kept. Where a
+service does the saving, override `write` and `erase`; they run in the admin's transaction and write the ledger
+themselves.
 """
 
 from typing import Any
@@ -17,12 +18,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
+from django.db import IntegrityError, models
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 
-from portal.core import access
+from portal.core import access, problems
 from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.models import Organisation, User
@@ -231,6 +232,11 @@ class OrganisationAdmin(ModelAdmin):
         except UserError as error:
             # The transaction is gone. Once more: the form now carries the sentence, and so comes back filled in.
             request._refusal = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError as error:
+            if problems.clash(error) is None:
+                raise
+            # Somebody else was first, by a moment. The form's own checks see that now, and name the field.
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

@@ -11,11 +11,16 @@ from collections.abc import Callable
 import structlog
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import is_valid_path
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 from ipware import get_client_ip
 from servestatic.middleware import ServeStaticMiddleware
 
+from portal.core import problems
 from portal.core.models import Organisation, User
 from portal.core.services import sessions
 
@@ -68,6 +73,43 @@ def OrganisationMiddleware(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+def WrongMethodMiddleware(get_response: Handler) -> Handler:
+    """Say 405 so that whoever asked can go on: the API as a problem document, like its every error; a person, who has
+    opened an address that only takes a form by the back button or a pasted link, is led to the page above it. Only
+    what is opened as a page says that it wants HTML; everything else gets its 405 as it is.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        return response if response.status_code != 405 else _wrong_method(request, response)
+
+    return middleware
+
+
+def _wrong_method(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    opened = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("Accept", "")
+    allowed = response.headers.get("Allow", "")
+    if opened and request.path_info.startswith(("/api/", "/hooks/")):  # no page lives above these
+        response = render(request, "405.html", status=405)
+    elif request.path_info.startswith("/api/"):
+        detail = f"This address does not take {request.method}; it takes {allowed}."
+        response = problems.problem(request, 405, detail, "method_not_allowed")
+    elif opened and not request.headers.get("HX-Request"):
+        messages.info(request, _("That address only takes what a form sends. Nothing has been done; here is its page."))
+        return HttpResponseRedirect(_page_above(request.path_info))
+    response.headers["Allow"] = allowed
+    return response
+
+
+def _page_above(path: str) -> str:
+    """The nearest address above that exists. Should it take forms only, too, one is led on from there."""
+    while path.strip("/"):
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        if is_valid_path(path):
+            break
+    return path
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -71,6 +71,7 @@ def install(api: NinjaAPI) -> None:
         Http404: _not_found,
         HttpError: _http_error,
         DataError: invalid_value,
+        IntegrityError: at_the_same_moment,
         OperationalError: database_away,
         InterfaceError: database_away,
         Exception: _unexpected,
@@ -126,6 +127,40 @@ def invalid_value(request: HttpRequest, error: BaseException) -> HttpResponse:
     is_nul = "NUL" in str(error) or "u0000" in str(error)
     held = ": it holds the character U+0000." if is_nul else ": it is too long, too large, or no JSON."
     return problem(request, 422, detail + held, "invalid_value")
+
+
+CLASHES = {
+    "23505": (
+        "already_there",
+        "Somebody else has saved the same in this moment: a name, or a key, that can be there only once. Look at"
+        " theirs, then send it again under another name.",
+    ),
+    "23503": (
+        "gone_meanwhile",
+        "Something that this belongs to, or that belongs to it, has been changed or deleted in this moment. Look again,"
+        " then repeat what you did.",
+    ),
+}
+"""By PostgreSQL's code (unique_violation, foreign_key_violation): a word for programs, a sentence for people.
+
+Services ask before they write, and say more. What is left for the database to refuse is what two people do at once.
+https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+def clash(error: BaseException | None) -> tuple[str, str] | None:
+    """(code, sentence) if the database has refused what another has made impossible meanwhile."""
+    is_one = isinstance(error, IntegrityError)
+    return CLASHES.get(getattr(error.__cause__, "sqlstate", "")) if is_one and error else None
+
+
+def at_the_same_moment(request: HttpRequest, error: IntegrityError) -> HttpResponse:
+    """409 for a clash; any other refusal of the database is a bug."""
+    found = clash(error)
+    if found is None:
+        return _unexpected(request, error)
+    log.error("refused by a constraint", path=request.path, exc_info=error)
+    code, sentence = found
+    return problem(request, 409, sentence, code)
 
 
 def _denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:

@@ -5,7 +5,7 @@ import sys
 import structlog
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
-from django.db import DataError
+from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -40,7 +40,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def broken(request: HttpRequest) -> HttpResponse:
     """500. No detail but the id under which the log has it. 503 while the database does not answer; 400 for what it
-    cannot hold: the character U+0000, a number beyond its types.
+    cannot hold: the character U+0000, a number beyond its types; 409 for what two have done at once.
     """
     error = sys.exc_info()[1]
     if isinstance(error, problems.AWAY):
@@ -48,6 +48,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     of_api = request.path.startswith("/api/")
     if isinstance(error, DataError):
         return problems.invalid_value(request, error) if of_api else bad_request(request)
+    if isinstance(error, IntegrityError) and (found := problems.clash(error)):
+        return problems.at_the_same_moment(request, error) if of_api else _clash(request, found[1])
     request_id = getattr(request, "request_id", "")
     if of_api:
         detail = _("Something went wrong; the log has it under %(id)s.") % {"id": request_id}
@@ -55,6 +57,13 @@ def broken(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", None):
         return _short(_("Something went wrong; the log has it under %(id)s.") % {"id": request_id}, 500)
     return render(request, "500.html", {"request_id": request_id}, status=500)
+
+
+def _clash(request: HttpRequest, sentence: str) -> HttpResponse:
+    """409. Django has logged the error; what was typed is still in the form one goes back to."""
+    if getattr(request, "htmx", None):
+        return _short(sentence, 409)
+    return render(request, "409.html", {"sentence": sentence}, status=409)
 
 
 def _database_away(request: HttpRequest, error: BaseException) -> HttpResponse:
