@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 from django.db.models.functions import Now
 
 from orchestration.api import sse
-from orchestration.models import NodeRun, Run, RunEvent, RunSignal
+from orchestration.models import Definition, NodeRun, Run, RunEvent, RunSignal, Workflow
 from orchestration.queries.replay import replay
 from orchestration.services import runs
 from orchestration.store.posting import ENDED
@@ -28,6 +29,7 @@ from tests.driver.test_runs import scripted, statuses
 from tests.driver.test_steering import published
 from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
 from tests.host_apart import host_apart
+from tests.nodes.test_subworkflow import begin, child_of, publish, sub, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADA = Actor(user=None, label="ada", channel="cli")
@@ -115,6 +117,27 @@ def test_a_retry_finds_the_steps_the_run_began_with(engine: EngineHost, organisa
     assert run.version.number == 1
 
 
+def test_a_run_that_waits_ends_on_the_version_it_began_with(
+    start_engine: Callable[..., EngineHost], organisation: Organisation
+) -> None:
+    """Another is published while it waits, and another host goes on with it."""
+
+    def asks_and_says(number: int) -> Definition:
+        nodes = [scripted("ask", waits=True), scripted("say", outputs={"version": number})]
+        return make_definition(nodes, ["ask -> say"], outputs={"version": "{{ say.outputs.version }}"})
+
+    version, newer = published(organisation, asks_and_says(1), asks_and_says(2))
+    Workflow.objects.filter(pk=version.workflow_id).update(published=version)
+    first = start_engine()
+    run = start(organisation, version.definition, version=version)
+    first.wait_for(run, "waiting")
+    Workflow.objects.filter(pk=version.workflow_id).update(published=newer)
+    first.stop()
+    engine = start_engine()
+    answer(run, "ask")
+    assert engine.wait_for(run).outputs == {"version": 1} and run.version == version
+
+
 # Branches that are none
 
 
@@ -181,6 +204,18 @@ def test_a_parallel_loop_reads_all_that_the_one_before_gave(engine: EngineHost, 
     assert run.outputs == {"got": [1, 11, 21, 31, 41]}
 
 
+def test_what_steps_side_by_side_cost_is_counted_once(engine: EngineHost, organisation: Organisation) -> None:
+    """Also of those that were tried again, and the run's row says the sum of its steps'."""
+    usage = {"cost_usd": 0.25, "input_tokens": 10, "output_tokens": 3}
+    each = {"id": "each", "type": "loop", "settings": {"items": "range(5)", "mode": "parallel", "limit": 5}}
+    again = {"max_attempts": 2, "initial_seconds": 0.01}
+    work = {**scripted("work", usage=usage, fail_times=1, retry=again), "parent": "each"}
+    run = engine.wait_for(start(organisation, make_definition([each, work, scripted("beside", usage=usage)])))
+    assert (float(run.cost_usd), run.input_tokens, run.output_tokens) == (2.75, 110, 33)
+    of_steps = NodeRun.objects.filter(run=run).aggregate(Sum("cost_usd"), Sum("input_tokens"), Sum("output_tokens"))
+    assert [float(total) for total in of_steps.values()] == [2.75, 110, 33]
+
+
 # Answers that get lost, go elsewhere, or make things happen twice
 
 
@@ -220,6 +255,18 @@ def test_of_many_questions_at_once_each_gets_its_own_answer(engine: EngineHost, 
     assert heard == {f"{name}_then": name for name in names}
     assert {calls_of(run, node["id"]) for node in [*asks, *behind]} >= {1} and max(CALLS.values()) == 1
     assert RunEvent.objects.filter(run=run, type="SignalIgnored").count() == 2
+
+
+def test_an_answer_in_a_run_below_comes_up_to_the_run_above(engine: EngineHost, organisation: Organisation) -> None:
+    said = {"said": "{{ work.outputs.answer.said }}"}
+    publish(organisation, "child", work(waits=True), outputs=said)
+    above = publish(organisation, "parent", sub(), work("then"), outputs={"said": "{{ sub.outputs.said }}"})
+    run = begin(above)
+    child = child_of(run)
+    engine.wait_for_node(child, "work", "waiting")
+    answer(child, "work", said="yes")
+    assert engine.wait_for(run).outputs == {"said": "yes"}
+    assert calls_of(child, "work") == calls_of(run, "then") == 1
 
 
 def test_questions_in_a_loop_repeat_nothing_that_was_done(engine: EngineHost, organisation: Organisation) -> None:
