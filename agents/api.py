@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Field, Query, Router, Schema, Status
 
@@ -14,8 +13,7 @@ from agents.kinds.base import agent_kinds
 from agents.models import Agent, AgentVersion
 from agents.queries import CatalogueFilter
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
-from portal.core.models import Organisation
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["agents"])
@@ -73,8 +71,8 @@ class AgentSummary(Schema):
 
     @staticmethod
     def resolve_url(agent: Agent, context: Any) -> str:
-        request: HttpRequest = context["request"]
-        path = reverse("agents:detail", args=[_organisation(request).slug, agent.slug])
+        request: ApiRequest = context["request"]
+        path = reverse("agents:detail", args=[request.organisation.slug, agent.slug])
         return request.build_absolute_uri(path)
 
 
@@ -170,40 +168,39 @@ class KindOut(Schema):
 
 
 @router.get("/agents", response=AgentPage, summary="The catalogue")
-def list_agents(request: HttpRequest, filters: Query[Filters]) -> dict[str, Any]:
+def list_agents(request: ApiRequest, filters: Query[Filters]) -> dict[str, Any]:
     allow(request, Permission.AGENTS_VIEW)
     chosen = CatalogueFilter(**{one.name: getattr(filters, one.name).strip() for one in fields(CatalogueFilter)})
-    page = Paginator(queries.catalogue(_organisation(request), chosen), filters.limit).get_page(filters.page)
+    page = Paginator(queries.catalogue(request.organisation, chosen), filters.limit).get_page(filters.page)
     return {"items": list(page), "count": page.paginator.count, "page": page.number, "pages": page.paginator.num_pages}
 
 
 @router.get("/agents/{slug}", response=AgentOut, summary="One agent with its current version")
-def get_agent(request: HttpRequest, slug: str) -> Agent:
+def get_agent(request: ApiRequest, slug: str) -> Agent:
     allow(request, Permission.AGENTS_VIEW)
-    return access.agent_for(_organisation(request), slug)
+    return access.agent_for(request.organisation, slug)
 
 
 @router.get("/agents/{slug}/versions/{number}", response=VersionOut, summary="A published version")
-def get_version(request: HttpRequest, slug: str, number: int) -> AgentVersion:
+def get_version(request: ApiRequest, slug: str, number: int) -> AgentVersion:
     allow(request, Permission.AGENTS_VIEW)
-    return access.version_for(access.agent_for(_organisation(request), slug), number)
+    return access.version_for(access.agent_for(request.organisation, slug), number)
 
 
 @router.post("/agents", response={200: Registered, 201: Registered}, summary="Register an agent or its next version")
-def register_agent(request: HttpRequest, payload: AgentIn) -> Status[dict[str, Any]]:
+def register_agent(request: ApiRequest, payload: AgentIn) -> Status[dict[str, Any]]:
     """201 when a version was published, 200 when the agent already says all of this. Faults come back all at once."""
     allow(request, Permission.AGENTS_MANAGE)
     data = payload.model_dump(exclude={"note", "confirm_breaking"}, exclude_none=True)
-    organisation = _organisation(request)
     published = services.import_agent(
-        organisation=organisation,
+        organisation=request.organisation,
         data=data,
         by=Actor.of(request),
         note=payload.note,
         confirmed=payload.confirm_breaking,
     )
     body = {
-        "agent": access.agent_for(organisation, payload.slug),
+        "agent": access.agent_for(request.organisation, payload.slug),
         "version": published.version.number,
         "created": published.created,
         "breaking": [change.as_json() for change in published.breaking],
@@ -213,7 +210,7 @@ def register_agent(request: HttpRequest, payload: AgentIn) -> Status[dict[str, A
 
 
 @router.get("/agent-kinds", response=list[KindOut], summary="Kinds of agents and their settings")
-def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
+def list_kinds(request: ApiRequest) -> list[dict[str, Any]]:
     allow(request, Permission.AGENTS_VIEW)
     return [
         {
@@ -224,8 +221,3 @@ def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for kind in agent_kinds().values()
     ]
-
-
-def _organisation(request: HttpRequest) -> Organisation:
-    """Set by the token's authentication."""
-    return request.organisation  # type: ignore[attr-defined]

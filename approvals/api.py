@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from approvals import access, queries
@@ -16,7 +15,7 @@ from approvals.services import decisions
 from orchestration.monitoring import large
 from portal.core.access import MissingPermission
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["approvals"])
@@ -85,21 +84,21 @@ class ListQuery(Schema):
 
 
 @router.get("/approvals", response=list[ApprovalOut], summary="List approval requests")
-def list_requests(request: HttpRequest, query: Query[ListQuery]) -> Any:
+def list_requests(request: ApiRequest, query: Query[ListQuery]) -> Any:
     """`mine` are the open ones the token's user may decide."""
     allow(request, Permission.APPROVALS_VIEW)
     chosen = queries.InboxFilter(view=query.view, q=query.q, workflow=query.workflow)
-    found = queries.inbox(request.user, request.organisation, chosen)  # type: ignore[attr-defined, arg-type]
+    found = queries.inbox(request.user, request.organisation, chosen)
     return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/approvals/{uuid:request_id}", response=ApprovalOut, summary="One approval request")
-def read(request: HttpRequest, request_id: UUID) -> Any:
+def read(request: ApiRequest, request_id: UUID) -> Any:
     allow(request, Permission.APPROVALS_VIEW)
-    return access.request_for(request.organisation, request_id)  # type: ignore[attr-defined]
+    return access.request_for(request.organisation, request_id)
 
 
-def _allow_deciding(request: HttpRequest, asked: ApprovalRequest) -> None:
+def _allow_deciding(request: ApiRequest, asked: ApprovalRequest) -> None:
     """A failed step may also be answered with the right to control runs."""
     if asked.kind == ApprovalRequest.Kind.ESCALATION:
         with suppress(MissingPermission):
@@ -108,16 +107,16 @@ def _allow_deciding(request: HttpRequest, asked: ApprovalRequest) -> None:
 
 
 @router.post("/approvals/{uuid:request_id}/decide", response=ApprovalOut, summary="Decide")
-def decide(request: HttpRequest, request_id: UUID, body: Decide) -> Any:
+def decide(request: ApiRequest, request_id: UUID, body: Decide) -> Any:
     """200 and the request with its decision; 409 when it is closed already, 403 when it is not yours."""
-    asked = access.request_for(request.organisation, request_id)  # type: ignore[attr-defined]
+    asked = access.request_for(request.organisation, request_id)
     _allow_deciding(request, asked)
     decisions.decide(
         request=asked,
-        user=request.user,  # type: ignore[arg-type]
+        user=request.user,
         actor=Actor.of(request),
         option=body.option,
         comment=body.comment,
         values=body.fields,
     )
-    return access.request_for(request.organisation, request_id)  # type: ignore[attr-defined]
+    return access.request_for(request.organisation, request_id)

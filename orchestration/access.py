@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 
 from orchestration.models import BusEvent, Run, Trigger, Workflow, WorkflowVersion
 from portal.core import access
 from portal.core.models import Organisation
 from portal.core.permissions import Permission
 from portal.core.prepared import Prepared
+
+if TYPE_CHECKING:
+    from portal.core.api_auth import ApiRequest
+    from portal.core.htmx import HtmxRequest
 
 _RUN = Prepared(
     lambda organisation, run: Run.objects.select_related(
@@ -82,10 +87,10 @@ def trigger_for(organisation: Organisation, trigger_id: UUID) -> Trigger:
     return found
 
 
-def may_manage_triggers(request: HttpRequest) -> bool:
+def may_manage_triggers(request: HtmxRequest | ApiRequest) -> bool:
     """Whether a webhook's address may be shown: half of what is needed to call it."""
     try:
-        access.require(request, request.organisation, Permission.WORKFLOWS_PUBLISH)  # type: ignore[attr-defined]
+        access.require(request, request.organisation, Permission.WORKFLOWS_PUBLISH)
     except access.MissingPermission:
         return False
     return True

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from orchestration import access
 from orchestration.queries import effects
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["runs"])
@@ -38,7 +37,7 @@ class EffectOut(Schema):
 
 @router.get("/{uuid:run_id}/effects", response=list[EffectOut], summary="What the run did to the outside world")
 def list_effects(
-    request: HttpRequest,
+    request: ApiRequest,
     run_id: UUID,
     node: str | None = Query(None, description="Only of this step."),
     path: str | None = Query(None, description="Only of this iteration of it."),
@@ -47,5 +46,5 @@ def list_effects(
 ) -> Any:
     """In the order they were begun."""
     allow(request, Permission.RUNS_VIEW)
-    run = access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+    run = access.run_for(request.organisation, run_id)
     return effects.calls(run, node=node, path=path, offset=offset, limit=limit)

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 
 from orchestration.access import event_for
@@ -14,7 +13,7 @@ from orchestration.models import BusEvent
 from orchestration.queries import events as queries
 from orchestration.services import events as service
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["events"])
@@ -78,11 +77,11 @@ class EventQuery(Schema):
 
 
 @router.post("", response={202: EventOut, 200: EventOut}, summary="Publish an event")
-def publish(request: HttpRequest, body: PublishEvent) -> Any:
+def publish(request: ApiRequest, body: PublishEvent) -> Any:
     """202 and what it woke and started; 200 and the event there is when the idempotency key was used before."""
     allow(request, Permission.EVENTS_PUBLISH)
     published = service.publish(
-        organisation=request.organisation,  # type: ignore[attr-defined]
+        organisation=request.organisation,
         actor=Actor.of(request),
         source=BusEvent.Source.API,
         name=body.name,
@@ -94,14 +93,14 @@ def publish(request: HttpRequest, body: PublishEvent) -> Any:
 
 
 @router.get("", response=list[EventSummary], summary="List events, newest first")
-def list_events(request: HttpRequest, query: Query[EventQuery]) -> Any:
+def list_events(request: ApiRequest, query: Query[EventQuery]) -> Any:
     allow(request, Permission.RUNS_VIEW)
     chosen = queries.EventFilter(name=query.name, key=query.key, source=query.source)
-    found = queries.events(request.organisation, chosen)  # type: ignore[attr-defined]
+    found = queries.events(request.organisation, chosen)
     return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/{uuid:event_id}", response=EventOut, summary="An event with what it woke and started")
-def read(request: HttpRequest, event_id: UUID) -> Any:
+def read(request: ApiRequest, event_id: UUID) -> Any:
     allow(request, Permission.RUNS_VIEW)
-    return event_for(request.organisation, event_id)  # type: ignore[attr-defined]
+    return event_for(request.organisation, event_id)

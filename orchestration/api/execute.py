@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
 from ninja import Header, Query, Router, Schema
 from pydantic import ConfigDict, Field
@@ -19,7 +20,7 @@ from orchestration.models import Run
 from orchestration.services import definitions, new_runs, starting
 from portal.core import reading
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.errors import UserError
 from portal.core.permissions import Permission
 
@@ -65,7 +66,7 @@ class WrongTasks(UserError):
 
 @router.post("/execute", response={200: None, 202: None}, summary="Run a workflow or a list of tasks, and follow it")
 def execute(
-    request: HttpRequest,
+    request: ApiRequest,
     body: Execute,
     accept: str = Header(""),
     idempotency_key: str | None = Header(None, description="The same key again follows the same run."),
@@ -80,15 +81,15 @@ def execute(
 
 
 @router.get("/executions/{uuid:run_id}", response={200: None}, summary="Follow an execution again")
-def follow(request: HttpRequest, run_id: str) -> StreamingHttpResponse:
+def follow(request: ApiRequest, run_id: UUID) -> StreamingHttpResponse:
     """The same stream; with Last-Event-ID it goes on behind that event."""
     allow(request, Permission.RUNS_VIEW)
-    return _follow(request, access.run_for(request.organisation, run_id))  # type: ignore[attr-defined]
+    return _follow(request, access.run_for(request.organisation, run_id))
 
 
-def _start(request: HttpRequest, body: Execute, key: str | None) -> Run:
+def _start(request: ApiRequest, body: Execute, key: str | None) -> Run:
     actor = Actor.of(request)
-    organisation = request.organisation  # type: ignore[attr-defined]
+    organisation = request.organisation
     if bool(body.workflow_id) == bool(body.tasks):
         raise UserError("Give either workflowId or tasks.", code="either_or")
     if body.workflow_id:
@@ -123,7 +124,7 @@ def _start(request: HttpRequest, body: Execute, key: str | None) -> Run:
     )
 
 
-def _accepted(request: HttpRequest, run: Run) -> HttpResponse:
+def _accepted(request: ApiRequest, run: Run) -> HttpResponse:
     link = request.build_absolute_uri
     links = {
         "run": link(f"/api/v1/runs/{run.pk}"),
@@ -134,7 +135,7 @@ def _accepted(request: HttpRequest, run: Run) -> HttpResponse:
     return JsonResponse(body, status=202, headers={"Location": links["run"]})
 
 
-def _follow(request: HttpRequest, run: Run) -> StreamingHttpResponse:
+def _follow(request: ApiRequest, run: Run) -> StreamingHttpResponse:
     last = request.headers.get("Last-Event-ID", "")
     story = Story(run, run.definition.body, after=reading.number(last) or 0)
     return sse.response(sse.follow(run.pk, after=0, translate=story, last=lambda _: []))

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from orchestration.queries import workflows as queries
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["workflows"])
@@ -44,12 +43,11 @@ class ListingQuery(Schema):
 
 
 @router.get("/list", response=Listing, by_alias=True, summary="Published workflows")
-def list_workflows(request: HttpRequest, query: Query[ListingQuery]) -> dict[str, Any]:
+def list_workflows(request: ApiRequest, query: Query[ListingQuery]) -> dict[str, Any]:
     """`tags` are separated by commas; a workflow must have all of them."""
     allow(request, Permission.WORKFLOWS_VIEW)
-    tags = tuple(tag for tag in (part.strip() for part in query.tags.split(",")) if tag)
-    chosen = queries.WorkflowFilter(category=query.category, tags=tags, state="published")
-    rows = queries.published_rows(request.organisation, chosen)  # type: ignore[attr-defined]
+    chosen = queries.WorkflowFilter(category=query.category, tags=queries.tags_in(query.tags), state="published")
+    rows = queries.published_rows(request.organisation, chosen)
     return {
         "workflows": [
             Listed(

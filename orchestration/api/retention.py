@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from orchestration import access
+from orchestration.api.run_requests import Reason
 from orchestration.models import LegalHold, Run, Workflow
 from orchestration.queries import retention as queries
 from orchestration.queries.retention import Line
+from orchestration.queries.workflows import workflow_ids
 from orchestration.retention.choosing import Act
 from orchestration.retention.rules import Rule, saved
 from orchestration.services import holds
 from orchestration.services import retention as service
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["retention"])
@@ -55,7 +56,7 @@ class PreviewOut(Schema):
     held: int = Field(description="Ended runs that a legal hold keeps.")
 
 
-class HoldIn(Schema):
+class HoldIn(Reason):
     reason: Annotated[str, Field(min_length=1, max_length=500, description="Kept in the audit ledger.")]
 
 
@@ -80,27 +81,26 @@ class HoldOut(Schema):
 
 
 @router.get("", response=Policy, summary="How long runs are kept")
-def read(request: HttpRequest) -> Any:
+def read(request: ApiRequest) -> Any:
     allow(request, Permission.RETENTION_MANAGE)
-    return {"rules": [rule.as_json() for rule in saved(request.organisation)]}  # type: ignore[attr-defined]
+    return {"rules": [rule.as_json() for rule in saved(request.organisation)]}
 
 
 @router.put("", response=Policy, summary="Say how long runs are kept")
-def write(request: HttpRequest, body: Policy) -> Any:
+def write(request: ApiRequest, body: Policy) -> Any:
     """Replaces all rules. 422 with `problems` if they are not right. The jobs act on it within a quarter of an hour."""
     allow(request, Permission.RETENTION_MANAGE)
-    organisation = request.organisation  # type: ignore[attr-defined]
-    service.set_policy(organisation=organisation, rules=_rules(request, body), actor=Actor.of(request))
+    service.set_policy(organisation=request.organisation, rules=_rules(request, body), actor=Actor.of(request))
     return read(request)
 
 
 @router.post("/preview", response=PreviewOut, summary="What a policy would do now")
-def preview(request: HttpRequest, body: Policy) -> Any:
+def preview(request: ApiRequest, body: Policy) -> Any:
     """Changes nothing."""
     allow(request, Permission.RETENTION_MANAGE)
     rules = _rules(request, body)
-    service.check(request.organisation, rules)  # type: ignore[attr-defined]
-    found = queries.preview(request.organisation, rules)  # type: ignore[attr-defined]
+    service.check(request.organisation, rules)
+    found = queries.preview(request.organisation, rules)
     return {
         "archive": [_line(line) for line in found.of(Act.ARCHIVE)],
         "delete": [_line(line) for line in found.of(Act.DELETE)],
@@ -109,53 +109,47 @@ def preview(request: HttpRequest, body: Policy) -> Any:
 
 
 @router.get("/holds", response=list[HoldOut], summary="Legal holds that stand")
-def list_holds(request: HttpRequest) -> Any:
+def list_holds(request: ApiRequest) -> Any:
     allow(request, Permission.RETENTION_MANAGE)
-    return queries.standing(request.organisation)  # type: ignore[attr-defined]
+    return queries.standing(request.organisation)
 
 
 @of_runs.post("/{uuid:run_id}/hold", response={201: HoldOut}, summary="Put a run on legal hold")
-def hold_run(request: HttpRequest, run_id: UUID, body: HoldIn) -> Any:
+def hold_run(request: ApiRequest, run_id: UUID, body: HoldIn) -> Any:
     """409 if it is held already."""
-    return Status(201, holds.hold_run(run=_run(request, run_id), **_said(request, body)))
+    return Status(201, holds.hold(_run(request, run_id), **body.said(request)))
 
 
 @of_runs.post("/{uuid:run_id}/hold/lift", response=HoldOut, summary="Lift a run's legal hold")
-def lift_run(request: HttpRequest, run_id: UUID, body: HoldIn) -> Any:
+def lift_run(request: ApiRequest, run_id: UUID, body: HoldIn) -> Any:
     """409 if it is not held by itself."""
-    return holds.lift_run(run=_run(request, run_id), **_said(request, body))
+    return holds.lift(_run(request, run_id), **body.said(request))
 
 
 @of_workflows.post("/{slug:slug}/hold", response={201: HoldOut}, summary="Put all runs of a workflow on legal hold")
-def hold_workflow(request: HttpRequest, slug: str, body: HoldIn) -> Any:
+def hold_workflow(request: ApiRequest, slug: str, body: HoldIn) -> Any:
     """Those to come, too. 409 if it is held already."""
-    return Status(201, holds.hold_workflow(workflow=_workflow(request, slug), **_said(request, body)))
+    return Status(201, holds.hold(_workflow(request, slug), **body.said(request)))
 
 
 @of_workflows.post("/{slug:slug}/hold/lift", response=HoldOut, summary="Lift a workflow's legal hold")
-def lift_workflow(request: HttpRequest, slug: str, body: HoldIn) -> Any:
-    return holds.lift_workflow(workflow=_workflow(request, slug), **_said(request, body))
+def lift_workflow(request: ApiRequest, slug: str, body: HoldIn) -> Any:
+    return holds.lift(_workflow(request, slug), **body.said(request))
 
 
-def _run(request: HttpRequest, run_id: UUID) -> Run:
+def _run(request: ApiRequest, run_id: UUID) -> Run:
     allow(request, Permission.RETENTION_MANAGE)
-    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+    return access.run_for(request.organisation, run_id)
 
 
-def _workflow(request: HttpRequest, slug: str) -> Workflow:
+def _workflow(request: ApiRequest, slug: str) -> Workflow:
     allow(request, Permission.RETENTION_MANAGE)
-    return access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
+    return access.workflow_for(request.organisation, slug)
 
 
-def _said(request: HttpRequest, body: HoldIn) -> dict[str, Any]:
-    return {"actor": Actor.of(request), "reason": body.reason}
-
-
-def _rules(request: HttpRequest, body: Policy) -> list[Rule]:
+def _rules(request: ApiRequest, body: Policy) -> list[Rule]:
     """Raises service.InvalidPolicy for workflows that are not there."""
-    organisation = request.organisation  # type: ignore[attr-defined]
-    slugs = {rule.workflow for rule in body.rules if rule.workflow}
-    known = dict(Workflow.objects.filter(organisation=organisation, slug__in=slugs).values_list("slug", "pk"))
+    known = workflow_ids(request.organisation, {rule.workflow for rule in body.rules if rule.workflow})
     unknown = [
         {"path": f"$.rules[{number}].workflow", "message": f"there is no workflow {rule.workflow!r}"}
         for number, rule in enumerate(body.rules)

@@ -10,7 +10,8 @@ from django.urls import reverse
 from ninja import Field, Schema
 
 from orchestration.models import NodeRun, Run
-from orchestration.monitoring import control, history, large, queries, sharing
+from orchestration.monitoring import history, large, queries, sharing
+from orchestration.monitoring.control import Control, control
 from orchestration.queries import retention
 
 
@@ -132,15 +133,23 @@ class Controlled(RunSummary):
 
     @staticmethod
     def resolve_asked(run: Run) -> Any:
-        return control.control(run).asked
+        return _control(run).asked
 
     @staticmethod
     def resolve_cancellation(run: Run) -> Any:
-        return control.cancellation(run)
+        return _control(run).cancellation
 
     @staticmethod
     def resolve_goes_on(run: Run) -> Any:
-        return control.control(run).goes_on
+        return _control(run).goes_on
+
+
+def _control(run: Run) -> Control:
+    """Several fields of one answer ask for it: it is kept on the run's object."""
+    if "_control" not in run.__dict__:
+        run.__dict__["_control"] = control(run)
+    found: Control = run.__dict__["_control"]
+    return found
 
 
 class RunOut(Controlled):

@@ -8,28 +8,31 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from orchestration.services import batches
+from portal.core.actors import Actor
+from portal.core.api_auth import ApiRequest
 
 
-class StartRun(Schema):
+class _Start(Schema):
+    """What starting one run and starting many have in common."""
+
     workflow: str = Field(description="Slug of the workflow.")
     version: int | None = Field(None, description="Number of a published version; the published one if left out.")
-    inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
-    idempotency_key: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="The same key again gives the same run and starts nothing."
-    )
     priority: int = Field(5, ge=1, le=10, description="10 is served first.")
 
 
 class OneOfBatch(Schema):
     inputs: dict[str, Any] = Field(default_factory=dict, description="By the workflow's input schema.")
-    idempotency_key: Annotated[str, Field(max_length=200)] | None = None
+    idempotency_key: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="The same key again gives the same run and starts nothing."
+    )
 
 
-class StartBatch(Schema):
-    workflow: str = Field(description="Slug of the workflow.")
-    version: int | None = Field(None, description="Number of a published version; the published one if left out.")
+class StartRun(_Start, OneOfBatch):
+    """One run of a workflow."""
+
+
+class StartBatch(_Start):
     runs: list[OneOfBatch] = Field(min_length=1, max_length=batches.MOST_RUNS)
-    priority: int = Field(5, ge=1, le=10, description="10 is served first.")
 
 
 class RunQuery(Schema):
@@ -44,6 +47,10 @@ class RunQuery(Schema):
 
 class Reason(Schema):
     reason: Annotated[str, Field(max_length=500)] = ""
+
+    def said(self, request: ApiRequest) -> dict[str, Any]:
+        """Who asks and why, as the services take it: {"actor", "reason"}."""
+        return {"actor": Actor.of(request), "reason": self.reason}
 
 
 class Cancel(Reason):

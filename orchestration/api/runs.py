@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Form, Query, Router, Status
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from orchestration.services import values as stored
 from orchestration.views.values import streamed
 from portal.core import reading
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["runs"])
@@ -32,13 +32,13 @@ MOST_EVENTS = 1000
 
 
 @router.post("", response={201: RunSummary, 200: RunSummary}, summary="Start a run")
-def start(request: HttpRequest, body: StartRun) -> Any:
+def start(request: ApiRequest, body: StartRun) -> Any:
     """201 and the new run; 200 and the run there is when the idempotency key was used before."""
     return _start(request, body)
 
 
 @router.post("/upload", response={201: RunSummary, 200: RunSummary}, summary="Start a run with large inputs as files")
-def start_with_files(request: HttpRequest, run: str = Form("", description="What `POST /runs` takes, as JSON.")) -> Any:
+def start_with_files(request: ApiRequest, run: str = Form("", description="What `POST /runs` takes, as JSON.")) -> Any:
     """Multipart: `run`, and a file for each large input by the input's name (`*.json` as JSON, else text), up to
     100 MiB each."""
     allow(request, Permission.RUNS_START)
@@ -49,9 +49,9 @@ def start_with_files(request: HttpRequest, run: str = Form("", description="What
     return _start(request, body.model_copy(update={"inputs": {**body.inputs, **uploads.inputs_of(request)}}))
 
 
-def _start(request: HttpRequest, body: StartRun) -> Any:
+def _start(request: ApiRequest, body: StartRun) -> Any:
     allow(request, Permission.RUNS_START)
-    workflow = access.workflow_to_start(request.organisation, body.workflow)  # type: ignore[attr-defined]
+    workflow = access.workflow_to_start(request.organisation, body.workflow)
     run, created = starting.start_workflow(
         workflow=workflow,
         version=body.version,
@@ -65,11 +65,11 @@ def _start(request: HttpRequest, body: StartRun) -> Any:
 
 
 @router.post("/batch", response={201: BatchOut}, summary="Start many runs of a workflow")
-def start_many(request: HttpRequest, body: StartBatch) -> Any:
+def start_many(request: ApiRequest, body: StartBatch) -> Any:
     """In one transaction: all of them or, if the inputs of one are wrong, none."""
     allow(request, Permission.RUNS_START)
     started = batches.start_batch(
-        workflow=access.workflow_to_start(request.organisation, body.workflow),  # type: ignore[attr-defined]
+        workflow=access.workflow_to_start(request.organisation, body.workflow),
         version=body.version,
         wanted=[batches.Wanted(one.inputs, one.idempotency_key) for one in body.runs],
         actor=Actor.of(request),
@@ -80,18 +80,18 @@ def start_many(request: HttpRequest, body: StartBatch) -> Any:
 
 
 @router.get("", response=list[RunSummary], summary="List runs, newest first")
-def list_runs(request: HttpRequest, query: Query[RunQuery]) -> Any:
+def list_runs(request: ApiRequest, query: Query[RunQuery]) -> Any:
     allow(request, Permission.RUNS_VIEW)
     chosen = queries.RunFilter(
         q=query.q, status=query.status, workflow=query.workflow, parent=query.parent, kept=query.kept
     )
-    found = queries.runs(request.organisation, chosen)  # type: ignore[attr-defined]
+    found = queries.runs(request.organisation, chosen)
     return list(found[query.offset : query.offset + query.limit])
 
 
 @router.get("/{uuid:run_id}", response=RunOut, summary="A run with its steps")
 def read(
-    request: HttpRequest,
+    request: ApiRequest,
     run_id: UUID,
     values: Literal["reference", "inline"] = Query(
         "reference", description="inline: inputs and outputs of the run whole, up to 8 MiB each; 413 beyond."
@@ -108,7 +108,7 @@ def read(
 
 
 @router.get("/{uuid:run_id}/values/{str:digest}", response={200: None}, summary="A large value of the run")
-def value(request: HttpRequest, run_id: UUID, digest: str) -> HttpResponseBase:
+def value(request: ApiRequest, run_id: UUID, digest: str) -> HttpResponseBase:
     """Streamed: a text as it is, everything else as JSON. 404 for a value that this run does not name."""
     file = stored.download(_run(request, run_id), digest)
     if file is None:
@@ -118,7 +118,7 @@ def value(request: HttpRequest, run_id: UUID, digest: str) -> HttpResponseBase:
 
 @router.get("/{uuid:run_id}/events", response=list[EventOut], summary="The run's event log")
 def events(
-    request: HttpRequest,
+    request: ApiRequest,
     run_id: UUID,
     after: int = Query(0, ge=0, description="Events with a greater number."),
     limit: int = Query(MOST_EVENTS, ge=1, le=MOST_EVENTS),
@@ -128,7 +128,7 @@ def events(
 
 @router.get("/{uuid:run_id}/stream", response={200: None}, summary="The event log as server-sent events")
 def stream(
-    request: HttpRequest, run_id: UUID, after: int = Query(0, ge=0, description="Or the header Last-Event-ID.")
+    request: ApiRequest, run_id: UUID, after: int = Query(0, ge=0, description="Or the header Last-Event-ID.")
 ) -> HttpResponse | StreamingHttpResponse:
     """Each event has its number as `id`, its type as `event`; `event: end` closes the stream of an ended run."""
     run = _run(request, run_id)
@@ -137,34 +137,34 @@ def stream(
 
 
 @router.post("/{uuid:run_id}/cancel", response={202: Controlled}, summary="Cancel")
-def cancel(request: HttpRequest, run_id: UUID, body: Cancel | None = None) -> Any:
+def cancel(request: ApiRequest, run_id: UUID, body: Cancel | None = None) -> Any:
     """With `undo`, what has succeeded and can be undone is undone first."""
     ask = partial(service.cancel_run, undo=body.undo if body else False)
     return _control(request, run_id, ask, body)
 
 
 @router.post("/{uuid:run_id}/pause", response={202: Controlled}, summary="Pause")
-def pause(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+def pause(request: ApiRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.pause_run, body)
 
 
 @router.post("/{uuid:run_id}/resume", response={202: Controlled}, summary="Resume")
-def resume(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+def resume(request: ApiRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.resume_run, body)
 
 
 @router.post("/{uuid:run_id}/retry", response={202: Controlled}, summary="Go on from what failed")
-def retry(request: HttpRequest, run_id: UUID, body: Reason | None = None) -> Any:
+def retry(request: ApiRequest, run_id: UUID, body: Reason | None = None) -> Any:
     return _control(request, run_id, service.retry_run, body)
 
 
-def _run(request: HttpRequest, run_id: UUID) -> Run:
+def _run(request: ApiRequest, run_id: UUID) -> Run:
     allow(request, Permission.RUNS_VIEW)
-    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
+    return access.run_for(request.organisation, run_id)
 
 
-def _control(request: HttpRequest, run_id: UUID, act: Any, body: Reason | None) -> Any:
+def _control(request: ApiRequest, run_id: UUID, act: Any, body: Reason | None) -> Any:
     """202 and the run as it is now; RunStateConflict becomes 409 with the state."""
     allow(request, Permission.RUNS_CONTROL)
-    run = access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
-    return Status(202, act(run=run, actor=Actor.of(request), reason=body.reason if body else ""))
+    run = access.run_for(request.organisation, run_id)
+    return Status(202, act(run=run, **(body or Reason()).said(request)))

@@ -21,7 +21,6 @@ from redis.exceptions import RedisError
 
 from orchestration.models import Run, RunEvent
 from orchestration.monitoring import history
-from orchestration.monitoring.queries import ended
 from portal.core.in_threads import in_database
 
 log = structlog.get_logger(__name__)
@@ -65,7 +64,7 @@ async def follow(
             if rows:
                 spoke = time.monotonic()
                 continue
-            if run is None or ended(run.status):
+            if run is None or run.ended:
                 for frame in (
                     last(run) if last and run else [(None, "end", {"status": run.status if run else "deleted"})]
                 ):

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from orchestration import access
@@ -20,8 +19,7 @@ from orchestration.services.starting import NotPublished
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
-from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.errors import UserError
 from portal.core.permissions import Permission
 
@@ -51,8 +49,8 @@ class MovePlanIn(Schema):
     version: Annotated[int | None, Field(description="Number of a published version; the newest if left out.")] = None
 
 
-class Move(MovePlanIn):
-    reason: Annotated[str, Field(max_length=500)] = ""
+class Move(MovePlanIn, Reason):
+    """Without a version: to the newest."""
 
 
 class Obstacle(Schema):
@@ -85,9 +83,8 @@ class RerunPlanIn(Schema):
     variables: dict[str, Any] = Field(default_factory=dict)
 
 
-class Rerun(RerunPlanIn):
+class Rerun(RerunPlanIn, Reason):
     plan: str | None = Field(None, description="Digest of the plan you saw: 409 if it is another one meanwhile.")
-    reason: str = Field("", max_length=500)
 
 
 class CallOut(Schema):
@@ -140,40 +137,41 @@ class RetryPlanOut(Schema):
 
 
 @router.post("/{uuid:run_id}/retry/plan", response=RetryPlanOut, summary="What a retry would reuse and do again")
-def plan_retry(request: HttpRequest, run_id: UUID) -> Any:
+def plan_retry(request: ApiRequest, run_id: UUID) -> Any:
     """Changes nothing; 409 with the state for a run that cannot be retried."""
     return retry_plan(_controlled(request, run_id))
 
 
 @router.post("/{uuid:run_id}/steps/{node}/skip", response={202: RunSummary}, summary="Go on without a step")
-def skip(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
+def skip(request: ApiRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Place()
-    return Status(202, skip_step(run=run, node=node, **_said(request, given), path=_path(given)))
+    return Status(202, skip_step(run=run, node=node, **given.said(request), path=_path(given)))
 
 
 @router.post("/{uuid:run_id}/steps/{node}/override", response={202: RunSummary}, summary="Say what a step yields")
-def override(request: HttpRequest, run_id: UUID, node: str, body: Override) -> Any:
+def override(request: ApiRequest, run_id: UUID, node: str, body: Override) -> Any:
     run = _controlled(request, run_id)
-    said = _said(request, body)
-    made = override_step(run=run, node=node, path=_path(body), outputs=body.outputs, port=body.port, **said)
+    made = override_step(
+        run=run, node=node, path=_path(body), outputs=body.outputs, port=body.port, **body.said(request)
+    )
     return Status(202, made)
 
 
 @router.post("/{uuid:run_id}/steps/{node}/retry", response={202: RunSummary}, summary="Do not wait for the next try")
-def retry_now(request: HttpRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
+def retry_now(request: ApiRequest, run_id: UUID, node: str, body: Place | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Place()
-    return Status(202, retry_step_now(run=run, node=node, **_said(request, given), path=_path(given)))
+    return Status(202, retry_step_now(run=run, node=node, **given.said(request), path=_path(given)))
 
 
 @router.post("/{uuid:run_id}/variables", response={202: RunSummary}, summary="Change variables of a live run")
-def variables(request: HttpRequest, run_id: UUID, body: Variables) -> Any:
+def variables(request: ApiRequest, run_id: UUID, body: Variables) -> Any:
     run = _controlled(request, run_id)
-    made = change_variables(run=run, values=body.values, seen=body.seen, **_said(request, body))
+    made = change_variables(run=run, values=body.values, seen=body.seen, **body.said(request))
     return Status(202, made)
 
 
 @router.post("/{uuid:run_id}/move/plan", response=MovePlanOut, summary="What moving to another version would do")
-def move_plan(request: HttpRequest, run_id: UUID, body: MovePlanIn | None = None) -> Any:
+def move_plan(request: ApiRequest, run_id: UUID, body: MovePlanIn | None = None) -> Any:
     run = _controlled(request, run_id)
     version = _version(run, body.version if body else None)
     _, plan = plan_move(run=run, version=version)
@@ -190,15 +188,15 @@ def move_plan(request: HttpRequest, run_id: UUID, body: MovePlanIn | None = None
 
 
 @router.post("/{uuid:run_id}/move", response={202: RunSummary}, summary="Go on with another version")
-def move(request: HttpRequest, run_id: UUID, body: Move | None = None) -> Any:
+def move(request: ApiRequest, run_id: UUID, body: Move | None = None) -> Any:
     run, given = _controlled(request, run_id), body or Move()
     version = _version(run, given.version)
-    made = move_run(run=run, version=version, actor=Actor.of(request), reason=given.reason)
+    made = move_run(run=run, version=version, **given.said(request))
     return Status(202, made)
 
 
 @router.post("/{uuid:run_id}/rerun/plan", response=RerunPlanOut, summary="What a re-run would reuse and do again")
-def rerun_plan(request: HttpRequest, run_id: UUID, body: RerunPlanIn) -> Any:
+def rerun_plan(request: ApiRequest, run_id: UUID, body: RerunPlanIn) -> Any:
     run = _controlled(request, run_id)
     prepared = rerun.plan_of(run=run, wish=_wish(run, body))
     return {
@@ -212,22 +210,16 @@ def rerun_plan(request: HttpRequest, run_id: UUID, body: RerunPlanIn) -> Any:
 
 
 @router.post("/{uuid:run_id}/rerun", response={201: RunSummary}, summary="Re-run from a step, as a linked run")
-def rerun_from(request: HttpRequest, run_id: UUID, body: Rerun) -> Any:
+def rerun_from(request: ApiRequest, run_id: UUID, body: Rerun) -> Any:
     run = _controlled(request, run_id)
     allow(request, Permission.RUNS_START)
-    made = rerun.rerun_from(
-        run=run, wish=_wish(run, body), digest=body.plan, source="api", actor=Actor.of(request), reason=body.reason
-    )
-    return Status(201, made)
+    wish = _wish(run, body)
+    return Status(201, rerun.rerun_from(run=run, wish=wish, digest=body.plan, source="api", **body.said(request)))
 
 
-def _controlled(request: HttpRequest, run_id: UUID) -> Run:
+def _controlled(request: ApiRequest, run_id: UUID) -> Run:
     allow(request, Permission.RUNS_CONTROL)
-    return access.run_for(request.organisation, run_id)  # type: ignore[attr-defined]
-
-
-def _said(request: HttpRequest, body: Reason) -> dict[str, Any]:
-    return {"actor": Actor.of(request), "reason": body.reason}
+    return access.run_for(request.organisation, run_id)
 
 
 def _path(body: Place) -> Path:

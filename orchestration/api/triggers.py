@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Field, Query, Router, Schema, Status
 
@@ -16,7 +15,7 @@ from orchestration.queries import triggers as queries
 from orchestration.services import triggers as service
 from orchestration.services.triggers import NewTrigger, Wanted
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["triggers"])
@@ -125,16 +124,16 @@ class FireQuery(Schema):
 
 
 @router.get("", response=list[TriggerOut], summary="List triggers")
-def list_triggers(request: HttpRequest, workflow: str = "") -> Any:
+def list_triggers(request: ApiRequest, workflow: str = "") -> Any:
     allow(request, Permission.WORKFLOWS_VIEW)
-    chosen = access.workflow_for(request.organisation, workflow) if workflow else None  # type: ignore[attr-defined]
-    return list(queries.triggers(request.organisation, chosen))  # type: ignore[attr-defined]
+    chosen = access.workflow_for(request.organisation, workflow) if workflow else None
+    return list(queries.triggers(request.organisation, chosen))
 
 
 @router.post("", response={201: TriggerWithSecret}, summary="Create a trigger")
-def create(request: HttpRequest, body: NewTriggerIn) -> Any:
+def create(request: ApiRequest, body: NewTriggerIn) -> Any:
     allow(request, Permission.WORKFLOWS_PUBLISH)
-    workflow = access.workflow_for(request.organisation, body.workflow)  # type: ignore[attr-defined]
+    workflow = access.workflow_for(request.organisation, body.workflow)
     wanted = Wanted(
         name=body.name,
         settings=body.settings,
@@ -155,12 +154,12 @@ def create(request: HttpRequest, body: NewTriggerIn) -> Any:
 
 
 @router.get("/{uuid:trigger_id}", response=TriggerOut, summary="A trigger")
-def read(request: HttpRequest, trigger_id: UUID) -> Any:
+def read(request: ApiRequest, trigger_id: UUID) -> Any:
     return _trigger(request, trigger_id, Permission.WORKFLOWS_VIEW)
 
 
 @router.patch("/{uuid:trigger_id}", response=TriggerOut, summary="Change a trigger")
-def change(request: HttpRequest, trigger_id: UUID, body: TriggerChange) -> Any:
+def change(request: ApiRequest, trigger_id: UUID, body: TriggerChange) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     given = body.dict(exclude_unset=True, exclude_none=True)
     enabled, number = given.pop("enabled", None), given.pop("version", None)
@@ -177,20 +176,20 @@ def change(request: HttpRequest, trigger_id: UUID, body: TriggerChange) -> Any:
 
 
 @router.delete("/{uuid:trigger_id}", response={204: None}, summary="Delete a trigger with its history")
-def delete(request: HttpRequest, trigger_id: UUID) -> Any:
+def delete(request: ApiRequest, trigger_id: UUID) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     service.delete_trigger(trigger=trigger, actor=Actor.of(request))
     return Status(204, None)
 
 
 @router.post("/{uuid:trigger_id}/secret", response=TriggerWithSecret, summary="A new secret for a webhook")
-def rotate(request: HttpRequest, trigger_id: UUID) -> Any:
+def rotate(request: ApiRequest, trigger_id: UUID) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     return _with_secret(service.rotate_secret(trigger=trigger, actor=Actor.of(request)))
 
 
 @router.post("/{uuid:trigger_id}/test", response=TestOut, summary="Try a trigger")
-def test(request: HttpRequest, trigger_id: UUID, body: Test) -> Any:
+def test(request: ApiRequest, trigger_id: UUID, body: Test) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     if body.dry:
         found = service.rehearse(trigger, body.sample)
@@ -201,15 +200,15 @@ def test(request: HttpRequest, trigger_id: UUID, body: Test) -> Any:
 
 
 @router.get("/{uuid:trigger_id}/fires", response=list[FireOut], summary="What came of it, newest first")
-def fires(request: HttpRequest, trigger_id: UUID, query: Query[FireQuery]) -> Any:
+def fires(request: ApiRequest, trigger_id: UUID, query: Query[FireQuery]) -> Any:
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_VIEW)
     found = queries.fires(trigger, query.outcome)
     return list(found[query.offset : query.offset + query.limit])
 
 
-def _trigger(request: HttpRequest, trigger_id: UUID, permission: Permission) -> Trigger:
+def _trigger(request: ApiRequest, trigger_id: UUID, permission: Permission) -> Trigger:
     allow(request, permission)
-    return access.trigger_for(request.organisation, trigger_id)  # type: ignore[attr-defined]
+    return access.trigger_for(request.organisation, trigger_id)
 
 
 def _with_secret(made: NewTrigger) -> Trigger:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from ninja import Body, Field, Query, Router, Schema, Status
 
 from orchestration import access, exports
@@ -20,7 +20,7 @@ from orchestration.queries import workflows as queries
 from orchestration.services import definitions
 from orchestration.services import workflows as service
 from portal.core.actors import Actor
-from portal.core.api_auth import allow
+from portal.core.api_auth import ApiRequest, allow
 from portal.core.permissions import Permission
 
 router = Router(tags=["workflows"])
@@ -170,37 +170,38 @@ class ListQuery(Schema):
 
 
 @router.get("/schema", auth=None, response={200: dict[str, Any]}, summary="JSON Schema of the format")
-def schema(request: HttpRequest) -> JSON:
+def schema(request: ApiRequest) -> JSON:
     return json_schema()
 
 
 @router.post("/validate", response=Validation, summary="Every problem of a definition")
-def validate(request: HttpRequest, definition: Definition) -> JSON:
+def validate(request: ApiRequest, definition: Definition) -> JSON:
     """Nothing is stored. Agents are those of the token's organisation."""
     allow(request, Permission.WORKFLOWS_VIEW)
-    found = definitions.problems_of(request.organisation, definition)  # type: ignore[attr-defined]
+    found = definitions.problems_of(request.organisation, definition)
     return {"valid": not any(problem.is_error for problem in found), "problems": _as_json(found)}
 
 
 @router.get("", response=list[WorkflowSummary], summary="List workflows, by name")
-def list_workflows(request: HttpRequest, query: Query[ListQuery]) -> JSON:
+def list_workflows(request: ApiRequest, query: Query[ListQuery]) -> JSON:
     allow(request, Permission.WORKFLOWS_VIEW)
-    tags = tuple(tag for tag in (part.strip() for part in query.tags.split(",")) if tag)
-    chosen = queries.WorkflowFilter(q=query.q, category=query.category, tags=tags, state=query.state)
-    found = queries.workflows(request.organisation, chosen)  # type: ignore[attr-defined]
+    chosen = queries.WorkflowFilter(
+        q=query.q, category=query.category, tags=queries.tags_in(query.tags), state=query.state
+    )
+    found = queries.workflows(request.organisation, chosen)
     return list(found[query.offset : query.offset + query.limit])
 
 
 @router.post("", response={201: WorkflowOut}, summary="Create a workflow, or import one")
 def create(
-    request: HttpRequest,
+    request: ApiRequest,
     definition: Definition,
     slug: str = Query("", pattern="^[a-z0-9-]*$", max_length=80, description="Made from the name if left out."),
     with_problems: bool = Query(False, description="Keep it as a draft although it has errors."),
 ) -> JSON:
     allow(request, Permission.WORKFLOWS_EDIT)
     workflow = service.import_definition(
-        organisation=request.organisation,  # type: ignore[attr-defined]
+        organisation=request.organisation,
         definition=definition,
         actor=Actor.of(request),
         slug=slug,
@@ -210,13 +211,13 @@ def create(
 
 
 @router.get("/{slug:slug}", response=WorkflowOut, summary="A workflow with its draft and its published definition")
-def read(request: HttpRequest, slug: str) -> JSON:
+def read(request: ApiRequest, slug: str) -> JSON:
     return _workflow(request, slug, Permission.WORKFLOWS_VIEW)
 
 
 @router.put("/{slug:slug}/draft", response=WorkflowOut, summary="Replace the draft")
 def save_draft(
-    request: HttpRequest,
+    request: ApiRequest,
     slug: str,
     definition: Definition,
     revision: int = Query(..., ge=0, description="The revision this is based on; 409 if it is not the last."),
@@ -227,7 +228,7 @@ def save_draft(
 
 
 @router.post("/{slug:slug}/publish", response={201: VersionOut}, summary="Publish the draft as the next version")
-def publish(request: HttpRequest, slug: str, body: PublishIn | None = None) -> JSON:
+def publish(request: ApiRequest, slug: str, body: PublishIn | None = None) -> JSON:
     """422 with every problem if it has errors, 409 if it is what the published version already says, or breaks what
     that promises (`breaking_change`: `problems` are the changes, `dependants` who relies on it).
     """
@@ -244,14 +245,14 @@ def publish(request: HttpRequest, slug: str, body: PublishIn | None = None) -> J
 
 
 @router.get("/{slug:slug}/versions", response=list[VersionOut], summary="Published versions, newest first")
-def versions(request: HttpRequest, slug: str) -> JSON:
+def versions(request: ApiRequest, slug: str) -> JSON:
     workflow = _workflow(request, slug, Permission.WORKFLOWS_VIEW)
     return _versions_out(workflow, queries.versions(workflow))
 
 
 @router.get("/{slug:slug}/export", response={200: dict[str, Any]}, summary="The definition as a file")
 def export(
-    request: HttpRequest,
+    request: ApiRequest,
     slug: str,
     version: int | None = Query(None, description="The draft, if left out and nothing is published."),
     draft: bool = Query(False, description="The draft, although there is a published version."),
@@ -262,20 +263,20 @@ def export(
 
 
 @router.post("/{slug:slug}/archive", response=WorkflowSummary, summary="Take it out of the lists")
-def archive(request: HttpRequest, slug: str) -> JSON:
+def archive(request: ApiRequest, slug: str) -> JSON:
     workflow = _workflow(request, slug, Permission.WORKFLOWS_DELETE)
     return service.archive(workflow=workflow, actor=Actor.of(request))
 
 
 @router.post("/{slug:slug}/restore", response=WorkflowSummary, summary="Bring it back")
-def restore(request: HttpRequest, slug: str) -> JSON:
+def restore(request: ApiRequest, slug: str) -> JSON:
     workflow = _workflow(request, slug, Permission.WORKFLOWS_DELETE)
     return service.restore(workflow=workflow, actor=Actor.of(request))
 
 
-def _workflow(request: HttpRequest, slug: str, permission: Permission) -> Workflow:
+def _workflow(request: ApiRequest, slug: str, permission: Permission) -> Workflow:
     allow(request, permission)
-    return access.workflow_for(request.organisation, slug)  # type: ignore[attr-defined]
+    return access.workflow_for(request.organisation, slug)
 
 
 def _as_json(found: list[Problem]) -> list[dict[str, JSON]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
@@ -22,6 +24,11 @@ class WorkflowFilter:
     category: str = ""
     tags: tuple[str, ...] = ()
     state: str = ""
+
+
+def tags_in(text: str) -> tuple[str, ...]:
+    """Of a text in which they are separated by commas."""
+    return tuple(tag for part in text.split(",") if (tag := part.strip()))
 
 
 def workflows(organisation: Organisation, chosen: WorkflowFilter | None = None) -> QuerySet[Workflow]:
@@ -65,6 +72,11 @@ def choices(organisation: Organisation) -> list[tuple[str, str]]:
     """[(slug, name)] for filters."""
     found = Workflow.objects.filter(organisation=organisation).order_by("name")
     return list(found.values_list("slug", "name"))
+
+
+def workflow_ids(organisation: Organisation, slugs: Collection[str]) -> dict[str, UUID]:
+    """{slug: id} of those of these workflows that there are."""
+    return dict(Workflow.objects.filter(organisation=organisation, slug__in=slugs).values_list("slug", "pk"))
 
 
 def versions(workflow: Workflow) -> QuerySet[WorkflowVersion]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -11,7 +9,6 @@ from orchestration.models import LegalHold, Run, Workflow
 from orchestration.retention import gate
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, UserError
-from portal.core.models import Organisation
 from portal.core.services import audit
 
 LONGEST_REASON = 500
@@ -42,67 +39,52 @@ class Gone(UserError):
         super().__init__("It has been deleted in the meantime.", code="gone")
 
 
-def hold_run(*, run: Run, actor: Actor, reason: str) -> LegalHold:
-    """Raises AlreadyHeld, NoReason, Gone. When it returns, no batch at work can still take the run."""
-    return _hold(run, run.organisation, actor, reason, run=run)
-
-
-def hold_workflow(*, workflow: Workflow, actor: Actor, reason: str) -> LegalHold:
-    """All its runs, those to come too. Raises AlreadyHeld, NoReason, Gone."""
-    return _hold(workflow, workflow.organisation, actor, reason, workflow=workflow)
-
-
-def lift_run(*, run: Run, actor: Actor, reason: str) -> LegalHold:
-    """Raises NotHeld, NoReason. What another hold covers stays held."""
-    return _lift(run, run.organisation, actor, reason, run=run)
-
-
-def lift_workflow(*, workflow: Workflow, actor: Actor, reason: str) -> LegalHold:
-    """Raises NotHeld, NoReason."""
-    return _lift(workflow, workflow.organisation, actor, reason, workflow=workflow)
-
-
 @transaction.atomic
-def _hold(target: Run | Workflow, organisation: Organisation, actor: Actor, reason: str, **which: Any) -> LegalHold:
+def hold(target: Run | Workflow, *, actor: Actor, reason: str) -> LegalHold:
+    """Keep the run, or all runs of the workflow, those to come too. One advisory lock (the organisation's `gate`).
+
+    When it returns, no batch at work can still take them. Raises AlreadyHeld, NoReason, Gone.
+    """
     said = _checked(reason)
-    gate.take(organisation.pk)
+    gate.take(target.organisation_id)
     if not type(target)._default_manager.filter(pk=target.pk).exists():
         raise Gone
-    standing = LegalHold.objects.filter(lifted_at=None, **which).first()
+    standing = target.holds.filter(lifted_at=None).first()
     if standing is not None:
         raise AlreadyHeld(standing)
-    hold = LegalHold.objects.create(
-        organisation=organisation, reason=said, set_by=actor.label[:200], set_by_user=actor.user, **which
+    made = target.holds.create(
+        organisation=target.organisation, reason=said, set_by=actor.label[:200], set_by_user=actor.user
     )
     audit.record(
-        organisation=organisation,
+        organisation=target.organisation,
         actor=actor,
         verb=f"orchestration.{target._meta.model_name}.held",
         target=target,
-        data={"reason": said, "hold": str(hold.pk)},
+        data={"reason": said, "hold": str(made.pk)},
     )
-    hold.refresh_from_db(fields=["set_at"])
-    return hold
+    made.refresh_from_db(fields=["set_at"])
+    return made
 
 
 @transaction.atomic
-def _lift(target: Run | Workflow, organisation: Organisation, actor: Actor, reason: str, **which: Any) -> LegalHold:
+def lift(target: Run | Workflow, *, actor: Actor, reason: str) -> LegalHold:
+    """Lift the hold on this run or workflow itself; what another hold covers stays held. Raises NotHeld, NoReason."""
     said = _checked(reason)
-    gate.take(organisation.pk)
-    hold = LegalHold.objects.filter(lifted_at=None, **which).first()
-    if hold is None:
+    gate.take(target.organisation_id)
+    standing = target.holds.filter(lifted_at=None).first()
+    if standing is None:
         raise NotHeld
     audit.record(
-        organisation=organisation,
+        organisation=target.organisation,
         actor=actor,
         verb=f"orchestration.{target._meta.model_name}.hold_lifted",
         target=target,
-        before={"reason": hold.reason, "set_by": hold.set_by, "set_at": hold.set_at.isoformat()},
-        data={"reason": said, "hold": str(hold.pk)},
+        before={"reason": standing.reason, "set_by": standing.set_by, "set_at": standing.set_at.isoformat()},
+        data={"reason": said, "hold": str(standing.pk)},
     )
-    LegalHold.objects.filter(pk=hold.pk).update(lifted_at=Now(), lifted_by=actor.label[:200], lifted_because=said)
-    hold.refresh_from_db()
-    return hold
+    LegalHold.objects.filter(pk=standing.pk).update(lifted_at=Now(), lifted_by=actor.label[:200], lifted_because=said)
+    standing.refresh_from_db()
+    return standing
 
 
 def _checked(reason: str) -> str:

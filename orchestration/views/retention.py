@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from orchestration import access
-from orchestration.models import LegalHold
+from orchestration.models import LegalHold, Run, Workflow
 from orchestration.queries import retention as queries
 from orchestration.retention.forms import PolicyForm
 from orchestration.retention.rules import Rule, saved
@@ -84,11 +84,10 @@ def hold_run(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
     run = access.run_for(request.organisation, run_id)
     standing = queries.holds_of_run(run)
     own = next((hold for hold in standing if hold.run_id == run.pk), None)
-    act = holds.lift_run if own else holds.hold_run
     back = reverse("runs:detail", args=[request.organisation.slug, run.pk])
     others = [hold for hold in standing if hold is not own]
     context = {"name": run.name, "what": "run", "run": run, "others": others}
-    return _hold(request, own, lambda **said: act(run=run, **said), back, context)
+    return _hold(request, run, own, back, context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -97,14 +96,13 @@ def hold_workflow(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     """Put all runs of the workflow on hold, or lift that."""
     workflow = access.workflow_for(request.organisation, slug)
     own = queries.hold_of_workflow(workflow)
-    act = holds.lift_workflow if own else holds.hold_workflow
     back = reverse("workflows:detail", args=[request.organisation.slug, workflow.slug])
     context = {"name": workflow.name, "what": "workflow", "workflow": workflow}
-    return _hold(request, own, lambda **said: act(workflow=workflow, **said), back, context)
+    return _hold(request, workflow, own, back, context)
 
 
 def _hold(
-    request: HtmxRequest, own: LegalHold | None, act: Callable[..., LegalHold], back: str, context: dict[str, Any]
+    request: HtmxRequest, target: Run | Workflow, own: LegalHold | None, back: str, context: dict[str, Any]
 ) -> HttpResponse:
     """GET: what stands, and the form. POST: do the other. `lift` says what the person saw, so that two who click at
     once do not undo each other.
@@ -114,7 +112,8 @@ def _hold(
         try:
             if bool(request.POST.get("lift")) != bool(own):
                 raise holds.AlreadyHeld(own) if own else holds.NotHeld
-            act(actor=Actor.of(request), reason=request.POST.get("reason", ""))
+            act = holds.lift if own else holds.hold
+            act(target, actor=Actor.of(request), reason=request.POST.get("reason", ""))
             return htmx.say_and_go(request, back, "The hold is lifted." if own else "On legal hold.")
         except UserError as refusal:
             error = refusal

@@ -29,10 +29,14 @@ class Actor:
         known = getattr(request, "actor", None)
         if isinstance(known, cls):
             return known  # the API's authentication has set it
-        user = request.user if isinstance(request.user, User) else None
+        return cls.on(request, request.user if isinstance(request.user, User) else None, channel)
+
+    @classmethod
+    def on(cls, request: "HttpRequest", user: "User | None", channel: Channel = "web", label: str = "") -> Self:
+        """A user whom the request itself does not name (yet): at sign-in, by a token. None: a visitor."""
         return cls(
             user=user,
-            label=user.username if user else "visitor",
+            label=label or (user.username if user else "visitor"),
             channel=channel,
             address=getattr(request, "address", None),
             request_id=getattr(request, "request_id", None),

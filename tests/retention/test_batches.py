@@ -161,19 +161,19 @@ def test_held_runs_are_kept_until_the_hold_is_lifted(organisation: Organisation)
     child = ended(organisation, days=100, parent=root, parent_node="sub")
     free = ended(organisation, days=100)
     actor = Actor.command()
-    holds.hold_run(run=alone, actor=actor, reason="A lawsuit")
-    holds.hold_workflow(workflow=of_rfp, actor=actor, reason="A lawsuit")
-    holds.hold_run(run=child, actor=actor, reason="A lawsuit")
+    holds.hold(alone, actor=actor, reason="A lawsuit")
+    holds.hold(of_rfp, actor=actor, reason="A lawsuit")
+    holds.hold(child, actor=actor, reason="A lawsuit")
     assert all_of(batches.archive, organisation) == 0 and all_of(batches.delete, organisation) == 1
     assert free.pk not in left() and len(left()) == 4
     with pytest.raises(holds.AlreadyHeld):
-        holds.hold_run(run=alone, actor=actor, reason="Another")
+        holds.hold(alone, actor=actor, reason="Another")
     with pytest.raises(holds.NoReason):
-        holds.lift_run(run=alone, actor=actor, reason=" ")
-    holds.lift_run(run=alone, actor=actor, reason="It is over")
+        holds.lift(alone, actor=actor, reason=" ")
+    holds.lift(alone, actor=actor, reason="It is over")
     with pytest.raises(holds.NotHeld):
-        holds.lift_run(run=alone, actor=actor, reason="It is over")
-    holds.lift_workflow(workflow=of_rfp, actor=actor, reason="It is over")
+        holds.lift(alone, actor=actor, reason="It is over")
+    holds.lift(of_rfp, actor=actor, reason="It is over")
     assert all_of(batches.delete, organisation) == 2
     assert left() == {root.pk, child.pk} and of_workflow.pk not in left()
     told = AuditEntry.objects.filter(verb__contains="h").values_list("verb", "data__reason")
@@ -190,7 +190,7 @@ def test_a_hold_is_not_set_while_a_batch_is_at_work(organisation: Organisation) 
             from django.db import connection
 
             connection.cursor().execute("SET LOCAL lock_timeout = '50ms'")
-            holds.hold_run(run=run, actor=Actor.command(), reason="A lawsuit")
+            holds.hold(run, actor=Actor.command(), reason="A lawsuit")
     assert not LegalHold.objects.exists()
 
 

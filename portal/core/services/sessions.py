@@ -98,7 +98,7 @@ def connect() -> None:
 
 
 def _signed_in(*, request: HttpRequest, user: User, **_: object) -> None:
-    audit.record(organisation=None, actor=_actor(request, user), verb="core.session.began", target=user)
+    audit.record(organisation=None, actor=Actor.on(request, user), verb="core.session.began", target=user)
 
 
 def _signed_out(*, request: HttpRequest | None, user: User | None, **_: object) -> None:
@@ -106,7 +106,7 @@ def _signed_out(*, request: HttpRequest | None, user: User | None, **_: object) 
     if request is not None and request.session.session_key:
         SignIn.objects.filter(session_key=request.session.session_key).delete()
     if user is not None and request is not None:
-        audit.record(organisation=None, actor=_actor(request, user), verb="core.session.ended", target=user)
+        audit.record(organisation=None, actor=Actor.on(request, user), verb="core.session.ended", target=user)
     if user is not None:
         live.publish(live.user_group(user.pk), {"type": "recheck"})
 
@@ -116,22 +116,12 @@ def _refused(*, request: HttpRequest | None, credentials: dict[str, Any], **_: o
     if request is None or getattr(request, "axes_locked_out", False):
         return
     name = str(credentials.get("username", ""))[:150]
-    audit.record(organisation=None, actor=_actor(request, None), verb="core.session.refused", target_label=name)
+    audit.record(organisation=None, actor=Actor.on(request, None), verb="core.session.refused", target_label=name)
 
 
 def _locked(*, request: HttpRequest, username: str, **_: object) -> None:
     audit.record(
-        organisation=None, actor=_actor(request, None), verb="core.session.locked", target_label=str(username)[:150]
-    )
-
-
-def _actor(request: HttpRequest, user: User | None) -> Actor:
-    return Actor(
-        user=user,
-        label=user.username if user else "visitor",
-        channel="web",
-        address=getattr(request, "address", None),
-        request_id=getattr(request, "request_id", None),
+        organisation=None, actor=Actor.on(request, None), verb="core.session.locked", target_label=str(username)[:150]
     )
 
 
