@@ -59,7 +59,7 @@ def save_profile(*, organisation: Organisation, name: str, by: Actor, **values: 
         before=None if created else before,
         after=after,
     )
-    live.publish(live.organisation_group(organisation.pk), {"type": "hint", "topic": "agents"})
+    live.hint(organisation.pk, "agents")
     return profile
 
 

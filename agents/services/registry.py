@@ -1,6 +1,6 @@
 """Creating and changing agents and publishing their versions. Lock → check → write → audit → tell the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -245,5 +245,4 @@ def _next_number(agent: Agent) -> int:
 def _tell(agent: Agent) -> None:
     """This process and the open pages learn of a change once it is committed; other hosts within a second."""
     transaction.on_commit(lambda: snapshots.forget(agent.organisation_id, agent.slug))
-    hint: Mapping[str, JSON] = {"type": "hint", "topic": "agents"}
-    live.publish(live.organisation_group(agent.organisation_id), dict(hint))
+    live.hint(agent.organisation_id, "agents")

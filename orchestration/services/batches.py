@@ -151,5 +151,4 @@ def _announce(workflow: Workflow, new: Sequence[Run], actor: Actor, source: str)
     )
     wakeups.ring_for_any()
     tasks.ring_if_nobody_listens()
-    hint = {"type": "hint", "topic": "runs"}
-    live.publish(live.organisation_group(workflow.organisation_id), hint)
+    live.hint(workflow.organisation_id, "runs")

@@ -74,7 +74,7 @@ def end_if_unattended(run_id: UUID) -> bool:
         except Exception as error:  # noqa: BLE001  whatever the engine fails at, a cancelled run ends
             log.error("a cancelled run is ended by its rows alone", run=str(run_id), error=str(error))
             _end_by_force(run, cancels.order_by("id").first())
-    live.publish(live.organisation_group(run.organisation_id), {"type": "hint", "topic": "runs", "run": str(run_id)})
+    live.hint(run.organisation_id, "runs", run=str(run_id))
     return True
 
 

@@ -39,7 +39,7 @@ def route(event_id: UUID) -> None:
             _deliver(event, wait)
     listening.fire_for(event)
     BusEvent.objects.filter(pk=event.pk).update(route_at=None)
-    live.publish(live.organisation_group(event.organisation_id), {"type": "hint", "topic": "events"})
+    live.hint(event.organisation_id, "events")
 
 
 def settle(wait: EventSubscription) -> None:

@@ -167,4 +167,4 @@ def _make_due(run: Run, **changes: Any) -> None:
 
 def tell(run: Run) -> None:
     """Open pages that list runs."""
-    live.publish(live.organisation_group(run.organisation_id), {"type": "hint", "topic": "runs", "run": str(run.pk)})
+    live.hint(run.organisation_id, "runs", run=str(run.pk))

@@ -269,4 +269,4 @@ def _card(body: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _tell(workflow: Workflow) -> None:
-    live.publish(f"org.{workflow.organisation_id}", {"type": "hint", "topic": "workflows"})
+    live.hint(workflow.organisation_id, "workflows")

@@ -48,6 +48,11 @@ def on_the_wire(group: str, message: dict[str, Any]) -> tuple[str, bytes]:
     return f"{_prefix()}__group__{group}", get_channel_layer().serialize(message)
 
 
+def hint(organisation_id: int, topic: str, **about: str) -> None:
+    """Tell the organisation's open pages that something of a topic (runs, workflows, agents, ...) has changed."""
+    publish(organisation_group(organisation_id), {"type": "hint", "topic": topic, **about})
+
+
 def organisation_group(organisation_id: int) -> str:
     return f"org.{organisation_id}"
 

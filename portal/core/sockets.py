@@ -174,7 +174,8 @@ class OrganisationConsumer(AsyncWebsocketConsumer):
 class TopicsConsumer(OrganisationConsumer):
     """`/ws/o/<org>/`: hints about lists (runs, events, inbox, ...), each only to those who may see the list."""
 
-    needs = {
+    needs: dict[str, Permission | None] = {
+        "notifications": None,  # one's own, by the group of the user
         "runs": Permission.RUNS_VIEW,
         "events": Permission.RUNS_VIEW,
         "inbox": Permission.APPROVALS_VIEW,
@@ -183,8 +184,11 @@ class TopicsConsumer(OrganisationConsumer):
     }
 
     async def hint(self, message: dict[str, Any]) -> None:
-        needed = self.needs.get(str(message.get("topic")))
-        if needed is not None and needed.value in self.permissions:
+        topic = str(message.get("topic"))
+        if topic not in self.needs:
+            return
+        needed = self.needs[topic]
+        if needed is None or needed.value in self.permissions:
             await self.tell(message)
 
 

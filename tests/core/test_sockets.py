@@ -12,9 +12,9 @@ from django.test import Client
 
 from portal.core import live, sockets
 from portal.core.actors import Actor
-from portal.core.models import Membership, Organisation, SignIn, User
+from portal.core.models import Membership, Notification, Organisation, SignIn, User
 from portal.core.routing import websocket_urlpatterns
-from portal.core.services import organisations, sessions
+from portal.core.services import notifications, organisations, sessions
 from tests.factories import make_member, make_organisation
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -76,6 +76,20 @@ async def test_a_member_without_any_role_is_let_in_and_told_nothing(acme: Organi
     async with Visit(nobody) as line:
         await send(f"org.{acme.pk}", type="hint", topic="runs")
         assert await line.receive_nothing(timeout=0.3)
+
+
+async def test_what_one_has_read_in_one_tab_the_others_hear(acme: Organisation):
+    nobody = await sync_to_async(make_member)(acme)
+    other = await sync_to_async(make_member)(acme, "viewer")
+
+    def read() -> None:
+        Notification.objects.create(organisation=acme, user=nobody, key="a", title="A run has ended")
+        notifications.mark_read(user=nobody, organisation=acme)
+
+    async with Visit(nobody) as line, Visit(other) as theirs:
+        await sync_to_async(read)()
+        assert await line.receive_json_from(timeout=5) == {"type": "hint", "topic": "notifications"}
+        assert await theirs.receive_nothing(timeout=0.2)
 
 
 async def test_strangers_and_visitors_are_refused_before_the_handshake(acme: Organisation):

@@ -80,7 +80,7 @@ def set_secret(*, organisation: Organisation, name: str, value: str, by: Actor, 
     )
     verb = "core.secret.created" if created else "core.secret.replaced"
     audit.record(organisation=organisation, actor=by, verb=verb, target=secret)
-    live.publish(live.organisation_group(organisation.pk), {"type": "hint", "topic": "agents"})
+    live.hint(organisation.pk, "agents")
     return secret
 
 
