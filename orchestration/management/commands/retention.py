@@ -1,4 +1,4 @@
-"""`manage.py retention [--dry-run] [--organisation SLUG]`
+"""`manage.py retention [--dry-run] [--org SLUG]`
 
 Archives and deletes what policies say, all of it, and prints per workflow and status what was done; with --dry-run what
 would be done, and how many bytes of rows (without indexes) that frees. The jobs do the same by themselves.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.template.defaultfilters import filesizeformat
 
+from orchestration import cli
 from orchestration.models import RetentionRule
 from orchestration.queries.retention import preview
 from orchestration.retention import passes
@@ -25,10 +26,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Say what would be done; change nothing.")
-        parser.add_argument("--organisation", metavar="SLUG", help="Only this one.")
+        parser.add_argument("--org", "--organisation", metavar="SLUG", help="Only this organisation.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        organisation = _organisation(options["organisation"]) if options["organisation"] else None
+        organisation = cli.organisation(options["org"]) if options["org"] else None
         if options["dry_run"]:
             self._say(organisation)
             return
@@ -52,13 +53,6 @@ class Command(BaseCommand):
                 )
         if not said:
             self.stdout.write("There is nothing to archive or delete.")
-
-
-def _organisation(slug: str) -> Organisation:
-    found = Organisation.objects.filter(slug=slug).first()
-    if found is None:
-        raise CommandError(f"There is no organisation {slug!r}.")
-    return found
 
 
 def _lines(found: Done) -> list[str]:
