@@ -19,6 +19,7 @@ TYPES = {
 
 
 def member(path: str, name: str) -> str:
+    """The path of a member: `$.lines`, or `$['two words']`."""
     return f"{path}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$-]*", name) else f"{path}[{name!r}]"
 
 

@@ -43,8 +43,5 @@ class ImportForm(forms.Form):
         try:
             found = reading.json_of(text)
         except json.JSONDecodeError as error:
-            raise forms.ValidationError(
-                _("This is not JSON: line %(line)d, column %(column)d: %(problem)s."),
-                params={"line": error.lineno, "column": error.colno, "problem": error.msg},
-            ) from None
+            raise forms.ValidationError(reading.not_json(error)) from None
         return found if isinstance(found, list) else [found]

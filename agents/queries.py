@@ -161,10 +161,6 @@ def profiles(organisation: Organisation) -> QuerySet[ModelProfile]:
     return ModelProfile.objects.filter(organisation=organisation).order_by("name")
 
 
-def profile_of(organisation: Organisation, name: str) -> ModelProfile | None:
-    return profiles(organisation).filter(name=name).first()
-
-
 # -- for the validation and the pinning of workflows ----------------------------------------------------------------
 
 

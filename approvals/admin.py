@@ -10,28 +10,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest, Decision
-from portal.core.admin_base import OrganisationAdmin
+from portal.core.admin_base import ReadOnlyAdmin
 from portal.core.permissions import Permission
 
 
-class ReadOnly(OrganisationAdmin):
-    view_permission = Permission.APPROVALS_VIEW
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return self._may(request, self.view_permission, obj)
-
-
 @admin.register(ApprovalRequest)
-class ApprovalRequestAdmin(ReadOnly):
+class ApprovalRequestAdmin(ReadOnlyAdmin):
+    view_permission = Permission.APPROVALS_VIEW
     list_display = ("title", "status", "run", "assignee_user", "assignee_role", "opened_at", "on_the_desk")
     list_filter = ("organisation", "status", "kind", "assignee_role")
     search_fields = ("title", "message", "run__name")
@@ -44,7 +29,8 @@ class ApprovalRequestAdmin(ReadOnly):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly):
+class DecisionAdmin(ReadOnlyAdmin):
+    view_permission = Permission.APPROVALS_VIEW
     organisation_path = "request__organisation"
     list_display = ("request", "label", "decided_by_label", "right", "channel", "decided_at")
     list_filter = ("option", "channel")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -10,29 +9,16 @@ from django import forms
 from approvals.models import ApprovalRequest
 from orchestration.monitoring import steps
 from orchestration.services import escalations, values
-from portal.core import reading
+from portal.core.schema_controls import JsonField
 
 JSON = Any
 LARGEST_EDITED_BYTES = 256 * 1024
 """More is not put into a text area."""
 
 
-class JsonArea(forms.CharField):
-    """Text that is JSON. An empty one is no value."""
-
-    def __init__(self, **fields: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"})
-        super().__init__(required=False, widget=widget, strip=True, **fields)
-
-    def to_python(self, value: Any) -> JSON:
-        text = super().to_python(value)
-        if not text:
-            return None
-        try:
-            return reading.json_of(text)
-        except json.JSONDecodeError as error:
-            message = f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
-            raise forms.ValidationError(message) from None
+def _json_area(**field: Any) -> JsonField:
+    widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"})
+    return JsonField(required=False, widget=widget, **field)
 
 
 class EscalationForm(forms.Form):
@@ -42,15 +28,17 @@ class EscalationForm(forms.Form):
     comment = forms.CharField(
         required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}), label="Comment"
     )
-    settings = JsonArea(label="Settings of the step", help_text="As values; a mask left as it is keeps what it hides.")
-    outputs = JsonArea(label="What the step is to have given", help_text="JSON, as the step itself would give it.")
+    settings = _json_area(
+        label="Settings of the step", help_text="As values; a mask left as it is keeps what it hides."
+    )
+    outputs = _json_area(label="What the step is to have given", help_text="JSON, as the step itself would give it.")
     fields_form = None
 
     def __init__(self, asked: ApprovalRequest, *, data: Any = None) -> None:
         self.asked = asked
         shape = escalations.shape(run=asked.run, node=asked.node)
         edited = _editable(asked)
-        super().__init__(data, initial={"settings": _text(edited), "outputs": _text(shape.example)})
+        super().__init__(data, initial={"settings": edited, "outputs": shape.example})
         self.too_large = edited is None
         if len(shape.ports) > 1:
             self.fields["port"] = forms.ChoiceField(label="Goes on by", choices=[(port, port) for port in shape.ports])
@@ -80,7 +68,3 @@ def _editable(asked: ApprovalRequest) -> JSON | None:
     except values.TooLarge:
         return None
     return whole or {}
-
-
-def _text(value: JSON) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -19,7 +19,7 @@ from orchestration.definition.canonical import pretty
 from orchestration.models import EngineHost, NodeRun, OrganisationLimits, Run, Workflow, WorkflowVersion
 from orchestration.services import workflows
 from portal.core.actors import Actor
-from portal.core.admin_base import OrganisationAdmin, ReadOnlyAdmin
+from portal.core.admin_base import OrganisationAdmin, ReadOnlyAdmin, ReadOnlyInline
 from portal.core.permissions import Permission
 
 __all__ = ["BusEventAdmin", "EngineHostAdmin", "RunAdmin", "TriggerAdmin", "WorkflowAdmin", "WorkflowVersionAdmin"]
@@ -29,23 +29,12 @@ def _link(url: str, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
-class VersionInline(admin.TabularInline):
+class VersionInline(ReadOnlyInline):
     model = WorkflowVersion
     fk_name = "workflow"
     fields = readonly_fields = ("number", "note", "published_by", "published_at")
     ordering = ("-number",)
-    extra = 0
-    can_delete = False
     show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return True  # the page around it has been opened by its own gate
 
 
 @admin.register(Workflow)
@@ -132,7 +121,7 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
         return _link(f"{address}?version={version.number}", "Open")
 
 
-class NodeRunInline(admin.TabularInline):
+class NodeRunInline(ReadOnlyInline):
     model = NodeRun
     fields = readonly_fields = (
         "node",
@@ -146,18 +135,6 @@ class NodeRunInline(admin.TabularInline):
         "ended_at",
     )
     ordering = ("id",)
-    extra = 0
-    max_num = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return True  # as above
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).defer("inputs", "outputs", "error", "waiting")

@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 
 from orchestration.engine.signals import SignalKind
 from orchestration.models import Run, RunEvent
-from orchestration.monitoring import history
+from orchestration.monitoring import history, words
 from orchestration.services import values
 from portal.core import reading
 from portal.core.errors import UserError
@@ -86,8 +86,7 @@ def read(path: str) -> str:
 
 
 def with_problems(error: UserError) -> str:
-    problems: list[dict[str, Any]] = getattr(error, "problems", [])
-    named = [f"  {problem.get('path') or problem.get('node') or ''}: {problem['message']}" for problem in problems]
+    named = [f"  {one.get('path') or one.get('node') or ''}: {one['message']}" for one in error.problems]
     return "\n".join([error.message, *named])
 
 
@@ -104,7 +103,7 @@ def follow(run: Run, say: Callable[[str], object], *, after: int = 0) -> Run:
 
 
 def _follow(run: Run, say: Callable[[str], object], seq: int) -> Run:
-    names = {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
+    names = words.names_of(run.definition.body)
     while True:
         goes_on = _is_told_to_go_on(run)  # before the run is read: a wish may be carried out in between
         run.refresh_from_db()
@@ -151,9 +150,9 @@ _SAID = {
 
 def _line(event: RunEvent, names: dict[str, str]) -> str:
     at = event.at.strftime("%H:%M:%S")
-    name = names.get(event.node, event.node) + (f" [{event.path}]" if event.path else "")
+    name = words.place(event.node, event.path, names)
     if event.type == "NodeWaiting":
-        return f"{at}  {name}: waits for {_awaited(event.data)}"
+        return f"{at}  {name}: waits {_awaited(event.data)}"
     if event.type in _SAID:
         error = (event.data.get("error") or {}).get("message", "")
         return f"{at}  {name}: {_SAID[event.type]}{': ' + error if error else ''}"
@@ -163,9 +162,7 @@ def _line(event: RunEvent, names: dict[str, str]) -> str:
 
 
 def _awaited(data: dict[str, Any]) -> str:
-    assignee = (data.get("data") or {}).get("assignee") or {}
-    whom = assignee.get("user") or (f"role {assignee['role']}" if assignee.get("role") else "")
-    reason = {"approval": "a decision", "human_input": "an answer", "timer": "its time"}.get(
-        data["reason"], data["reason"]
-    )
-    return f"{reason} ({whom})" if whom else str(reason)
+    """`for a decision (role legal)`"""
+    what = words.WAITS.get(data["reason"], f"for {data['reason']}")
+    whom = words.assignee_words((data.get("data") or {}).get("assignee"), anybody="")
+    return f"{what} ({whom})" if whom else what

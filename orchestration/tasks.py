@@ -21,7 +21,7 @@ import time
 import structlog
 from django.conf import settings
 from django.db import connection
-from django_q.models import OrmQ, Schedule
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from portal.core import queue
@@ -124,7 +124,6 @@ def end_cancelled() -> int:
 
 
 def ensure_schedule() -> None:
-    """Have the jobs cluster do `_JOBS`. Idempotent; called after `migrate`."""
+    """Have the jobs cluster do `_JOBS`. Called after `migrate`."""
     for name, (function, minutes) in _JOBS.items():
-        every = {"schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
-        Schedule.objects.update_or_create(name=name, defaults={"func": function, **every})
+        queue.repeat(name, function, minutes=minutes)

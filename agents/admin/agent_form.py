@@ -1,6 +1,5 @@
 """The form of an agent: its card, and the version it describes. Every fault is shown at its field."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -24,7 +23,6 @@ from agents.services.drafts import completed
 from agents.services.registry import compare
 from agents.services.relying import relying_on, words
 from portal.core.admin_base import ScopedForm
-from portal.core.models import Organisation
 
 LLM = "llm"
 _LLM_FIELDS = tuple(LlmConfig.model_fields)
@@ -124,7 +122,7 @@ class AgentForm(ScopedForm):
         version = self.instance.current if self.instance.pk else None
         if version is not None:
             self.initial.update(_shown(version))
-        names = ModelProfile.objects.filter(organisation__in=self._organisations()).values_list("name", flat=True)
+        names = ModelProfile.objects.filter(organisation__in=self.organisations()).values_list("name", flat=True)
         known = dict.fromkeys([*BUILT_IN_PROFILES, *names.order_by("name")])
         if "profile" in self.fields:
             self.fields["profile"].choices = [(name, name) for name in known]  # type: ignore[attr-defined]
@@ -133,12 +131,6 @@ class AgentForm(ScopedForm):
             field.queryset = field.queryset.filter(organisation_id=self.instance.organisation_id).exclude(
                 pk=self.instance.pk
             )
-
-    def _organisations(self) -> Iterable[Organisation]:
-        if self.instance.pk:
-            return [self.instance.organisation]
-        field: Any = self.fields.get("organisation")
-        return field.queryset if field else []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

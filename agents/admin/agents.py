@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from agents import services
@@ -18,8 +17,9 @@ from agents.admin.agent_form import AgentForm
 from agents.kinds.base import agent_kinds
 from agents.models import Agent, AgentVersion, Status
 from agents.services import Published
+from portal.core import reading
 from portal.core.actors import Actor
-from portal.core.admin_base import OrganisationAdmin
+from portal.core.admin_base import OrganisationAdmin, ReadOnlyInline
 from portal.core.errors import UserError
 from portal.core.permissions import Permission
 
@@ -57,34 +57,19 @@ _VERSION_FIELDSETS: list[Any] = [
 _LLM_ONLY = ("system", "user", "profile", "temperature", "max_tokens")
 
 
-class VersionInline(TabularInline):
+class VersionInline(ReadOnlyInline):
     """What was published; never changed."""
 
     model = AgentVersion
     fields = ["number", "kind", "note", "published_at", "published_by"]
     readonly_fields = fields
     ordering = ["-number"]
-    extra = 0
-    max_num = 0
-    can_delete = False
     tab = True
     verbose_name_plural = "Published versions"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         rows: models.QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("published_by", "agent").defer("config", "input_schema", "output_schema")
-
-    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return True  # as much as its agent, whose page this is part of
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Agent)
@@ -193,7 +178,7 @@ class AgentAdmin(OrganisationAdmin):
             organisation_id__in=organisations, status__in=[Status.ACTIVE, Status.BETA]
         ).exclude(pk__in=[agent.pk for agent in chosen])
         if "replacement" in request.POST:
-            replacement = offered.filter(pk=request.POST["replacement"] or 0).first()
+            replacement = offered.filter(pk=reading.number(request.POST["replacement"]) or 0).first()
             self._set_all(request, queryset, Status.DEPRECATED, replacement)
             return None
         context = {

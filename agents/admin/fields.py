@@ -46,9 +46,7 @@ class JsonTextField(forms.Field):
         try:
             found = reading.json_of(text)
         except json.JSONDecodeError as error:
-            raise forms.ValidationError(
-                f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
-            ) from None
+            raise forms.ValidationError(reading.not_json(error)) from None
         if not isinstance(found, dict):
             raise forms.ValidationError("This must be a JSON object, in braces.")
         return found

@@ -1,6 +1,5 @@
 """The admin page of model profiles."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -21,7 +20,7 @@ from agents.models import ModelProfile
 from agents.services.profiles import PROFILE_FIELDS, fallback_faults
 from portal.core.actors import Actor
 from portal.core.admin_base import OrganisationAdmin, ScopedForm
-from portal.core.models import Organisation, Secret
+from portal.core.models import Secret
 from portal.core.permissions import Permission
 
 
@@ -44,18 +43,12 @@ class ModelProfileForm(ScopedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "api_key_secret" in self.fields:
-            there = Secret.objects.filter(organisation__in=self._organisations()).order_by("name")
+            there = Secret.objects.filter(organisation__in=self.organisations()).order_by("name")
             # The present one stays a choice although its secret may be gone, so that saving changes nothing unseen.
             names = dict.fromkeys(
                 [*there.values_list("name", flat=True), *filter(None, [self.instance.api_key_secret])]
             )
             self.fields["api_key_secret"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
-
-    def _organisations(self) -> Iterable[Organisation]:
-        if self.instance.pk:
-            return [self.instance.organisation]
-        field: Any = self.fields.get("organisation")
-        return field.queryset if field else []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

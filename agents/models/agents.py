@@ -1,3 +1,5 @@
+"""Agents: their cards, which may change at any time."""
+
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField

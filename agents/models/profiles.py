@@ -1,3 +1,5 @@
+"""Model profiles: what agents name instead of a model."""
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _

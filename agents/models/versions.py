@@ -1,3 +1,5 @@
+"""Published versions of agents, which never change."""
+
 import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from portal.core.models import Membership, Role
+from portal.core.queries import no_such_role
 
 
 def fault(*, organisation_id: int, user: str, role: str) -> str:
@@ -16,9 +15,5 @@ def fault(*, organisation_id: int, user: str, role: str) -> str:
         return f"No active member of the organisation is called {user!r}. Correct the approval's assignee."
     if role:
         slugs = list(Role.objects.filter(organisation_id=organisation_id).values_list("slug", flat=True))
-        if role in slugs:
-            return ""
-        close = get_close_matches(role, slugs, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        return f"There is no role {role!r} in the organisation.{hint}"
+        return "" if role in slugs else no_such_role(role, slugs)
     return ""

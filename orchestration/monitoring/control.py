@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from orchestration.engine.signals import SignalKind
 from orchestration.engine.statuses import NodeStatus
 from orchestration.models import NodeRun, Run, RunSignal
 from orchestration.monitoring import history
-from orchestration.monitoring.words import WISHES
+from orchestration.monitoring.words import WISHES, names_of, place
 
 MOST_NAMED = 50
 
@@ -74,7 +74,7 @@ class Control:
     cancellation: Cancellation | None = None
     paused_by: str = ""
     paused_because: str = ""
-    goes_on: tuple[GoesOn, ...] = field(default=())
+    goes_on: tuple[GoesOn, ...] = ()
     moved: Moved | None = None
 
 
@@ -85,7 +85,7 @@ def control(run: Run) -> Control:
     """At most seven queries; none for a run that nobody has told anything."""
     if not run.signals_posted:
         return Control()
-    names = _names(run)
+    names = names_of(run.definition.body)
     asked = tuple(
         Asked(row.kind, row.by, row.reason, names.get(row.node, row.node), row.path, row.posted_at)
         for row in history.of(run).open_signals(_PEOPLES)
@@ -113,20 +113,19 @@ def cancellation(run: Run) -> Cancellation | None:
         return None
     if asked.applied_at is None:
         return Cancellation(asked.by, asked.reason, asked.posted_at, None, None)
-    last = {"RunCancelRequested", "RunCancelled", "RunRetried"}
-    events = told.last_events_of(last, 2)
+    events = told.last_events_of({"RunCancelRequested", "RunCancelled", "RunRetried"}, 2)
     if not events or events[0].type == "RunRetried":
         return None
     reached = next((event for event in events if event.type == "RunCancelRequested"), events[0])
     stops = told.events_of({"NodeCancelled"}, after=reached.seq, limit=MOST_NAMED)
-    names = _names(run)
+    names = names_of(run.definition.body)
     return Cancellation(
         by=asked.by,
         reason=asked.reason,
         asked_at=asked.posted_at,
         reached_at=reached.at,
         ended_at=run.ended_at,
-        stopped=tuple(_called(names, row.node, row.path) for row in stops),
+        stopped=tuple(place(row.node, row.path, names) for row in stops),
     )
 
 
@@ -160,11 +159,3 @@ def reused_nodes(run: Run) -> frozenset[str]:
     started = next(iter(history.of(run).events_of({"RunStarted"}, limit=1)), None)
     held: dict[str, Any] = started.data if started else (run.beginning or {})
     return frozenset(taken["node"] for taken in held.get("reused") or ())
-
-
-def _names(run: Run) -> dict[str, str]:
-    return {node["id"]: node.get("name") or node["id"] for node in run.definition.body["nodes"]}
-
-
-def _called(names: dict[str, str], node: str, path: str) -> str:
-    return names.get(node, node) + (f" [{path}]" if path else "")

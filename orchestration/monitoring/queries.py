@@ -16,13 +16,15 @@ from orchestration.engine.statuses import NodeStatus, RunStatus
 from orchestration.models import EngineHost, LegalHold, NodeRun, Place, Run, RunEvent, Workflow, WorkflowVersion
 from orchestration.monitoring import history
 from orchestration.monitoring.why import ChildRun, Facts, Reason, WaitingNode, WaitingPlace, why
+from orchestration.monitoring.words import place
 from portal.core import clock
 from portal.core.models import Organisation
 from portal.core.prepared import Prepared
 
 HOST_IS_FRESH = timedelta(seconds=15)
-UNFINISHED = ("queued", "running", "waiting", "paused", "compensating")
+UNFINISHED = tuple(status.value for status in RunStatus if not status.ended)
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+PERIOD_CHOICES = [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"), ("month", "Last 30 days")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:
     waiting = row.waiting or {}
     until = waiting.get("until")
     return WaitingNode(
-        name=row.name + (f" [{row.path}]" if row.path else ""),
+        name=place(row.node, row.path, {row.node: row.name}),
         node=row.node,
         path=row.path,
         status=row.status,
@@ -229,7 +231,3 @@ def _waiting(row: NodeRun, child: Run | None) -> WaitingNode:
 def cost_by_agent(run: Run) -> list[dict[str, Any]]:
     """[{"agent", "cost", "input", "output", "steps"}], dearest first. One query."""
     return history.of(run).cost_by_agent()
-
-
-def ended(status: str) -> bool:
-    return RunStatus(status).ended

@@ -23,6 +23,7 @@ from orchestration.monitoring.step_panel import Step, acts_on, open_step
 from orchestration.monitoring.steps import StepRow
 from orchestration.monitoring.undoing import Undoing, may_be_undone, undoing
 from orchestration.monitoring.why import Reason
+from orchestration.monitoring.words import names_of
 from orchestration.queries import retention, triggers
 from portal.core import clock
 from portal.core.ui.json_tree import Large
@@ -136,10 +137,6 @@ def build(
         holds=retention.holds_of_run(run),
         may_hold=may_hold,
     )
-
-
-def names_of(definition: dict[str, Any]) -> dict[str, str]:
-    return {node["id"]: node.get("name") or node["id"] for node in definition["nodes"]}
 
 
 def _newer_version(run: Run) -> int | None:

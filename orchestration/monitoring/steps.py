@@ -10,7 +10,7 @@ from orchestration.engine.graph import Graph
 from orchestration.engine.statuses import NodeStatus
 from orchestration.models import NodeRun, Run, RunEvent
 from orchestration.monitoring import history
-from orchestration.monitoring.words import ANSWERS, assignee_words
+from orchestration.monitoring.words import ANSWERS, assignee_words, names_of
 from orchestration.nodes.base import node_types
 
 
@@ -49,7 +49,7 @@ class StepRow:
 def steps(run: Run, definition: dict[str, Any]) -> list[StepRow]:
     """All nodes in the graph's order, bodies under their loop. Two queries, however long the loops."""
     nodes = {node["id"]: node for node in definition["nodes"]}
-    names = {node: raw.get("name") or node for node, raw in nodes.items()}
+    names = names_of(definition)
     graph = Graph.of(definition)
     handling = {node for path in graph.handling.values() for node in path}
     single = {row.node: row for row in history.of(run).outer_node_runs()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestration.models import Run
 from orchestration.monitoring import history
-from orchestration.monitoring.words import places
+from orchestration.monitoring.words import names_of, places
 
 JSON = Any
 
@@ -43,7 +43,7 @@ def undoing(run: Run, definition: dict[str, JSON]) -> Undoing | None:
         summary = event.data if event and event.type == "CompensationEnded" else None
     if not summary:
         return None
-    names = {node["id"]: node.get("name") or node["id"] for node in definition["nodes"]}
+    names = names_of(definition)
     return Undoing(
         undone=places(summary.get("undone"), names),
         left=places(summary.get("left"), names),

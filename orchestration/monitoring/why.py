@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one unfinished run. `waiting` are its waiting node runs, `retrying` those with a retry to come."""
+    """Of one unfinished run. `waiting` are its node runs that wait, for an answer or for their next try."""
 
     status: str
     due_at: datetime | None
@@ -63,8 +63,9 @@ class WaitingPlace:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause. `kind` picks the icon: person, timer, event, run, retry, paused, engine, incident, working, queue,
-    place."""
+    """One cause. `kind` picks the icon: person, timer, event, run, retry, paused, undoing, engine, incident, working,
+    queue, place.
+    """
 
     kind: str
     text: str

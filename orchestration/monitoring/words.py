@@ -14,6 +14,16 @@ Names = Mapping[str, str]
 """{id of a node: its name}"""
 
 
+def names_of(definition: Mapping[str, JSON]) -> dict[str, str]:
+    """What people call the nodes of a definition, by their ids."""
+    return {node["id"]: node.get("name") or node["id"] for node in definition["nodes"]}
+
+
+def place(node: str, path: str, names: Names) -> str:
+    """A node run by name: `Judge`, or `Judge [3]` for one of an iteration."""
+    return names.get(node, node) + (f" [{path}]" if path else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     title: str
@@ -85,7 +95,7 @@ WISHES = {
 }
 """What people ask of a run, by the kind of the signal."""
 
-_WAITS = {
+WAITS = {
     "timer": "for its time",
     "approval": "for a decision",
     "human_input": "for a form to be filled in",
@@ -93,6 +103,7 @@ _WAITS = {
     "subworkflow": "for the run it has begun",
     "escalation": "for a person to say how it goes on",
 }
+"""What a step waits for, by the reason of its `NodeWaiting`."""
 
 _SKIPPED = {
     "dead_path": "its branch was not taken",
@@ -177,9 +188,7 @@ def places(found: JSON, names: Names) -> str:
     """The names of [{"node", "path"}]."""
     if not isinstance(found, list):
         return ""
-    return ", ".join(
-        names.get(one["node"], one["node"]) + (f" [{one['path']}]" if one.get("path") else "") for one in found
-    )
+    return ", ".join(place(one["node"], one.get("path", ""), names) for one in found)
 
 
 def _attempt(data: Mapping[str, JSON], names: Names) -> str:
@@ -252,7 +261,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, JSON], Names], str]] = {
     "RunBelowEnded": _below,
     "CompensationEnded": _undone,
     "NodeStarted": _attempt,
-    "NodeWaiting": lambda data, names: _WAITS.get(data.get("reason", ""), f"for {data.get('reason', '')}"),
+    "NodeWaiting": lambda data, names: WAITS.get(data.get("reason", ""), f"for {data.get('reason', '')}"),
     "NodeResumed": lambda data, names: "" if data.get("signal") is not None else "its time has come",
     "AttemptFailed": _attempt_failed,
     "AttemptAbandoned": lambda data, names: f"try {data.get('attempt', 1)} was lost with its engine",

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents import queries as registry
 from orchestration.definition.contracts import AgentContract, Contract
+from orchestration.definition.named import Named, named_in, settings_of
 from portal.core.models import Organisation
 
 JSON = Any
@@ -25,19 +26,14 @@ def contracts(organisation: Organisation, definition: JSON) -> dict[str, AgentCo
     return found
 
 
-def _named(definition: JSON) -> set[tuple[str, int | None]]:
-    nodes = definition.get("nodes") if isinstance(definition, Mapping) else None
-    found: set[tuple[str, int | None]] = set()
-    for node in nodes if isinstance(nodes, list) else []:
-        settings = node.get("settings") if isinstance(node, Mapping) and node.get("type") == "agent" else None
-        slug = settings.get("agent") if isinstance(settings, Mapping) else None
-        version = settings.get("version") if isinstance(settings, Mapping) else None
-        if isinstance(slug, str) and slug:
-            found.add((slug, version if isinstance(version, int) and not isinstance(version, bool) else None))
-            found |= {(other, None) for other in _alternatives(settings)}
+def _named(definition: JSON) -> set[Named]:
+    found: set[Named] = set()
+    for settings in settings_of(definition, "agent"):
+        if agent := named_in(settings, "agent"):
+            found |= {agent, *((other, None) for other in _alternatives(settings))}
     return found
 
 
-def _alternatives(settings: JSON) -> list[str]:
+def _alternatives(settings: Mapping[str, JSON]) -> list[str]:
     named = settings.get("alternatives")
     return [slug for slug in named if isinstance(slug, str)] if isinstance(named, list) else []

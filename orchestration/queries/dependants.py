@@ -18,13 +18,13 @@ from django.db.models import Count, JSONField, Q
 from django.db.models.functions import Cast
 
 from agents.compatibility import Change
-from orchestration.definition import contracts as interface
 from orchestration.definition import promises
+from orchestration.definition.contracts import WorkflowContract
 from orchestration.definition.settings import holds_template
 from orchestration.definition.validation import validate
 from orchestration.models import Run, Trigger, Workflow, WorkflowVersion
 from orchestration.queries.contracts import contracts
-from orchestration.queries.interfaces import interfaces
+from orchestration.queries.interfaces import interface, interfaces
 from orchestration.triggers import templates
 from portal.core import clock
 
@@ -177,12 +177,10 @@ def _caller_faults(
     return tuple(problem.message for problem in after if problem not in before)
 
 
-def _with(own: interface.WorkflowContract, new: Mapping[str, JSON]) -> interface.WorkflowContract:
+def _with(own: WorkflowContract, new: Mapping[str, JSON]) -> WorkflowContract:
     """As it would be known with `new` published."""
-    outputs = {"type": "object", "properties": {name: {} for name in new.get("outputs") or {}}}
-    made = interface.Contract(new.get("inputs") or {}, {**outputs, "additionalProperties": False})
     current = (own.current or 0) + 1
-    return replace(own, current=current, versions={**own.versions, current: made})
+    return replace(own, current=current, versions={**own.versions, current: interface(new)})
 
 
 def _may_break(node: Mapping[str, JSON], body: Mapping[str, JSON], found: Sequence[Change]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestration.definition.contracts import Contract, WorkflowContract, Workflows
+from orchestration.definition.named import Named, named_in, settings_of
 from orchestration.models import Workflow, WorkflowVersion
 from portal.core.models import Organisation
 
@@ -46,12 +47,13 @@ def _contract(
         archived=row.archived_at is not None,
         current=current,
         numbers=frozenset(numbers),
-        versions={number: _interface(body) for number, body in bodies.items()},
+        versions={number: interface(body) for number, body in bodies.items()},
         runs=frozenset(_slugs(_named(published))),
     )
 
 
-def _interface(body: Mapping[str, JSON]) -> Contract:
+def interface(body: Mapping[str, JSON]) -> Contract:
+    """What a definition takes and gives."""
     outputs = {"type": "object", "properties": {name: {} for name in body.get("outputs") or {}}}
     return Contract(body.get("inputs") or {}, {**outputs, "additionalProperties": False})
 
@@ -80,18 +82,11 @@ def _bodies(ids: Iterable[int | None]) -> list[tuple[str, int, JSON]]:
     )
 
 
-def _slugs(named: Iterable[tuple[str, int | None]]) -> set[str]:
+def _slugs(named: Iterable[Named]) -> set[str]:
     return {slug for slug, _ in named}
 
 
-def _named(definition: JSON) -> set[tuple[str, int | None]]:
-    """(slug, pinned version) of the workflows that a definition runs."""
-    nodes = definition.get("nodes") if isinstance(definition, Mapping) else None
-    found: set[tuple[str, int | None]] = set()
-    for node in nodes if isinstance(nodes, list) else []:
-        settings = node.get("settings") if isinstance(node, Mapping) and node.get("type") == "subworkflow" else None
-        slug = settings.get("workflow") if isinstance(settings, Mapping) else None
-        version = settings.get("version") if isinstance(settings, Mapping) else None
-        if isinstance(slug, str) and slug:
-            found.add((slug, version if isinstance(version, int) and not isinstance(version, bool) else None))
-    return found
+def _named(definition: JSON) -> set[Named]:
+    """The workflows that a definition runs."""
+    found = (named_in(settings, "workflow") for settings in settings_of(definition, "subworkflow"))
+    return {one for one in found if one}

@@ -38,7 +38,7 @@ def folded(run: Run) -> Folded:
 def began_with(run: Run) -> str:
     """The digest of the definition the run had at first."""
     first = next(iter(history.of(run).events_of({"RunMoved"}, limit=1)), None)
-    return run.definition_id if first is None else first_definition([_tuple(first)], run.definition_id)
+    return run.definition_id if first is None else first_definition([_row(first)], run.definition_id)
 
 
 def with_graphs(events: Iterable[Event]) -> Iterator[Event]:
@@ -66,7 +66,3 @@ def asked_inside(of: Graph, node: str) -> list[str]:
 
 def _row(row: RunEvent) -> Row:
     return Row(row.type, row.at, row.node, row.path, row.data)
-
-
-def _tuple(row: RunEvent) -> tuple[Any, ...]:
-    return (row.type, row.at, row.node, row.path, row.data)

@@ -85,12 +85,10 @@ class PolicyForm(forms.Form):
         """Put each fault where it was made: rule 0 has fields of its own, all others are rows."""
         for problem in error.problems:
             place, _, name = problem["path"].removeprefix("$.rules[").partition("].")
+            words = problem["message"].replace("archive_after_days", "the days before archiving")
             if place == "0" and name in self.fields:
-                self.add_error(
-                    name, f"It {problem['message']}.".replace("archive_after_days", "the days before archiving")
-                )
+                self.add_error(name, f"It {words}.")
             else:
-                words = problem["message"].replace("archive_after_days", "the days before archiving")
                 self.add_error("exceptions", f"Row {place}, {name.replace('_', ' ')}: {words}.")
 
 

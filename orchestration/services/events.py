@@ -34,12 +34,10 @@ class InvalidEvent(UserError):
 
 
 class TooManyEvents(UserError):
-    """`retry_after` in seconds."""
-
     status = 429
+    retry_after: int = _WINDOW_SECONDS
 
     def __init__(self, limit: int) -> None:
-        self.retry_after = _WINDOW_SECONDS
         super().__init__(
             f"More than {limit} events were published in this organisation within a minute. Wait, or let one event "
             "carry more.",

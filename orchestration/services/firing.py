@@ -7,6 +7,7 @@ an occasion that two processes come upon is found by the second. Lock order: the
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -54,7 +55,7 @@ class Rehearsal:
     """What a fire would come to. `inputs` is None when they cannot even be resolved."""
 
     inputs: dict[str, JSON] | None
-    problems: list[dict[str, str]]
+    problems: Sequence[Mapping[str, str]]
     kept_out: str = ""
     """Why such an event would not set the trigger off; empty if it would."""
 
@@ -188,8 +189,8 @@ def _shown(inputs: dict[str, JSON]) -> JSON:
         return None
 
 
-def _end(fired: TriggerFire, outcome: str, reason: str, problems: list[dict[str, str]] | None = None) -> None:
-    fired.outcome, fired.reason, fired.problems = outcome, reason[:500], problems or []
+def _end(fired: TriggerFire, outcome: str, reason: str, problems: Sequence[Mapping[str, str]] = ()) -> None:
+    fired.outcome, fired.reason, fired.problems = outcome, reason[:500], list(problems)
 
 
 def _count(trigger: Trigger, fired: TriggerFire) -> None:

@@ -31,8 +31,6 @@ FROM most
 
 
 class TooManyRuns(UserError):
-    """429. `retry_after`: seconds after which it is worth asking again."""
-
     status = 429
     retry_after = _RETRY_SECONDS
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -66,7 +67,7 @@ class Step:
     reused: bool
     edited: bool
     why: str
-    """Of what happens again: chosen, depends, unfinished, new, asked_again, inside."""
+    """Of what happens again: chosen, depends, unfinished, undone, new, asked_again, inside."""
     before: str
     """Its status in the origin."""
     first_time: bool
@@ -79,7 +80,7 @@ class Step:
     stands: bool = False
     """It could be undone, in the origin: what it did there stands, and the new run does not undo it."""
     outputs: JSON = None
-    ended_at: Any = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

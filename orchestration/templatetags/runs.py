@@ -17,11 +17,6 @@ def took(run: Run | NodeRun) -> timedelta | None:
     return (run.ended_at or clock.now()) - run.started_at if run.started_at else None
 
 
-@register.filter
-def is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 @register.filter(name="is")
 def equals(value: Any, other: Any) -> bool:
     """For arguments of tags, where a comparison cannot be written."""

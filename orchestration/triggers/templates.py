@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents.contracts import Fault, data_faults
+from agents.fault_words import member
 from orchestration.expressions import ExpressionError, is_template, resolve, template
 
 JSON = Any
@@ -70,7 +71,7 @@ def _resolved(value: JSON, scope: Mapping[str, JSON], path: str) -> JSON:
             except ExpressionError as error:
                 raise Unresolvable(path, error.message) from None
         case Mapping():
-            return {key: _resolved(item, scope, _member(path, key)) for key, item in value.items()}
+            return {key: _resolved(item, scope, member(path, key)) for key, item in value.items()}
         case list():
             return [_resolved(item, scope, f"{path}[{index}]") for index, item in enumerate(value)]
     return value
@@ -92,7 +93,7 @@ def _texts(value: JSON, path: str = "$") -> Iterator[tuple[str, str]]:
             yield path, value
         case Mapping():
             for key, item in value.items():
-                yield from _texts(item, _member(path, key))
+                yield from _texts(item, member(path, key))
         case list():
             for index, item in enumerate(value):
                 yield from _texts(item, f"{path}[{index}]")
@@ -118,7 +119,3 @@ def _open(inputs: JSON, path: str) -> bool:
             return False
         value = value[key]
     return value is not inputs and next(_texts(value), None) is not None
-
-
-def _member(path: str, name: str) -> str:
-    return f"{path}.{name}" if re.fullmatch(r"[A-Za-z_$][\w$-]*", name) else f"{path}[{name!r}]"

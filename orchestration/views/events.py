@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from orchestration import access
 from orchestration.bus import rules
 from orchestration.models import BusEvent
+from orchestration.monitoring.queries import PERIOD_CHOICES, PERIODS
 from orchestration.queries import events as queries
 from orchestration.services import events as service
 from portal.core import htmx
@@ -26,7 +27,6 @@ from portal.core.schema_controls import JsonField
 
 PAGE_SIZE = 50
 WAITS_SHOWN = 12
-PERIODS = [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days"), ("month", "Last 30 days")]
 
 
 class PublishForm(forms.Form):
@@ -58,13 +58,13 @@ def event_list(request: HtmxRequest, org: str) -> HttpResponse:
         name=request.GET.get("q", "").strip(),
         key=request.GET.get("key", "").strip(),
         source=source if source in BusEvent.Source.values else "",
-        period=period if period in dict(PERIODS) else "",
+        period=period if period in PERIODS else "",
     )
     context = {
         "page": Paginator(queries.events(request.organisation, chosen), PAGE_SIZE).get_page(request.GET.get("page")),
         "chosen": chosen,
         "sources": BusEvent.Source.choices,
-        "periods": PERIODS,
+        "periods": PERIOD_CHOICES,
         "waits": queries.waits(request.organisation, WAITS_SHOWN + 1),
         "waits_shown": WAITS_SHOWN,
         "filtered": bool(chosen.name or chosen.key or chosen.source or chosen.period),

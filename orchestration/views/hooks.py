@@ -15,7 +15,7 @@ from orchestration.services.firing import Outcome
 from orchestration.services.webhooks import Call
 from portal.core import reading
 from portal.core.errors import UserError
-from portal.core.problems import problem
+from portal.core.problems import problem, user_error
 
 
 @csrf_exempt  # nothing here believes a cookie
@@ -39,12 +39,7 @@ def receive(request: HttpRequest, org: str, path: str) -> HttpResponse:
         fired, new = webhooks.receive(call)
         return _answer(request, org, fired, new)
     except UserError as error:
-        answer = problem(
-            request, error.status, error.message, error.code, getattr(error, "problems", None), **error.facts
-        )
-        if seconds := getattr(error, "retry_after", None):
-            answer.headers["Retry-After"] = str(seconds)
-        return answer
+        return user_error(request, error)
 
 
 def _answer(request: HttpRequest, org: str, fired: TriggerFire, new: bool) -> HttpResponse:

@@ -53,12 +53,7 @@ def run_list(request: HtmxRequest, org: str) -> HttpResponse:
         "counts": queries.counts(request.organisation),
         "workflows": workflows.choices(request.organisation),
         "status_options": [("unfinished", "Under way"), *((s.value, s.value.capitalize()) for s in RunStatus)],
-        "period_options": [
-            ("hour", "Last hour"),
-            ("day", "Last 24 hours"),
-            ("week", "Last 7 days"),
-            ("month", "Last 30 days"),
-        ],
+        "period_options": queries.PERIOD_CHOICES,
         "kind_options": [("workflow", "Workflows"), ("any", "With subworkflows"), ("trial", "Trials of agents")],
         "source_options": list(SOURCES.items()),
         "kept_options": [("rows", "Not archived"), ("archived", "Archived"), ("held", "On legal hold")],
@@ -166,7 +161,7 @@ def retry(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
 
 def _told(run: Run, events: Sequence[RunEvent]) -> list[dict[str, Any]]:
     """[{"event", "told", "name"}] with large data by its beginning. `name` is that of the step."""
-    names = run_page.names_of(run.definition.body)
+    names = words.names_of(run.definition.body)
     rows = large.shown_events(run, events)
     return [
         {"event": row, "told": words.told(row.type, row.data, names), "name": names.get(row.node, row.node)}

@@ -240,7 +240,7 @@ def _wish(request: HttpRequest, run: Run, given: Any) -> rerun.Wish:
         try:
             parsed[name] = reading.json_of(text)
         except json.JSONDecodeError as error:
-            wrong[name] = [_not_json(error)]
+            wrong[name] = [reading.not_json(error)]
         else:
             wrong |= {} if isinstance(parsed[name], dict) else {name: ["This must be an object: {...}."]}
     if wrong:
@@ -289,18 +289,14 @@ def _json(request: HttpRequest, name: str) -> Any:
     try:
         return reading.json_of(request.POST.get(name, "").strip() or "null")
     except json.JSONDecodeError as error:
-        raise WrongFields({name: [_not_json(error)]}) from error
-
-
-def _not_json(error: json.JSONDecodeError) -> str:
-    return f"This is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+        raise WrongFields({name: [reading.not_json(error)]}) from error
 
 
 def _wrong(error: UserError | None, field: str) -> dict[str, list[str]]:
     """What is wrong with each field. Problems with a path are those of `field`."""
     if isinstance(error, WrongFields):
         return error.fields
-    problems = getattr(error, "problems", [])
+    problems = error.problems if error else ()
     return {field: [f"{one['path']}: {one['message']}".removeprefix(": ") for one in problems]} if problems else {}
 
 

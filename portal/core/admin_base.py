@@ -12,6 +12,7 @@ service does the saving, override `write` and `erase`; they run in the admin's t
 themselves.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 from portal.core import access, problems
 from portal.core.actors import Actor
@@ -35,6 +36,13 @@ class ScopedForm(forms.ModelForm):
     """Refuses related rows of another organisation. Forms of `OrganisationAdmin` derive from it."""
 
     refusal: str | None = None  # set for one request by the admin, when a service has said no
+
+    def organisations(self) -> Iterable[Organisation]:
+        """The row's, or those that are offered for a new one."""
+        if self.instance.pk:
+            return [self.instance.organisation]
+        field: Any = self.fields.get("organisation")
+        return field.queryset if field else []
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -256,6 +264,26 @@ class OrganisationAdmin(ModelAdmin):
 
 class ReadOnlyAdmin(OrganisationAdmin):
     """Rows that only the portal writes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows that only the portal writes, on the page of what they belong to, whose gate has let the user in."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return True
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False

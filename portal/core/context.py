@@ -15,9 +15,9 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """organisation (of the address, else the one last used, else None), organisations, permissions, nav_counts, and
     administers (whether the admin site is open to the user)."""
     user = getattr(request, "user", None)
-    if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
+    if not isinstance(user, User):
         return {"organisation": None, "organisations": [], "permissions": frozenset(), "nav_counts": {}}
-    organisations = SimpleLazyObject(lambda: access.organisations_of(user))  # type: ignore[arg-type]
+    organisations = SimpleLazyObject(lambda: access.organisations_of(user))
     organisation: Organisation | None = getattr(request, "organisation", None) or current(request)
     if organisation is None:
         return {"organisation": None, "organisations": organisations, "permissions": frozenset(), "nav_counts": {}}
@@ -25,8 +25,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "organisation": organisation,
         "organisations": organisations,
         "administers": SimpleLazyObject(lambda: admin.site.has_permission(request)),
-        "permissions": SimpleLazyObject(lambda: access.permissions_of(user, organisation)),  # type: ignore[arg-type]
-        "nav_counts": counts.Counts(user, organisation),  # type: ignore[arg-type]
+        "permissions": SimpleLazyObject(lambda: access.permissions_of(user, organisation)),
+        "nav_counts": counts.Counts(user, organisation),
     }
 
 

@@ -5,6 +5,7 @@ UserError                 what was asked cannot be done; the message says why an
 └── NotAllowed            a rule of the product forbids it, whatever the role; 403 in the API
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -14,6 +15,10 @@ class UserError(Exception):
     """
 
     status = 400
+    problems: Sequence[Mapping[str, Any]] = ()
+    """All that is wrong, where it is several things: [{"path", "message", ...}]."""
+    retry_after: int | None = None
+    """Seconds after which the same may be asked again."""
 
     def __init__(self, message: str, code: str = "invalid", **facts: Any) -> None:
         super().__init__(message)

@@ -122,7 +122,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 def _after(request: HttpRequest, response: HttpResponseBase) -> None:
     user = getattr(request, "user", None)
-    if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
+    if not isinstance(user, User):
         return
     if not response.has_header("Cache-Control"):
         add_never_cache_headers(response)
@@ -130,6 +130,6 @@ def _after(request: HttpRequest, response: HttpResponseBase) -> None:
     if getattr(request, "scopes", None) is not None:
         return  # an API token: no session, no "last used"
     organisation: Organisation | None = getattr(request, "organisation", None)
-    if organisation is not None and user.last_organisation_id != organisation.pk:  # type: ignore[union-attr]
-        User.objects.filter(pk=user.pk).update(last_organisation=organisation)  # type: ignore[union-attr]
+    if organisation is not None and user.last_organisation_id != organisation.pk:
+        User.objects.filter(pk=user.pk).update(last_organisation=organisation)
     sessions.touch(request)

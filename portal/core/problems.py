@@ -8,7 +8,7 @@ once: its `path` is a JSON path from the body or the query (`inputs.rfp`). Nothi
 the reference id leads to the log.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -37,7 +37,7 @@ def problem(
     status: int,
     detail: str,
     code: str,
-    problems: Sequence[dict[str, Any]] | None = None,
+    problems: Sequence[Mapping[str, Any]] = (),
     **more: Any,
 ) -> HttpResponse:
     """One problem document; `more` are further members, e.g. `state="completed"`."""
@@ -65,7 +65,7 @@ def install(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         ValidationError: _invalid,
         DjangoValidationError: _invalid_model,
-        UserError: _user_error,
+        UserError: user_error,
         PermissionDenied: _denied,
         AuthenticationError: _unauthenticated,
         Http404: _not_found,
@@ -113,10 +113,10 @@ def _invalid_model(request: HttpRequest, error: DjangoValidationError) -> HttpRe
     return problem(request, 422, found[0]["message"], "invalid_request", found)
 
 
-def _user_error(request: HttpRequest, error: UserError) -> HttpResponse:
-    answer = problem(request, error.status, error.message, error.code, getattr(error, "problems", None), **error.facts)
-    if (seconds := getattr(error, "retry_after", None)) is not None:
-        answer.headers["Retry-After"] = str(seconds)
+def user_error(request: HttpRequest, error: UserError) -> HttpResponse:
+    answer = problem(request, error.status, error.message, error.code, error.problems, **error.facts)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
     return answer
 
 

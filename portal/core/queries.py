@@ -1,6 +1,6 @@
 """What the core's pages read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -170,6 +170,13 @@ def unread_notifications(user: User, organisation: Organisation) -> int:
     return found[0] if found else 0
 
 
+def no_such_role(role: str, known: Collection[str]) -> str:
+    """A sentence for whoever has named it; `known` are the slugs of the roles there are."""
+    close = get_close_matches(role, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"There is no role {role!r} in the organisation.{hint}"
+
+
 @dataclass(frozen=True)
 class Recipients:
     """people: addresses (perhaps empty) by user name. fault: why they cannot be told, in a sentence, or empty."""
@@ -190,7 +197,5 @@ def recipients(organisation_id: int, users: Sequence[str], roles: Sequence[str])
     if roles:
         known = set(Role.objects.filter(organisation_id=organisation_id).values_list("slug", flat=True))
         if strange := [role for role in roles if role not in known]:
-            close = get_close_matches(strange[0], known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            return Recipients(slug, people, f"There is no role {strange[0]!r} in the organisation.{hint}")
+            return Recipients(slug, people, no_such_role(strange[0], known))
     return Recipients(slug, people)

@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connections
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+from django_q.models import Schedule
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,12 @@ _apart: dict[str, str] = {}
 def keep_apart(name: str, own: str) -> None:
     """Let this process, and those forked from it later, queue in `own` what is for `name`, and take from both."""
     _apart[name] = own
+
+
+def repeat(name: str, function: str, *, minutes: int) -> None:
+    """Have the jobs cluster call `function` (by its dotted name) every so many minutes, for ever. Idempotent."""
+    every = {"schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
+    Schedule.objects.update_or_create(name=name, defaults={"func": function, **every})
 
 
 class Broker(ORM):

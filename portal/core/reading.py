@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 JSON = Any
 _MOST_DIGITS = 18
 """What a bigint surely holds. Of thousands of digits Python itself makes an error."""
@@ -23,3 +25,9 @@ def json_of(text: str) -> JSON:
         raise json.JSONDecodeError("It is nested too deeply", text, 0) from None
     except ValueError:
         raise json.JSONDecodeError("A number has too many digits", text, 0) from None
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """What whoever wrote the text is told."""
+    place = {"line": error.lineno, "column": error.colno, "problem": error.msg}
+    return _("This is not JSON: line %(line)d, column %(column)d: %(problem)s.") % place

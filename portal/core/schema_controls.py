@@ -30,10 +30,7 @@ class JsonField(forms.JSONField):
             except json.JSONDecodeError as error:
                 if self.or_text:
                     return value.replace("\r\n", "\n")
-                text = _("This is not JSON: line %(line)d, column %(column)d: %(problem)s.")
-                raise forms.ValidationError(
-                    text % {"line": error.lineno, "column": error.colno, "problem": error.msg}
-                ) from None
+                raise forms.ValidationError(reading.not_json(error)) from None
             if self.kind and not isinstance(found, self.kind):
                 raise forms.ValidationError(_("A JSON object in braces is wanted."))
             return found

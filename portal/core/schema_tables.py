@@ -209,10 +209,7 @@ def _from_json(text: str) -> list[Mapping[str, JSON]]:
     try:
         found = reading.json_of(text)
     except json.JSONDecodeError as error:
-        problem = {"line": error.lineno, "column": error.colno, "problem": error.msg}
-        raise forms.ValidationError(
-            _("This is not JSON: line %(line)d, column %(column)d: %(problem)s.") % problem
-        ) from None
+        raise forms.ValidationError(reading.not_json(error)) from None
     rows = found if isinstance(found, list) else [found]
     if not all(isinstance(row, dict) for row in rows):
         raise forms.ValidationError(_("A JSON list of objects is wanted."))

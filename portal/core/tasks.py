@@ -6,10 +6,8 @@ from uuid import UUID
 import structlog
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.utils import timezone
-from django_q.models import Schedule
 
-from portal.core import clock
+from portal.core import clock, queue
 from portal.core.models import Mail, Notification, SignIn
 from portal.core.services import audit, mail
 
@@ -29,7 +27,7 @@ def link_audit_entries() -> None:
 def clear_sessions() -> None:
     """Remove sessions that have run out, and the rows that described them."""
     call_command("clearsessions")
-    alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    alive = Session.objects.filter(expire_date__gt=clock.now()).values("session_key")
     SignIn.objects.exclude(session_key__in=alive).delete()
 
 
@@ -54,19 +52,12 @@ def forget_read_notifications() -> None:
 
 
 def ensure_schedules() -> None:
-    """Idempotent; called after `migrate`."""
-    for name, function, minutes in (
-        ("Chain audit entries that were left behind", "link_audit_entries", 1),
-        ("Clear sessions that have run out", "clear_sessions", 24 * 60),
-        ("Send mail that is due", "send_due_mail", 1),
-        ("Forget notifications that were read long ago", "forget_read_notifications", 24 * 60),
-    ):
-        Schedule.objects.update_or_create(
-            name=name,
-            defaults={
-                "func": f"portal.core.tasks.{function}",
-                "schedule_type": Schedule.MINUTES,
-                "minutes": minutes,
-                "repeats": -1,
-            },
-        )
+    """Called after `migrate`."""
+    queue.repeat("Chain audit entries that were left behind", "portal.core.tasks.link_audit_entries", minutes=1)
+    queue.repeat("Clear sessions that have run out", "portal.core.tasks.clear_sessions", minutes=24 * 60)
+    queue.repeat("Send mail that is due", "portal.core.tasks.send_due_mail", minutes=1)
+    queue.repeat(
+        "Forget notifications that were read long ago",
+        "portal.core.tasks.forget_read_notifications",
+        minutes=24 * 60,
+    )

@@ -1,3 +1,5 @@
+"""Organisations, the roles in them, and who is a member with which roles."""
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models

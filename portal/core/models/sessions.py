@@ -1,3 +1,5 @@
+"""Sessions as their owners see them."""
+
 from django.db import models
 
 

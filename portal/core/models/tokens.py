@@ -1,3 +1,5 @@
+"""Tokens of the API."""
+
 import uuid
 from datetime import datetime
 

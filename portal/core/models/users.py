@@ -1,3 +1,5 @@
+"""People."""
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
