@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.pen import Recorded
-from orchestration.engine.events import AttemptAbandoned, Event, NodeCancelled, NodeOverridden
+from orchestration.engine.events import (
+    AttemptAbandoned,
+    Event,
+    NodeCancelled,
+    NodeEvent,
+    NodeOverridden,
+    NodeSkipped,
+)
 from orchestration.engine.ids import path_text
 from orchestration.engine.states import RunState
 from orchestration.nodes.base import Context, RunFacts, node_type
@@ -176,13 +183,16 @@ class AttemptRecorder:
         )
 
 
-@in_commit_of(AttemptAbandoned, NodeCancelled, NodeOverridden)
-def close_as_unknown(
-    connection: psycopg.Connection[Any],
-    run: RunFacts,
-    events: Sequence[AttemptAbandoned | NodeCancelled | NodeOverridden],
-) -> None:
-    """An attempt that was cut off leaves its open calls behind: nobody will know how they ended."""
+@in_commit_of(
+    AttemptAbandoned,
+    NodeCancelled,
+    NodeOverridden,
+    NodeSkipped,
+    about=lambda event: not isinstance(event, NodeSkipped) or event.reason == "by_person",
+)
+def close_as_unknown(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]) -> None:
+    """An attempt that was cut off, by a death or by a person, leaves its open calls behind: nobody will know how they
+    ended."""
     nodes = [{"node": event.node, "path": path_text(event.path)} for event in events]
     connection.execute(CUT_OFF, {"run": run.id, "nodes": json.dumps(nodes)})
 

@@ -71,6 +71,12 @@ class HostPlaces:
         for _ in range(min(self.limit - self.taken, len(self._waiting))):
             self._waiting.popleft().poke()
 
+    def leave(self, who: Waiting) -> None:
+        """It has no use for a place any more; one that it was told of is for others."""
+        if who in self._waiting:
+            self._waiting.remove(who)
+        self.offer()
+
 
 @dataclass(slots=True)
 class Taken:

@@ -105,6 +105,7 @@ class Hands:
             log.error("driver failed", run=str(lease.run_id), exc_info=error)
             await self._set_aside(lease, error)
         finally:
+            self._tools.places.leave(running)
             hand = self._hands.get(lease.run_id)
             if hand is not None and hand.running is running and not self._draining.is_set():
                 del self._hands[lease.run_id]

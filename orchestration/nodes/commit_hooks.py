@@ -34,6 +34,7 @@ Hook = Callable[["psycopg.Connection[Any]", "RunFacts", Sequence[Any]], None]
 class Registered:
     hook: Hook
     when: Callable[[RunFacts], bool]
+    about: Callable[[Any], bool]
     alone: bool
 
 
@@ -41,16 +42,19 @@ _HOOKS: dict[type[Event], list[Registered]] = {}
 
 
 def in_commit_of(
-    *kinds: type[Event], when: Callable[[RunFacts], bool] = lambda run: True, alone: bool = False
+    *kinds: type[Event],
+    when: Callable[[RunFacts], bool] = lambda run: True,
+    about: Callable[[Any], bool] = lambda event: True,
+    alone: bool = False,
 ) -> Callable[[Hook], Hook]:
     """Decorator: call the function with those events of a commit that are of one of these kinds, if there are any.
 
-    when: only for runs of which this holds; for others their commit costs nothing more.
+    when, about: only for runs, and only with events, of which this holds; the commit of others costs nothing more.
     """
 
     def register(hook: Hook) -> Hook:
         for kind in kinds:
-            _HOOKS.setdefault(kind, []).append(Registered(hook, when, alone))
+            _HOOKS.setdefault(kind, []).append(Registered(hook, when, about, alone))
         return hook
 
     return register
@@ -61,6 +65,6 @@ def hooks_of(run: RunFacts, events: Iterable[Event]) -> dict[Registered, list[Ev
     found: dict[Registered, list[Event]] = {}
     for event in events:
         for registered in _HOOKS.get(type(event), ()):
-            if registered.when(run):
+            if registered.when(run) and registered.about(event):
                 found.setdefault(registered, []).append(event)
     return found

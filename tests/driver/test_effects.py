@@ -15,6 +15,7 @@ from orchestration.queries import effects as queries
 from orchestration.services import runs
 from orchestration.services.retrying import retry_plan
 from orchestration.services.runs import RunStateConflict
+from orchestration.services.steering import steps
 from portal.core import effects, redaction
 from portal.core.actors import Actor
 from portal.core.models import Organisation
@@ -121,12 +122,18 @@ def test_what_was_refused_failed_and_what_got_no_answer_is_unknown(
     assert [row[-1] for row in ledger(run)] == ["failed", "failed"]
 
 
-def test_a_cancelled_call_is_unknown(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
+@pytest.mark.parametrize("wish", ["cancel", "skip"])
+def test_a_call_that_a_person_breaks_off_is_unknown(
+    engine: EngineHost, organisation: Organisation, sink: Sink, wish: str
+) -> None:
     make_agent(organisation, sink.address)
     run = start(organisation, make_definition([effect("a", 30)]))
     wait_until(lambda: sink.begun, 10, "the call")
-    runs.cancel_run(run=run, actor=Actor.command())
-    engine.wait_for(run, "cancelled")
+    if wish == "cancel":
+        runs.cancel_run(run=run, actor=Actor.command())
+    else:
+        steps.skip_step(run=run, node="a", actor=Actor.command())
+    engine.wait_for(run, "cancelled" if wish == "cancel" else "completed")
     assert [row[-1] for row in ledger(run)] == ["unknown"]
 
 

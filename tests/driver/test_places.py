@@ -139,6 +139,28 @@ def test_steps_at_work_on_a_host(start_engine: Any, organisation: Organisation, 
     assert most_at_once(sink) == 2 and not Place.objects.exists()
 
 
+def test_a_hosts_place_is_not_offered_to_runs_that_have_gone(
+    start_engine: Any, organisation: Organisation, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.driving.places.ASK_AGAIN_SECONDS", 3600.0)
+    make_agent(organisation, sink.address)
+    engine = start_engine(Plan(drain_seconds=1.0, steps=1))
+    busy = start(organisation, make_definition([effect("a", 30)]))
+    engine.wait_for_node(busy, "a", "running")
+    quick = make_definition([effect("a")])
+    *gone, next_in_line = (_in_the_hosts_queue(engine, start(organisation, quick), place) for place in (1, 2, 3))
+    for run in gone:
+        runs.cancel_run(run=run, actor=Actor.command())
+        engine.wait_for(run, "cancelled")
+    runs.cancel_run(run=busy, actor=Actor.command())
+    engine.wait_for(next_in_line)
+
+
+def _in_the_hosts_queue(engine: EngineHost, run: Run, place: int) -> Run:
+    wait_until(lambda: engine.call(lambda host: len(host._places._waiting)) == place, 20, f"{place} in the queue")
+    return run
+
+
 def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
     from tests.workflows import factories as make
 
