@@ -16,9 +16,14 @@ LARGEST_EDITED_BYTES = 256 * 1024
 """More is not put into a text area."""
 
 
-def _json_area(**field: Any) -> JsonField:
-    widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"})
-    return JsonField(required=False, widget=widget, **field)
+class JsonArea(JsonField):
+    """Only one of the answers needs it, and that one cannot do without: so it is not required, nor called optional."""
+
+    says_optional = False
+
+    def __init__(self, **field: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 10, "spellcheck": "false", "class": "mono"})
+        super().__init__(required=False, widget=widget, **field)
 
 
 class EscalationForm(forms.Form):
@@ -28,10 +33,8 @@ class EscalationForm(forms.Form):
     comment = forms.CharField(
         required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}), label="Comment"
     )
-    settings = _json_area(
-        label="Settings of the step", help_text="As values; a mask left as it is keeps what it hides."
-    )
-    outputs = _json_area(label="What the step is to have given", help_text="JSON, as the step itself would give it.")
+    settings = JsonArea(label="Settings of the step", help_text="As values; a mask left as it is keeps what it hides.")
+    outputs = JsonArea(label="What the step is to have given", help_text="JSON, as the step itself would give it.")
     fields_form = None
 
     def __init__(self, asked: ApprovalRequest, *, data: Any = None) -> None:

@@ -6,8 +6,11 @@ zooms. Nodes are links, so that the drawing can be walked by keyboard. No inline
 
 from __future__ import annotations
 
+import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
@@ -25,6 +28,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 760.0, 300.0
 _LONGEST_NAME, _LONGEST_NOTE, _SHORTEST_NOTE = 22, 28, 6
 _LETTER, _SMALL_LETTER = 7.2, 5.8
 """About how wide they are drawn."""
+_NARROW, _WIDE = frozenset("fijlrtI.,:;'|!() "), frozenset("mwMW@%—…")
 _ENDED_WELL = {"succeeded", "skipped", "failed"}
 
 
@@ -236,10 +240,20 @@ def _depth(nodes: Mapping[str, Any], name: str) -> int:
 
 
 def _cut(text: str, longest: int) -> str:
-    """Nothing where less than a word would be left."""
-    if len(text) <= longest:
+    """`longest`: in letters of common width. Nothing where less than a word would be left."""
+    ends = list(accumulate(map(_width, text)))
+    if not ends or ends[-1] <= longest:
         return text
-    return text[: longest - 1].rstrip() + "…" if longest >= _SHORTEST_NOTE else ""
+    return text[: bisect_right(ends, longest - 1)].rstrip() + "…" if longest >= _SHORTEST_NOTE else ""
+
+
+def _width(letter: str) -> float:
+    """Of a letter, in those of common width: so much that a row of wide ones stays in its box."""
+    if letter in _NARROW or unicodedata.combining(letter):
+        return 0.7
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 2.0
+    return 1.7 if letter in _WIDE else 1.3 if letter.isupper() else 1.0
 
 
 def _n(value: float) -> str:

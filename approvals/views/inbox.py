@@ -56,6 +56,8 @@ def decide(request: HtmxRequest, org: str, request_id: UUID) -> HttpResponse:
     asked = access.request_for(request.organisation, request_id)
     form = decision_page.form_for(asked, data=request.POST, files=request.FILES)
     if not form.is_valid():
+        if asked.status != ApprovalRequest.Status.OPEN:  # what is missing matters no more
+            form.add_error(None, decisions.AlreadyClosed(asked).message)
         return _again(request, asked, form, status=422)
     try:
         decision = decisions.decide(
@@ -80,7 +82,8 @@ def decide(request: HtmxRequest, org: str, request_id: UUID) -> HttpResponse:
         if following and "next" in request.POST
         else reverse("runs:detail", args=[org, asked.run_id])
     )
-    return htmx.say_and_go(request, where, f"“{decision.label}” is recorded. The run goes on.", "success")
+    goes_on = "" if asked.kind == ApprovalRequest.Kind.ESCALATION and decision.option == "fail" else " The run goes on."
+    return htmx.say_and_go(request, where, f"“{decision.label}” is recorded.{goes_on}", "success")
 
 
 @require_GET

@@ -47,10 +47,15 @@ class WorkflowContract:
     """`outputs` names what it gives: {"type": "object", "properties": {name: {}}}."""
     runs: frozenset[str] = frozenset()
     """Slugs of the workflows that its published version runs."""
+    undoing: frozenset[int] = frozenset()
+    """Those of `versions` that have nodes which undo others."""
 
     def contract(self, version: int | None) -> Contract | None:
         number = self.current if version is None else version
         return self.versions.get(number) if number is not None else None
+
+    def undoes(self, version: int | None) -> bool:
+        return (self.current if version is None else version) in self.undoing
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Code(StrEnum):
     UNKNOWN_SHARED_KEY = "unknown_shared_key"
     HANDLER_MISUSED = "handler_misused"
     COMPENSATION_MISUSED = "compensation_misused"
+    NOT_UNDONE = "not_undone"
     NOT_IN_EFFECT = "not_in_effect"
 
 

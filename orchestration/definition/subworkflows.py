@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestration.definition.agents import check_inputs
 from orchestration.definition.contracts import Contract, WorkflowContract, Workflows
-from orchestration.definition.problems import Code, Problem, did_you_mean
+from orchestration.definition.problems import Code, Problem, Severity, did_you_mean
 from orchestration.definition.view import NodeView, View
 
 
@@ -14,6 +14,8 @@ def check(view: View, workflows: Workflows) -> Iterator[Problem]:
     for node in view.nodes.values():
         if node.type == "subworkflow" and isinstance(node.settings.get("workflow"), str) and node.settings["workflow"]:
             yield from _subworkflow(node, workflows)
+            if not node.raw.get("compensate_with") and node.id not in view.undoes:
+                yield from _left_as_it_is(node, workflows)
 
 
 def contract_of(node: NodeView, workflows: Workflows | None) -> Contract | None:
@@ -46,6 +48,18 @@ def _subworkflow(node: NodeView, workflows: Workflows) -> Iterator[Problem]:
         yield _no_version(node, found)
     else:
         yield from check_inputs(node, slug, contract.inputs)
+
+
+def _left_as_it_is(node: NodeView, workflows: Workflows) -> Iterator[Problem]:
+    """What knows how to undo its steps leads one to expect more than happens: it does so only while it is under way."""
+    slug, version = node.settings["workflow"], node.settings.get("version")
+    found = workflows.known.get(slug)
+    if found is not None and found.undoes(version if isinstance(version, int) else None):
+        message = (
+            f"The workflow {slug} undoes its steps when it is cut short. Once it has completed it stays as it is,"
+            f" even if this workflow is undone: let {node.id} name a node that undoes it (compensate_with)."
+        )
+        yield Problem(Code.NOT_UNDONE, message, node.id, node.place, Severity.WARNING)
 
 
 def _no_version(node: NodeView, found: WorkflowContract) -> Problem:

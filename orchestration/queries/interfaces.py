@@ -49,6 +49,7 @@ def _contract(
         numbers=frozenset(numbers),
         versions={number: interface(body) for number, body in bodies.items()},
         runs=frozenset(_slugs(_named(published))),
+        undoing=frozenset(number for number, body in bodies.items() if _undoes(body)),
     )
 
 
@@ -56,6 +57,10 @@ def interface(body: Mapping[str, JSON]) -> Contract:
     """What a definition takes and gives."""
     outputs = {"type": "object", "properties": {name: {} for name in body.get("outputs") or {}}}
     return Contract(body.get("inputs") or {}, {**outputs, "additionalProperties": False})
+
+
+def _undoes(body: Mapping[str, JSON]) -> bool:
+    return any(node.get("compensate_with") for node in body.get("nodes") or ())
 
 
 def _published(rows: Mapping[str, Workflow], slugs: set[str]) -> dict[str, JSON]:

@@ -128,11 +128,21 @@ def set_enabled(*, trigger: Trigger, enabled: bool, actor: Actor) -> Trigger:
 
 
 @transaction.atomic
-def rotate_secret(*, trigger: Trigger, actor: Actor, secret: str = "") -> NewTrigger:
-    """The old one is worth nothing from now on. Raises UserError for what is no webhook."""
+def rotate_secret(*, trigger: Trigger, actor: Actor, secret: str = "", seen: str = "") -> NewTrigger:
+    """The old one is worth nothing from now on.
+
+    seen: `secret_mark` of the secret that is to be replaced, so that a page sent twice, or two people at once, do not
+    make worthless what somebody has just copied. Raises UserError for what is no webhook, Conflict.
+    """
     locked = _locked(trigger)
     if locked.kind != Trigger.Kind.WEBHOOK:
         raise UserError("Only webhooks have a secret.", code="no_secret")
+    if seen and seen != secret_mark(locked):
+        raise Conflict(
+            "The secret has been renewed since you opened the page, and stays as it is. Whoever has copied it can use"
+            " it; to make another, choose “New secret” again.",
+            code="renewed_already",
+        )
     _record(locked, actor, "secret_rotated")
     return NewTrigger(locked, _set_secret(locked, actor, secret))
 
@@ -157,6 +167,12 @@ def test_run(*, trigger: Trigger, sample: dict[str, JSON], actor: Actor) -> Trig
     fired = firing.fire(trigger.pk, _test(trigger, sample), actor=actor)
     _record(trigger, actor, "tested", data={"outcome": fired.outcome, "run": str(fired.run_id or "")})
     return fired
+
+
+def secret_mark(trigger: Trigger) -> str:
+    """Which secret it has now, without telling it; empty without one. One query."""
+    found = Secret.objects.filter(organisation_id=trigger.organisation_id, name=secret_name(trigger)).first()
+    return found.set_at.isoformat() if found else ""
 
 
 def secret_name(trigger: Trigger) -> str:

@@ -20,7 +20,8 @@ from orchestration.engine.reuse import is_aside
 from orchestration.models import Run, WorkflowVersion
 from orchestration.nodes.base import node_type
 from orchestration.queries.state import asks_a_person, folded, graph
-from orchestration.services import new_runs, rerun, values
+from orchestration.services import escalations, new_runs, rerun, values
+from orchestration.services.steering.refusals import InvalidOutcome
 from orchestration.services.steering.steps import override_step, retry_step_now, skip_step, step_choices
 from orchestration.services.steering.variables import change_variables
 from orchestration.services.steering.versions import move_run, plan_move
@@ -66,7 +67,9 @@ def step(request: HtmxRequest, org: str, run_id: UUID, node: str, act: str) -> H
             error = refusal
     node_run = state.node((node, path_of(path)))
     possible = act.replace("-", "_") in step_choices(state, node, path_of(path))
-    known = node_run.outputs if node_run.outputs is not None else {}
+    known = node_run.outputs
+    if known is None and act == "override":
+        known = escalations.shape(run=run, node=node).example
     context = {
         "run": run,
         "spec": spec,
@@ -125,6 +128,8 @@ def variables(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
                 reason = request.POST.get("reason", "")[:500]
                 change_variables(run=run, values=changed, seen=seen, actor=Actor.of(request), reason=reason)
                 return htmx.say_and_go(request, _run_url(run), "The variables are being changed.")
+            except InvalidOutcome as wrong:
+                form.show(wrong.problems)
             except UserError as refusal:
                 error = refusal
     else:
@@ -140,7 +145,8 @@ def variables(request: HtmxRequest, org: str, run_id: UUID) -> HttpResponse:
         "error": error,
         "reason": request.POST.get("reason", ""),
     }
-    return render(request, "runs/variables.html", context, status=error.status if error else 200)
+    status = error.status if error else 422 if form.errors else 200
+    return render(request, "runs/variables.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])

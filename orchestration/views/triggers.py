@@ -124,7 +124,7 @@ def switch(request: HtmxRequest, org: str, slug: str, trigger_id: UUID) -> HttpR
 def rotate(request: HtmxRequest, org: str, slug: str, trigger_id: UUID) -> HttpResponse:
     trigger = _trigger(request, slug, trigger_id)
     try:
-        made = service.rotate_secret(trigger=trigger, actor=Actor.of(request))
+        made = service.rotate_secret(trigger=trigger, actor=Actor.of(request), seen=request.POST.get("seen", ""))
     except UserError as error:
         return htmx.say_and_go(request, _url(trigger), error.message, "error")
     return _detail(request, made.trigger, secret=made.secret)
@@ -180,6 +180,7 @@ def _detail(
         "next_times": queries.next_times(trigger),
         "address": (address := _address(request, trigger)),
         "example": _EXAMPLE.format(address=address),
+        "secret_mark": service.secret_mark(trigger) if trigger.kind == Trigger.Kind.WEBHOOK else "",
         "form": form or SampleForm(kind=trigger.kind, initial={"sample": _sample(trigger)}),
         **more,
     }
@@ -187,11 +188,20 @@ def _detail(
     return render(request, template, context, status=status)
 
 
-def _sample(trigger: Trigger) -> dict[str, str]:
-    """Something to begin with: the fields the inputs take from what comes, empty."""
+_BLANK: dict[str, Any] = {"number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
+
+
+def _sample(trigger: Trigger) -> dict[str, Any]:
+    """Something to begin with: the fields the inputs take from what comes, as empty as the workflow lets them be."""
     root = "body." if trigger.kind == Trigger.Kind.WEBHOOK else "event.data."
-    names = [text[2:-2].strip().removeprefix(root) for text in trigger.inputs.values() if isinstance(text, str)]
-    return {name: "" for name in names if name.isidentifier()}
+    declared = service.schema_of(trigger.workflow, trigger.version).get("properties") or {}
+    found: dict[str, Any] = {}
+    for given, text in trigger.inputs.items():
+        name = text[2:-2].strip().removeprefix(root) if isinstance(text, str) else ""
+        if name.isidentifier():
+            kind = declared.get(given, {}).get("type") if isinstance(declared.get(given), dict) else None
+            found[name] = _BLANK.get(kind, "") if isinstance(kind, str) else ""
+    return found
 
 
 def _address(request: HtmxRequest, trigger: Trigger) -> str:

@@ -78,12 +78,18 @@ class SchemaForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if self.check and not self.errors:
             for fault in self.check(self.schema, self.values()):
-                field = self._field_of(fault.path)
-                text = fault.message[:1].upper() + fault.message[1:] + "."
-                self.add_error(
-                    field, text if field and self._is_whole_field(field, fault.path) else f"{fault.path}: {text}"
-                )
+                self._show(fault.path, fault.message)
         return cleaned
+
+    def show(self, problems: Sequence[Mapping[str, str]]) -> None:
+        """What a service finds wrong besides, [{"path", "message"}], each at the field that holds its place."""
+        for problem in problems:
+            self._show(problem["path"], problem["message"])
+
+    def _show(self, path: str, message: str) -> None:
+        field = self._field_of(path)
+        text = message[:1].upper() + message[1:] + "."
+        self.add_error(field, text if field and self._is_whole_field(field, path) else f"{path}: {text}")
 
     def _field_of(self, path: str) -> str | None:
         """The field that holds the place of a fault: the longest whose path is a beginning of it."""

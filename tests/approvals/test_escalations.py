@@ -194,7 +194,10 @@ def test_a_get_shows_and_only_the_post_decides(engine: EngineHost, cast: Cast, c
     assert wrong.status_code == 422 and "This is not JSON: line 1" in wrong.content.decode()
     assert "{not json" in wrong.content.decode(), "what was typed is kept"
     right = {"option": "retry_with", "settings": json.dumps({"outputs": {"n": 1}}), "shown": shown}
+    assert "optional" not in client.get(address).text.partition("Settings of the step")[2].partition("<textarea")[0]
     assert client.post(f"{address}decide/", right).status_code == 302
+    late = client.post(f"{address}decide/", {"option": "retry_with", "settings": "{not json", "shown": shown})
+    assert late.status_code == 422 and "Already decided: Edit and try again" in late.text
     assert engine.wait_for(run).outputs == {"a": {"n": 1}}
     assert "Edit and try again" in client.get(address).content.decode()
 

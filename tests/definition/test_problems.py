@@ -76,6 +76,7 @@ GIVES = {"type": "object", "properties": {"summary": {}}, "additionalProperties"
 WORKFLOWS = Workflows(
     {
         "summary": WorkflowContract("summary", current=3, numbers=frozenset({1, 3}), versions={3: Contract(TEXT, GIVES)}),
+        "booking": WorkflowContract("booking", current=2, versions={1: Contract({}, {}), 2: Contract({}, {})}, undoing=frozenset({2})),
         "draft": WorkflowContract("draft"),
         "away": WorkflowContract("away", archived=True, current=1, numbers=frozenset({1}), versions={1: Contract({}, {})}),
         "back": WorkflowContract("back", current=1, numbers=frozenset({1}), versions={1: Contract({}, {})}, runs=frozenset({"on"})),
@@ -215,6 +216,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("handler_misused", definition(A, handler(), B, edges=[edge("a", "h")]), "h", "edges[0]", "only the error handler h"),
     ("handler_misused", definition(A, handler(), handler("i"), edges=[]), "i", "nodes[2]", "two error handlers: h and i"),
     ("handler_misused", definition(handler(), A, edges=[edge("h", "a")]), "h", "nodes[0]", "nothing besides its path"),
+    ("not_undone", definition(sub("booking", {})), "sub", "nodes[0]", "name a node that undoes it"),
     ("compensation_misused", definition(A, node("b", compensate_with="a")), "b", "nodes[1].compensate_with", "remove its edges"),
     ("compensation_misused", definition(A, node("b", compensate_with="b")), "b", "nodes[1].compensate_with", "cannot undo itself"),
     ("compensation_misused", definition(node("a", compensate_with="u"), node("b", compensate_with="u"), node("u"), edges=[edge("a", "b")]), "b", "nodes[1].compensate_with", "undoes a already"),
@@ -245,7 +247,7 @@ def test_the_table_has_every_code():
     assert {case[0] for case in CASES} == {code.value for code in Code if code not in told_by_text}
 
 
-WARNINGS = {"unconnected", "loop_never_ends", "approval_bypassed", "agent_deprecated", "not_in_effect"}
+WARNINGS = {"unconnected", "loop_never_ends", "approval_bypassed", "agent_deprecated", "not_in_effect", "not_undone"}
 
 
 def test_warnings_keep_nothing_from_being_published():
@@ -260,6 +262,9 @@ def test_warnings_keep_nothing_from_being_published():
 RIGHT: dict[str, Any] = {
     "a chain": definition(A, delay("b", "{{ a.outputs.seconds }}"), delay("c", "{{ a.outputs.seconds + b.outputs.seconds }}")),
     "a subworkflow": definition(sub(), outputs={"s": "{{ sub.outputs.summary }}"}),
+    "a subworkflow that is undone": definition(sub("booking", {}) | {"compensate_with": "u"}, node("u"), edges=[]),
+    "a subworkflow whose version undoes nothing": definition(sub("booking", {}, version=1)),
+    "a subworkflow that undoes": definition(A | {"compensate_with": "sub"}, sub("booking", {}), edges=[]),
     "parallel nodes only": definition(A, B, edges=[]),
     "a loop": definition(
         A,

@@ -111,6 +111,21 @@ def test_any_draft_can_be_checked_and_drawn(nodes: Any, edges: Any):
         assert f'data-node="{escape(item["id"])}"' in drawn
 
 
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("Analyse the request", "Analyse the request"),
+        ("Analyse the request for proposals", "Analyse the request for…"),
+        ("W" * 60, "W" * 12 + "…"),
+        ("合同审批" * 10, "合同审批合同审批合同…"),
+        ("🎉" * 30, "🎉" * 10 + "…"),
+    ],
+)
+def test_a_long_name_stays_in_its_box(name: str, drawn: str):
+    draft = {"format": "ensemble.workflow/1", "name": "Any", "nodes": [{**node("a"), "name": name}], "edges": []}
+    assert f">{drawn}</text>" in graph_svg.render(draft)
+
+
 @st.composite
 def graphs(draw: Any) -> dict[str, Any]:
     """Acyclic, with loops one level deep."""

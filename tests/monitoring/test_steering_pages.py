@@ -80,6 +80,11 @@ def test_variables_are_a_form(operator: Client, run: Run, engine: EngineHost) ->
     assert operator.post(page, {name: "5", "seen": json.dumps({"n": 1})}).status_code == 302
     stale = operator.post(page, {name: "6", "seen": json.dumps({"n": 1})})
     assert stale.status_code == 409
+    emptied = operator.post(page, {name: "", "reason": "no more", "seen": json.dumps({"n": 5})})
+    assert emptied.status_code == 422 and emptied.context["form"].errors == {
+        "n": ["Must be a whole number, but is null."]
+    }
+    assert "no more" in emptied.text
 
 
 def test_moving_shows_a_dry_run_first(operator: Client, run: Run, engine: EngineHost) -> None:

@@ -101,8 +101,12 @@ def test_a_webhooks_secret_is_shown_once_and_works(designer: Client, flow: Workf
     assert sent.status_code == 202
     history = designer.get(address(flow, "trigger", hook.pk)).text
     assert "Started" in history and sent.json()["run"][:8] in history
-    renewed = designer.post(address(flow, "rotate_trigger", hook.pk)).text
+    seen = {"seen": re.search(r'name="seen" value="([^"]+)"', history)[1]}
+    renewed = designer.post(address(flow, "rotate_trigger", hook.pk), seen).text
     assert "Copy the secret now" in renewed and secret not in renewed
+    sent_twice = designer.post(address(flow, "rotate_trigger", hook.pk), seen, follow=True).text
+    assert "Copy the secret now" not in sent_twice and "stays as it is" in sent_twice
+    assert triggers.secret_mark(hook) in renewed
 
 
 def test_who_may_only_look_sees_no_address(client: Client, cast: Cast, flow: Workflow) -> None:

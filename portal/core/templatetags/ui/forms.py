@@ -41,7 +41,7 @@ def field(bound: BoundField, **options: Any) -> SafeString:
         "error_id": error_id,
         "label_hidden": label_hidden,
         "file_drop": file_drop,
-        "optional": not bound.field.required and kind != "checkbox",
+        "optional": not bound.field.required and kind != "checkbox" and getattr(bound.field, "says_optional", True),
     }
     return render_to_string("components/field.html", context)
 
