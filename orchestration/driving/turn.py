@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestration.driving import progress
 from orchestration.driving.pen import Recorded
 from orchestration.engine.apply import apply
 from orchestration.engine.events import (
     AttemptFailed,
+    ErrorHandled,
     Event,
     IterationStarted,
     LoopBroken,
@@ -102,6 +104,8 @@ class Rows:
             self._total += self._size(event.node) * len(event.items)
         if isinstance(event, IterationStarted) and node_run.loop and node_run.loop.repeats:
             self._total += self._size(event.node)
+        if isinstance(event, ErrorHandled) and event.path:
+            self._total += len(self.state.graph.handling[self.state.graph.nodes[event.node].parent])
         if isinstance(event, LoopBroken) and node_run.loop and not node_run.loop.repeats:
             self._total -= self._size(event.node) * (len(node_run.loop.items) - node_run.loop.started)
         if isinstance(event, NodeSucceeded | AttemptFailed) and event.usage:
@@ -113,24 +117,28 @@ class Rows:
 
     def _begin(self, event: RunStarted | RunMoved) -> None:
         """A re-run begins with results taken over; a moved run counts the nodes of its other version."""
-        total, ended = _known(self.state), _ended(self.state)
+        total, ended = progress.known(self.state), progress.ended(self.state)
         apply(self.state, event)
         if isinstance(event, RunMoved):
-            self._total += _known(self.state) - total
-            self._ended += _ended(self.state) - ended
+            self._count_anew(total, ended)
             return
-        self._ended += _ended(self.state)
+        self._ended += progress.ended(self.state)
         for key, node_run in self.state.nodes.items():
             self._touch(key, node_run)
 
     def _reopen(self, event: RunRetried) -> None:
         opened = reopened_by_retry(self.state)
-        total, ended = _known(self.state), _ended(self.state)
+        total, ended = progress.known(self.state), progress.ended(self.state)
         apply(self.state, event)
-        self._total += _known(self.state) - total
-        self._ended += _ended(self.state) - ended
+        self._count_anew(total, ended)
         for key in opened:
             self._touch(key, self.state.node(key))
+
+    def _count_anew(self, known: int, ended: int) -> None:
+        """What the state has to say was so much before. Of iterations that have been dropped it does not know all, so
+        this may be out a little; but no more has ever ended than there is, and what is left fits."""
+        self._ended = max(0, self._ended + progress.ended(self.state) - ended)
+        self._total = max(self._total + progress.known(self.state) - known, self._ended + progress.left(self.state))
 
     def _spend(self, key: Key, usage: dict[str, JSON]) -> None:
         sums = self._usage.setdefault(key, {})
@@ -251,18 +259,6 @@ class Turn(Rows):
             *(Hooked(kind.in_commit, facts, events, kind.commits_alone(events)) for kind, events in of_types),
             *(Hooked(found.hook, facts, events, found.alone) for found, events in hooks_of(facts, self.events).items()),
         ]
-
-
-def _known(state: RunState) -> int:
-    """Node runs there are, or are to be: a loop adds its iterations as it opens."""
-    opened = ((node, node_run.loop) for (node, _), node_run in state.nodes.items() if node_run.loop is not None)
-    iterations = (len(state.graph.flow.get(node, ())) * len(loop.items) for node, loop in opened)
-    return len(state.graph.flow[None]) + sum(iterations)
-
-
-def _ended(state: RunState) -> int:
-    undoers = state.graph.compensators
-    return sum(node_run.status.ended for (node, _), node_run in state.nodes.items() if node not in undoers)
 
 
 def _waiting(node_run: NodeRunState) -> JSON:

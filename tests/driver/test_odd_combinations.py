@@ -292,6 +292,20 @@ def test_a_break_stops_runs_below_and_has_them_undone(engine: EngineHost, organi
     assert NodeRun.objects.get(run=run, node="each").outputs["ended_by"] == "break"
 
 
+def test_a_broken_loop_that_was_undone_runs_again(engine: EngineHost, organisation: Any) -> None:
+    done = {**inside("each", id="done", outputs={"n": 1}), "compensate_with": "undo"}
+    stop = {"id": "stop", "type": "break", "parent": "each"}
+    nodes = [loop("each", "range(20)"), done, inside("each", id="undo"), stop, scripted("fails", crash="no")]
+    run = start(organisation, make_definition(nodes, ["done -> stop", "each -> fails"]))
+    engine.wait_for(run, "failed")
+    assert (run.nodes_ended, run.nodes_total) == (4, 4)
+    runs.retry_run(run=run, actor=ADA)
+    wait_until(lambda: RunEvent.objects.filter(run=run, type="RunFailed").count() == 2, 20, "it to fail again")
+    run.refresh_from_db()
+    assert (run.nodes_ended, run.nodes_total) == (4, 4)
+    the_same_again(run)
+
+
 def test_a_run_below_that_fails_in_one_iteration_is_handled_there(engine: EngineHost, organisation: Any) -> None:
     """A failed run below, an error handler in the body of the loop, and an optional step behind it."""
     fails = node("fails", "fail", settings={"message": "No {{ inputs.n }}.", "code": "no"})

@@ -7,7 +7,7 @@ would. Every event passes `record`, where an account of the run that knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -174,7 +174,11 @@ class Simulation:
             assert plan(state, at, held_back) == commands
 
     def refolded(self) -> RunState:
-        return apply_all(begin(self.graph, self.seed), map(self._read, self.log))
+        return apply_all(begin(self.graph, self.seed), self.events())
+
+    def events(self) -> Iterator[Event]:
+        """The log, read anew."""
+        return map(self._read, self.log)
 
     def _read(self, row: Row) -> Event:
         event = from_row(row)

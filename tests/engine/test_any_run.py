@@ -23,6 +23,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.driving.turn import Rows
+from orchestration.engine.apply import begin
 from orchestration.engine.events import Event, LoopClosed
 from orchestration.engine.graph import Graph
 from orchestration.engine.ids import Key
@@ -148,7 +150,19 @@ def live(definition: Definition, seed: int) -> Simulation:
     assert simulation.refolded() == simulation.state
     assert simulation.state.seq == len(simulation.log)
     simulation.check_plans_again()
+    _check_counts(simulation)
     return simulation
+
+
+def _check_counts(simulation: Simulation) -> None:
+    """What pages show of the run's progress, and the database refuses to be below nothing."""
+    graph = simulation.graph
+    total = sum(node not in graph.compensators for node in graph.bodies[None])
+    rows = Rows(begin(graph, simulation.seed), total=total, ended=0)
+    for event in simulation.events():
+        rows.apply([event])
+        counted = rows.run_row()
+        assert 0 <= counted.nodes_ended <= counted.nodes_total, event
 
 
 def _survive(simulation: Simulation, go_on: Callable[[], object]) -> None:
