@@ -65,7 +65,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for server in reversed(_servers):
         server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown; Redis takes it as SIGTERM
     for server in _servers:
-        server.wait(timeout=20)
+        server.wait(timeout=60)
     if _folder:
         shutil.rmtree(_folder, ignore_errors=True)
 

@@ -32,11 +32,13 @@ class _Server(ThreadingHTTPServer):
 
 @dataclass
 class Sink:
-    """`calls`: [(key, began, ended)] in the order of their ends; a call whose client died has ended all the same."""
+    """`calls`: [(key, began, ended)] in the order of their ends; a call whose client died has ended all the same.
+    `go_on`: set it, and calls end at once that were to take long."""
 
     port: int = 0
     calls: list[tuple[str, float, float]] = field(default_factory=list)
     begun: Counter[str] = field(default_factory=Counter)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         sink = self
@@ -68,6 +70,7 @@ class Sink:
         return {key: count - 1 for key, count in self.begun.items() if count > 1}
 
     def close(self) -> None:
+        self.go_on.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -76,10 +79,11 @@ class Sink:
         key, began = request.headers.get("Idempotency-Key", ""), time.time()
         with self._lock:
             self.begun[key] += 1
-        time.sleep(float(body.get("seconds", 0)))
-        _answer(request, {"key": key, "was": body.get("value")})
+        self.go_on.wait(float(body.get("seconds", 0)))
+        ended = time.time()  # before the caller hears of it and makes its next call
         with self._lock:
-            self.calls.append((key, began, time.time()))
+            self.calls.append((key, began, ended))
+        _answer(request, {"key": key, "was": body.get("value")})
 
     def _tell(self, request: BaseHTTPRequestHandler) -> None:
         with self._lock:

@@ -33,6 +33,10 @@ from tests.histories.stored import keep_new
 
 JSON = Any
 
+PATIENCE = 60.0
+"""Seconds that anything may take, at least. A bound is there to end the test of what never comes; one that a busy
+machine could reach by being slow would fail tests by chance. What must *not* be waited for lasts much longer."""
+
 
 class EngineHost:
     """`host` is replaced should others take it for dead; `plan` says how it works."""
@@ -46,7 +50,7 @@ class EngineHost:
 
     def start(self) -> EngineHost:
         self._thread.start()
-        wait_until(lambda: self.error or (self.host and self.host.host_id), 10, "the host to begin")
+        wait_until(lambda: self.error or (self.host and self.host.host_id), PATIENCE, "the host to begin")
         return self
 
     def _work(self) -> None:
@@ -65,7 +69,7 @@ class EngineHost:
     def stop(self) -> None:
         if self._thread.is_alive() and self._loop and self.host:
             self._loop.call_soon_threadsafe(self.host.stop)
-        self._thread.join(15)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the host does not end"
         if self.error:
             raise self.error
@@ -77,9 +81,9 @@ class EngineHost:
         async def run() -> Any:
             return function(self.host)  # type: ignore[arg-type]
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(PATIENCE)
 
-    def wait_for(self, run: Run, *statuses: str, seconds: float = 20) -> Run:
+    def wait_for(self, run: Run, *statuses: str, seconds: float = PATIENCE) -> Run:
         """The run once it has one of the statuses (`completed` if none is named)."""
         wanted = statuses or ("completed",)
 
@@ -92,7 +96,7 @@ class EngineHost:
         wait_until(there, seconds, lambda: f"{wanted}; the run is {run.status}: {run.error or run.incident}")
         return run
 
-    def wait_for_node(self, run: Run, node: str, *statuses: str, path: str = "", seconds: float = 20) -> NodeRun:
+    def wait_for_node(self, run: Run, node: str, *statuses: str, path: str = "", seconds: float = PATIENCE) -> NodeRun:
         wanted = statuses or ("succeeded",)
 
         def there() -> NodeRun | None:
@@ -103,6 +107,8 @@ class EngineHost:
 
 
 def wait_until(ask: Callable[[], Any], seconds: float, what: str | Callable[[], str]) -> Any:
+    """The first answer that is true. `seconds` counts where it is more than PATIENCE."""
+    seconds = max(seconds, PATIENCE)
     end = time.monotonic() + seconds
     while not (answer := ask()):
         if time.monotonic() > end:

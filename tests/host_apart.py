@@ -27,7 +27,7 @@ class HostApart:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @contextmanager
@@ -53,11 +53,12 @@ def host_apart() -> Iterator[HostApart]:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGCONT)
             process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def register_agents() -> None:
-    """`late_call`: computes for `before` seconds, then calls `address` for `seconds`, then computes for `after`."""
+    """`late_call`: in its first attempt it computes for `before` seconds, then it calls `address` for `seconds`, then
+    it computes for `after`."""
     import asyncio
 
     import httpx
@@ -74,7 +75,7 @@ def register_agents() -> None:
         effects=False,
     )
     async def late_call(inputs: dict[str, Any], call: CallFacts) -> dict[str, Any]:
-        await asyncio.sleep(inputs.get("before", 0))
+        await asyncio.sleep(inputs.get("before", 0) if call.attempt == 1 else 0)
         for number in range(inputs.get("calls", 1)):
             async with effects.outside(kind="http", target=f"POST {inputs['address']}") as effect:
                 async with httpx.AsyncClient() as client:

@@ -6,6 +6,7 @@ may break.
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -76,13 +77,13 @@ class PortalProcess:
         self._reader = threading.Thread(target=self._read, args=(self._process, self.lines), daemon=True)
         self._reader.start()
 
-    def start(self, *arguments: str, typed: str = "", folder: Path | None = None, seconds: float = 120) -> None:
+    def start(self, *arguments: str, typed: str = "", folder: Path | None = None, seconds: float = 240) -> None:
         """Start it and wait until it says that it is ready."""
         self.launch(*arguments, typed=typed, folder=folder)
         self.wait_for_line(READY, seconds=seconds)
-        self.wait_for_line("Stop with Ctrl-C", seconds=5)
+        self.wait_for_line("Stop with Ctrl-C")
 
-    def wait_for_line(self, text: str, *, seconds: float = 30) -> str:
+    def wait_for_line(self, text: str, *, seconds: float = 120) -> str:
         """The first line that holds the text."""
         end = time.monotonic() + seconds
         while True:
@@ -130,7 +131,7 @@ class PortalProcess:
         alive = {process.pid for process in self.processes("engine")}
         return [pid for (pid,) in rows if pid in alive]
 
-    def manage(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def manage(self, *arguments: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
         """Another management command beside it, on the same data."""
         return subprocess.run(
             [sys.executable, str(MANAGE), *arguments],
@@ -148,7 +149,7 @@ class PortalProcess:
                 process.kill()
         self._forget()
 
-    def stop(self, *, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> int:
+    def stop(self, *, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
         """Ask it to stop and return its exit status."""
         assert self._process
         if self._process.poll() is None:
@@ -157,7 +158,7 @@ class PortalProcess:
         self._forget()
         return status
 
-    def wait(self, *, seconds: float = 20) -> int:
+    def wait(self, *, seconds: float = 120) -> int:
         assert self._process
         try:
             status = self._process.wait(timeout=seconds)
@@ -165,7 +166,7 @@ class PortalProcess:
             self.kill_all()
             raise AssertionError(f"It did not end within {seconds:g} s:\n{self._tail()}") from None
         if self._reader:
-            self._reader.join(timeout=5)
+            self._reader.join(timeout=60)
         return status
 
     def close(self) -> None:
@@ -178,9 +179,9 @@ class PortalProcess:
 
     def _forget(self) -> None:
         assert self._process
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         if self._reader:
-            self._reader.join(timeout=5)
+            self._reader.join(timeout=60)
         if self._process.stdout:
             self._process.stdout.close()
 
@@ -211,9 +212,13 @@ def wait_for(ask: Callable[[], object], seconds: float) -> object:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody gets by chance until it is used: below those that the kernel gives to callers and servers that
+    name none, and any of many, as other tests choose theirs at the same time."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 StartPortal = Callable[..., PortalProcess]

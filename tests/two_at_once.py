@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, connections, transaction
 
 from portal.core.errors import UserError
-from tests.engine_host import wait_until
+from tests.engine_host import PATIENCE, wait_until
 
 
 def together(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
@@ -26,7 +26,7 @@ def together(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, 
                 made = what()
                 if waits:
                     done.set()
-                    may_commit.wait(20)
+                    may_commit.wait(PATIENCE)
             return made
         except UserError as error:
             return error
@@ -35,11 +35,11 @@ def together(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, 
 
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(act, first, waits=True)
-        assert done.wait(20)
+        assert done.wait(PATIENCE)
         other = threads.submit(act, second, waits=False)
-        wait_until(_somebody_waits, 20, "the second to wait for the first")
+        wait_until(_somebody_waits, PATIENCE, "the second to wait for the first")
         may_commit.set()
-        return one.result(20), other.result(20)
+        return one.result(PATIENCE), other.result(PATIENCE)
 
 
 def _somebody_waits() -> bool:

@@ -197,14 +197,14 @@ def test_functions_are_named_from_the_list_only(org):
 async def test_much_data_is_checked_without_holding_the_loop(org):
     rows = {"type": "array", "items": schema(("n",), n={"type": "integer"})}
     snapshot = replace(unpublished("echo"), input_schema=schema(("rows",), rows=rows))
-    longest, ticking = 0.0, True
+    longest, ticking = 0.0, True  # the most that the loop's thread has computed in one go, whoever else is at work
 
     async def tick():
         nonlocal longest
         while ticking:
-            before = time.perf_counter()
+            before = time.thread_time()
             await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - before)
+            longest = max(longest, time.thread_time() - before)
 
     ticker = asyncio.create_task(tick())
     reply = await ask(org, "draft", {"rows": [{"n": n} for n in range(20_000)]}, snapshot=snapshot)

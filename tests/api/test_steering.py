@@ -82,7 +82,7 @@ def test_variables_and_plans(engine: EngineHost, organisation: Organisation) -> 
 
 
 def test_pause_says_what_goes_on_meanwhile(engine: EngineHost, organisation: Organisation) -> None:
-    run = start(organisation, make_definition([scripted("a", seconds=60), scripted("b", waits=True)]))
+    run = start(organisation, make_definition([scripted("a", seconds=3600), scripted("b", waits=True)]))
     engine.wait_for_node(run, "a", "running")
     engine.wait_for_node(run, "b", "waiting")
     answer = Caller(organisation, "operator").post(run, "pause", {"reason": "look at it"}).json()

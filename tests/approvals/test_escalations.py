@@ -163,7 +163,7 @@ def test_where_nobody_holds_the_role_everybody_who_controls_runs_may_answer(engi
 
 def test_a_step_that_must_not_happen_twice_is_never_begun_again_by_itself(engine: EngineHost, cast: Cast) -> None:
     """The host dies during the attempt: whether it took effect is for a person to find out."""
-    node = {**scripted("a", seconds=60), "delivery": "at_most_once", "retry": {"max_attempts": 5}}
+    node = {**scripted("a", seconds=3600), "delivery": "at_most_once", "retry": {"max_attempts": 5}}
     run = start(cast.organisation, make_definition([node]))
     engine.wait_for_node(run, "a", "running")
     with raw_connection() as connection:  # as though the host had died

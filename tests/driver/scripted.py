@@ -18,12 +18,15 @@ from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Resul
 CALLS: Counter[str] = Counter()
 """How often each idempotency key was called."""
 STARTED: list[str] = []
+OPEN: set[str] = set()
+"""Gates through which nodes may go: `OPEN.add("name")` lets those on that are at `scripted(gate="name")`."""
 
 
 class ScriptedSettings(NodeSettings):
     outputs: dict[str, Any] = Field(default_factory=dict)
     port: str = "out"
     seconds: float = 0.0
+    gate: str = ""
     fail_times: int = 0
     code: str = "scripted"
     retryable: bool = True
@@ -54,6 +57,8 @@ class Scripted(NodeType):
             ctx.emit(text)
         if settings.seconds:
             await asyncio.sleep(settings.seconds)
+        while settings.gate and settings.gate not in OPEN:  # noqa: ASYNC110 - opened by another thread
+            await asyncio.sleep(0.01)
         if CALLS[ctx.idempotency_key] <= settings.database_away:
             raise OperationalError("connection is bad")
         if settings.crash:
@@ -79,6 +84,7 @@ def registered() -> Iterator[None]:
     base.register(Scripted)
     CALLS.clear()
     STARTED.clear()
+    OPEN.clear()
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from orchestration.hosting import claiming
 from orchestration.hosting.claiming import CLAIM_AT_ONCE, Claiming
 from orchestration.hosting.hands import Hands
 from orchestration.store import Desk
+from tests.engine_host import PATIENCE
 
 HOSTS = (3, 8, 11)
 
@@ -68,7 +69,7 @@ class Host:
 async def settled(hosts: list[Host], when: Callable[[], bool]) -> None:
     duties = [asyncio.create_task(host.claiming.forever()) for host in hosts]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not when():
                 await hosts[0].book.changed.wait()
                 hosts[0].book.changed.clear()
@@ -92,12 +93,13 @@ def ring(hosts: list[Host], book: Book, runs: list[UUID]) -> None:
 
 
 async def test_each_run_is_asked_for_by_one_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claiming, "GIVE_WAY_SECONDS", 60.0)
+    monkeypatch.setattr(claiming, "GIVE_WAY_SECONDS", 3600.0)
+    monkeypatch.setattr(claiming, "POLL_SECONDS", 3600.0)
     book = Book()
     hosts = [Host(id, book) for id in HOSTS]
     await at_rest(hosts)
-    for _ in range(30):
-        run = uuid4()
+    for number in range(30):
+        run = UUID(int=number)
         ring(hosts, book, [run])
         await settled(hosts, lambda: not book.due)
     assert {kind for kind, _ in book.asked} == {"named"} and len(book.asked) == 30

@@ -56,7 +56,10 @@ def commits_of(run: Run) -> list[list[str]]:
     return [[f"{kind} {node}".strip() for _, kind, node in of] for _, of in groupby(rows, key=itemgetter(0))]
 
 
-def test_steps_that_end_at_once_share_a_commit(engine: EngineHost, organisation: Organisation) -> None:
+def test_steps_that_end_at_once_share_a_commit(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "AHEAD_SECONDS", 60.0)
     names = [f"s{number}" for number in range(20)]
     nodes = [step(name, pure=True) for name in names]
     run = engine.wait_for(start(organisation, make_definition(nodes, [f"{a} -> {b}" for a, b in pairwise(names)])))
@@ -119,7 +122,7 @@ def test_at_most_once_is_never_early(engine: EngineHost, organisation: Organisat
 def test_a_signal_is_taken_in_once_although_its_commit_takes_long(
     engine: EngineHost, organisation: Organisation
 ) -> None:
-    run = start(organisation, make_definition([step("a", seconds=30.0)]))
+    run = start(organisation, make_definition([step("a", seconds=3600)]))
     engine.wait_for_node(run, "a", "running")
     with stalled_commits():
         runs.pause_run(run=run, actor=Actor.command())

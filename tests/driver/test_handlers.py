@@ -16,7 +16,7 @@ TELLS = {"id": "tells", "type": "set", "settings": {"variables": {"said": "{{ er
 
 def handled(then: str) -> list[dict[str, Any]]:
     return [
-        scripted("slow", seconds=30.0),
+        scripted("slow", seconds=3600),
         scripted("fails", fail_times=9, retryable=False),
         {"id": "caught", "type": "error_handler", "settings": {"then": then}},
         TELLS,

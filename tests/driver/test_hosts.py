@@ -14,7 +14,7 @@ from orchestration.models import NodeRun, RunEvent
 from orchestration.services import runs
 from portal.core.actors import Actor
 from portal.core.models import Organisation
-from tests.driver.scripted import CALLS
+from tests.driver.scripted import CALLS, OPEN
 from tests.driver.test_runs import scripted
 from tests.engine_host import EngineHost, event_types, make_definition, raw_connection, start, wait_until
 
@@ -34,12 +34,14 @@ def quiet() -> object:
 def test_a_host_that_drains_lets_work_end_and_gives_the_rest_back(
     start_engine: StartEngine, organisation: Organisation
 ) -> None:
-    definition = make_definition([scripted("short", seconds=0.5), scripted("next", seconds=0.1)], ["short -> next"])
-    long = make_definition([scripted("long", seconds=30)])
-    first = start_engine(Plan(drain_seconds=1.5))
+    definition = make_definition([scripted("short", gate="short"), scripted("next")], ["short -> next"])
+    long = make_definition([scripted("long", seconds=3600)])
+    first = start_engine(Plan(drain_seconds=3.0))
     ends, cut_off = start(organisation, definition), start(organisation, long)
     for run, node in ((ends, "short"), (cut_off, "long")):
         first.wait_for_node(run, node, "running")
+    first.call(lambda host: host.stop())
+    OPEN.add("short")
     first.stop()
     for run in (ends, cut_off):
         run.refresh_from_db()
@@ -62,7 +64,7 @@ def test_a_timer_of_a_run_that_a_gone_host_let_go_is_kept(
     first = start_engine()
     run = first.wait_for(start(organisation, definition), "waiting")
     first.stop()
-    start_engine().wait_for(run, seconds=5)
+    start_engine().wait_for(run)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -92,14 +94,14 @@ def test_runs_go_on_when_every_connection_of_the_host_is_cut(engine: EngineHost,
                 "the host to write again",
             )
     for run in started:
-        engine.wait_for(run, seconds=20)
+        engine.wait_for(run)
     assert set(CALLS.values()) == {1}, "nothing was repeated"
     assert len(CALLS) == 50
 
 
 @pytest.mark.usefixtures("quiet")
 def test_a_signal_whose_bell_was_not_heard_is_found(engine: EngineHost, organisation: Organisation) -> None:
-    run = start(organisation, make_definition([scripted("a", seconds=60)]))
+    run = start(organisation, make_definition([scripted("a", seconds=3600)]))
     engine.wait_for_node(run, "a", "running")
     with raw_connection() as connection:  # as `cancel_run`, without NOTIFY
         connection.execute(
@@ -110,7 +112,7 @@ def test_a_signal_whose_bell_was_not_heard_is_found(engine: EngineHost, organisa
         connection.execute(
             "UPDATE orchestration_run SET signals_posted = signals_posted + 1, due_at = now() WHERE id = %s", [run.pk]
         )
-    engine.wait_for(run, "cancelled", seconds=6)
+    engine.wait_for(run, "cancelled")
 
 
 def test_two_hosts_share_the_runs_and_each_is_driven_once(
@@ -129,11 +131,13 @@ def test_two_hosts_share_the_runs_and_each_is_driven_once(
 def test_a_host_that_others_took_for_dead_begins_anew(engine: EngineHost, organisation: Organisation) -> None:
     assert engine.host
     former = engine.host.host_id
-    run = start(organisation, make_definition([scripted("a", seconds=3.0)]))
+    run = start(organisation, make_definition([scripted("a", gate="a")]))
     engine.wait_for_node(run, "a", "running")
     HostRow.objects.filter(pk=former).update(ended_at="2026-01-01T00:00:00Z")
     with raw_connection() as connection:
         connection.execute("UPDATE orchestration_run SET host_id = NULL, lease_expires_at = NULL")
-    engine.wait_for(run, seconds=30)
+    wait_until(lambda: engine.host and engine.host.host_id not in (None, former), 30, "the host to begin anew")
+    OPEN.add("a")
+    engine.wait_for(run)
     assert engine.host.host_id != former
     assert "AttemptAbandoned a" in event_types(run) and event_types(run).count("NodeSucceeded a") == 1

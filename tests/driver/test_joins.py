@@ -55,7 +55,7 @@ def test_a_slow_branch_gives_its_result_to_the_join_and_never_null(
 
 
 def test_a_join_goes_on_with_two_of_three_only_where_it_says_so(engine: EngineHost, organisation: Organisation) -> None:
-    nodes = [branch("a"), branch("b"), branch("slow", seconds=30)]
+    nodes = [branch("a"), branch("b"), branch("slow", seconds=3600)]
     run = engine.wait_for(run_of(organisation, *nodes, join(rule="n_of_m", count=2)))
     assert run.outputs["got"] == {"a": {"from": "a"}, "b": {"from": "b"}}
     assert statuses(run)["slow"] == "cancelled"
@@ -69,7 +69,7 @@ def test_a_failed_branch_does_not_silently_count_as_come(engine: EngineHost, org
 def test_first_success_goes_past_a_failure_and_does_not_wait_for_the_slow(
     engine: EngineHost, organisation: Organisation
 ) -> None:
-    nodes = [failing("a"), branch("b", seconds=0.2), branch("c", seconds=30)]
+    nodes = [failing("a"), branch("b", seconds=0.2), branch("c", seconds=3600)]
     run = engine.wait_for(run_of(organisation, *nodes, join(rule="first_success")))
     assert run.outputs["got"] == {"b": {"from": "b"}}
     assert statuses(run) == {"a": "failed", "b": "succeeded", "c": "cancelled", "j": "succeeded"}

@@ -18,7 +18,7 @@ from orchestration.values.references import is_reference
 from portal.core.models import Organisation
 from tests.driver.scripted import CALLS
 from tests.driver.test_runs import scripted
-from tests.engine_host import EngineHost, make_definition, raw_connection, start, wait_until
+from tests.engine_host import PATIENCE, EngineHost, make_definition, raw_connection, start, wait_until
 from tests.factories import make_organisation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -235,7 +235,7 @@ def test_naming_a_value_that_is_being_removed_stores_it_anew(organisation: Organ
             naming = threading.Thread(target=_write, args=(run, made), daemon=True)
             naming.start()
             wait_until(_waits_for_a_lock, 5, "the writer to wait for the row")
-        naming.join(5)
+        naming.join(PATIENCE)
     assert values.whole_of(organisation.pk, made.kept) == {"text": LARGE}
 
 
@@ -278,7 +278,7 @@ def test_the_host_shows_life_while_it_keeps_a_large_answer(
     def slow(value: JSON) -> ready.Plain:
         if run_values.is_much(value) and "result" in value:  # not what is shown of its settings
             begun.set()
-            assert go_on.wait(20)
+            assert go_on.wait(PATIENCE)
         return plain(value)
 
     monkeypatch.setattr(much, "ready", slow)
@@ -291,7 +291,7 @@ def test_the_host_shows_life_while_it_keeps_a_large_answer(
         outputs={"much": "{{ much.outputs.result }}", "less": "{{ less.outputs.result }}"},
     )
     run = start(organisation, definition, {"large": large, "smaller": smaller})
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE)
     engine.wait_for_node(run, "less")
     other = make_definition([{"id": "a", "type": "set", "settings": {"variables": {"b": 1}}}])
     engine.wait_for(start(organisation, other))

@@ -127,7 +127,7 @@ def test_a_break_stops_iterations_that_run_beside_it(engine: EngineHost, organis
         loop(items="range(8)", mode="parallel", limit=4, output="{{ loop.item }}"),
         inside("first", "condition", condition="loop.item == 1"),
         inside("stop", "break", result="stopped"),
-        inside("slow", seconds=30),
+        inside("slow", seconds=3600),
     ]
     run = run_of(organisation, *nodes, edges=["first:true -> stop", "first:false -> slow"])
     assert ended(engine, run)["items"] == ["stopped"]

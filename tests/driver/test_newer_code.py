@@ -7,9 +7,9 @@ import pytest
 from orchestration.host import Plan
 from orchestration.models import Run, RunEvent, RunSignal
 from orchestration.monitoring import queries
-from orchestration.store import vocabulary
+from orchestration.store import Desk, vocabulary
 from portal.core.models import Organisation
-from tests.driver.scripted import CALLS
+from tests.driver.scripted import CALLS, OPEN
 from tests.engine_host import EngineHost, make_definition, raw_connection, start, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,9 +78,19 @@ def test_a_newer_host_goes_on_with_it(
     start_engine().wait_for(run, "paused")
 
 
-def test_a_signal_of_a_newer_version_lets_what_is_at_work_end(engine: EngineHost, organisation: Organisation) -> None:
+def test_a_signal_of_a_newer_version_lets_what_is_at_work_end(
+    engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, plain = list[Any](), Desk.signals
+
+    async def signals(self: Desk, lease: Any) -> Any:
+        found = await plain(self, lease)
+        read.append(found)
+        return found
+
+    monkeypatch.setattr(Desk, "signals", signals)
     nodes = [
-        {"id": "a", "type": "scripted", "settings": {"seconds": 1.0}, "delivery": "at_most_once"},
+        {"id": "a", "type": "scripted", "settings": {"gate": "a"}, "delivery": "at_most_once"},
         {"id": "b", "type": "scripted"},
     ]
     run = start(organisation, make_definition(nodes, ["a -> b"]))
@@ -89,6 +99,8 @@ def test_a_signal_of_a_newer_version_lets_what_is_at_work_end(engine: EngineHost
     with raw_connection() as connection:
         connection.execute("UPDATE orchestration_run SET signals_posted = signals_posted + 1 WHERE id = %s", [run.pk])
         connection.execute("SELECT pg_notify('ensemble_runs', %s)", [str(run.pk)])
+    wait_until(lambda: any(found.too_new for found in read), 10, "the host to read it")
+    OPEN.add("a")
     wait_until(lambda: left(run), 10, "the host to leave it")
     engine.wait_for_node(run, "a", "succeeded")
     assert run.too_new["what"] == "a signal of the kind teleport" and run.claims == 0

@@ -93,7 +93,7 @@ def test_n_of_m_in_a_parallel_loop_cancels_its_losers_and_leaves_gaps(engine: En
         inside("each", id="no2", crash="no"),
         inside("each", id="yes1"),
         inside("each", id="yes2"),
-        inside("each", id="slow", seconds=60),
+        inside("each", id="slow", seconds=3600),
         {
             "id": "either1", "type": "join", "parent": "each",
             "join": {"rule": "first_success"},
@@ -125,7 +125,7 @@ def test_n_of_m_in_a_parallel_loop_cancels_its_losers_and_leaves_gaps(engine: En
 def test_an_event_or_its_time_limit_in_a_while_loop(engine: EngineHost, cast: Cast) -> None:
     """It waits again and again: by its time limit, then by an event, then it is through."""
     nodes = [
-        {"id": "until", "type": "loop", "settings": {"while": "!vars.paid", "max_iterations": 50}},
+        {"id": "until", "type": "loop", "settings": {"while": "!vars.paid", "max_iterations": 1000}},
         {"id": "wait", "type": "wait_event", "parent": "until",
          "settings": {"name": "order.paid", "key": "{{ inputs.order }}", "timeout": 0.05, "since": "run_start"}},
         {"id": "none", "type": "set", "parent": "until", "settings": {"variables": {"tries": "{{ vars.tries + 1 }}"}}},
@@ -362,7 +362,7 @@ def test_one_place_is_enough_for_loops_and_runs_below(engine: EngineHost, organi
     parent = publish(
         organisation, "parent", *nodes, settings={"max_parallel": 1}, outputs={"n": "{{ a.outputs.items }}"}
     )
-    run = engine.wait_for(begin(parent), "completed", "failed", seconds=60)
+    run = engine.wait_for(begin(parent), "completed", "failed")
     assert run.outputs == {"n": [[[1, 1], [1, 1]]] * 3}
 
 
@@ -419,7 +419,7 @@ def test_one_run_at_a_time_with_runs_below_of_a_workflow_that_also_runs_alone(
     parent = publish(organisation, "parent", sub(), sub("again"), edges=[edge("sub", "again")], settings=one)
     started = [begin(flow) for flow in (parent, child, parent, child)]
     for run in started:
-        engine.wait_for(run, seconds=30)
+        engine.wait_for(run)
     assert Run.objects.filter(parent__in=started, status="completed").count() == 4
 
 
@@ -446,7 +446,7 @@ def test_a_person_settles_a_step_whose_last_run_is_still_being_undone(engine: En
     )
     publish(organisation, "child", done, undo, work("hold", waits=True), edges=[edge("done", "hold")])
     again = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
-    step, after = sub(timeout_seconds=1, retry=again), work("after")
+    step, after = sub(timeout_seconds=3, retry=again), work("after")
     run = begin(publish(organisation, "parent", step, after, edges=[edge("sub", "after")]))
     child = child_of(run)
     engine.wait_for_node(child, "un_done", "waiting")

@@ -31,7 +31,7 @@ async def test_what_was_recorded_is_told_even_if_the_answer_is_taken_before_anyb
     hand.answers[0].set_result(cast(Any, "written"))
     assert pen.take() == "written"  # the driver was awake already, for another reason
     pen.write(cast(Any, None), recorded[1])
-    await asyncio.wait_for(recorded[0].wait(), 5)
+    await asyncio.wait_for(recorded[0].wait(), 60)
     assert not recorded[1].is_set()
 
 

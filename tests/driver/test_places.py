@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from orchestration.services import new_runs, runs, workflows
 from orchestration.store import places
 from portal.core.actors import Actor
 from portal.core.models import Organisation
+from tests.driver.scripted import OPEN
 from tests.driver.test_runs import scripted
 from tests.effects import Sink, effect, make_agent
 from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
@@ -48,14 +50,23 @@ def most_at_once(sink: Sink) -> int:
     return most
 
 
+def all_places_are_used(engine: EngineHost, organisation: Organisation, sink: Sink, most: int) -> None:
+    before = len(sink.begun)
+    run = start(organisation, make_definition([effect(f"held{number}", 600) for number in range(most + 1)]))
+    wait_until(lambda: len(sink.begun) == before + most, 10, f"{most} calls at once")
+    sink.go_on.set()
+    engine.wait_for(run)
+
+
 def test_an_agents_limit_holds_over_two_hosts(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
     limited_agent(organisation, sink, 3)
     hosts = [start_engine(), start_engine()]
     definition = make_definition([effect("a", 0.15), effect("b", 0.15), effect("c", 0.1)], ["a -> c", "b -> c"])
     started = [start(organisation, definition) for _ in range(10)]
     for run in started:
-        hosts[0].wait_for(run, seconds=60)
+        hosts[0].wait_for(run)
     assert len(sink.calls) == 30 and sink.repeated() == {}
+    all_places_are_used(hosts[0], organisation, sink, 3)
     assert most_at_once(sink) == 3
     assert not NodeRun.objects.exclude(attempts=1).exists()
     wait_until(lambda: not Place.objects.exists(), 5, "all places to be free")
@@ -65,15 +76,17 @@ def test_a_step_without_a_place_is_held_back_and_says_what_for(
     engine: EngineHost, organisation: Organisation, sink: Sink
 ) -> None:
     limited_agent(organisation, sink, 1)
-    definition = make_definition([effect("a", 3.0, timeout_seconds=20), scripted("free")])
+    definition = make_definition([effect("a", 600, timeout_seconds=900), scripted("free")])
     first = start(organisation, definition)
     engine.wait_for_node(first, "a", "running")
-    second = start(organisation, make_definition([effect("a", 0.2, timeout_seconds=2)]))
+    second = start(organisation, make_definition([effect("a", 0, timeout_seconds=3)]))
     wait_until(lambda: Place.objects.filter(run=second, granted_at=None).exists(), 10, "the second in the queue")
     assert "NodeStarted a" not in event_types(second)
     second.refresh_from_db()
     (reason,) = [reason for reason in queries.reasons(second) if reason.kind == "place"]
     assert "agent effect" in reason.text and "1 of 1" in reason.text and "next" in reason.text
+    time.sleep(3.1)
+    sink.go_on.set()
     engine.wait_for(first)
     engine.wait_for(second)
     assert NodeRun.objects.get(run=second).attempts == 1, "its timeout did not run while it waited"
@@ -84,9 +97,11 @@ def test_one_run_with_much_to_do_leaves_others_their_turn(
     engine: EngineHost, organisation: Organisation, sink: Sink
 ) -> None:
     limited_agent(organisation, sink, 1)
-    many = start(organisation, make_definition([effect(f"n{number}", 0.1) for number in range(12)]))
+    many = start(organisation, make_definition([effect(f"n{number}", 600) for number in range(12)]))
     wait_until(lambda: sink.begun, 10, "the first call")
-    one = start(organisation, make_definition([effect("mine", 0.1)]))
+    one = start(organisation, make_definition([effect("mine", 0)]))
+    wait_until(lambda: Place.objects.filter(run=one).exists(), 10, "the other in the queue")
+    sink.go_on.set()
     engine.wait_for(one)
     engine.wait_for(many)
     order = [key.rpartition("/")[2] for key, _, _ in sink.calls]
@@ -96,18 +111,18 @@ def test_one_run_with_much_to_do_leaves_others_their_turn(
 def test_a_dead_hosts_places_are_free_at_once(start_engine: Any, organisation: Organisation, sink: Sink) -> None:
     limited_agent(organisation, sink, 1)
     with host_apart() as host:
-        held = start(organisation, make_definition([effect("a", 20)]))
+        held = start(organisation, make_definition([effect("a", 600)]))
         wait_until(lambda: sink.begun, 20, "the call")
         runs.cancel_run(run=held, actor=Actor.command())
         host.kill()
         engine = start_engine()
         engine.wait_for(held, "cancelled")
-        engine.wait_for(start(organisation, make_definition([effect("a", 0)])), seconds=10)
+        engine.wait_for(start(organisation, make_definition([effect("a", 0)])))
 
 
 def test_what_is_held_back_can_be_cancelled(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
     limited_agent(organisation, sink, 1)
-    busy = start(organisation, make_definition([effect("a", 30)]))
+    busy = start(organisation, make_definition([effect("a", 600)]))
     engine.wait_for_node(busy, "a", "running")
     waiting = start(organisation, make_definition([effect("a", 0)]))
     wait_until(lambda: Place.objects.filter(run=waiting).exists(), 10, "it in the queue")
@@ -125,7 +140,8 @@ def test_steps_at_work_of_an_organisation(start_engine: Any, organisation: Organ
     definition = make_definition([effect("a", 0.15), effect("b", 0.15)])
     started = [start(organisation, definition) for _ in range(5)]
     for run in started:
-        hosts[0].wait_for(run, seconds=60)
+        hosts[0].wait_for(run)
+    all_places_are_used(hosts[0], organisation, sink, 2)
     assert most_at_once(sink) == 2
 
 
@@ -135,7 +151,8 @@ def test_steps_at_work_on_a_host(start_engine: Any, organisation: Organisation, 
     definition = make_definition([effect(name, 0.15) for name in "abc"])
     started = [start(organisation, definition) for _ in range(3)]
     for run in started:
-        engine.wait_for(run, seconds=60)
+        engine.wait_for(run)
+    all_places_are_used(engine, organisation, sink, 2)
     assert most_at_once(sink) == 2 and not Place.objects.exists()
 
 
@@ -165,7 +182,7 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
     from tests.workflows import factories as make
 
     make_agent(organisation, sink.address)
-    body = make.definition(effect("a", 0.1), effect("b", 0.1), settings={"limits": {"runs": 1}})
+    body = make.definition(effect("a", 600), effect("b", 600), settings={"limits": {"runs": 1}})
     version = make.published(organisation, body)
     hosts = [start_engine(), start_engine()]
     started = [
@@ -174,9 +191,16 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
     ]
     wait_until(lambda: sink.begun, 10, "the first call")
     waiting = Run.objects.filter(status="queued").first()
-    assert waiting and "runs of this workflow" in " ".join(reason.text for reason in queries.reasons(waiting))
+    assert waiting
+
+    def told() -> bool:
+        waiting.refresh_from_db()
+        return "runs of this workflow" in " ".join(reason.text for reason in queries.reasons(waiting))
+
+    wait_until(told, 10, "it to say what it waits for")
+    sink.go_on.set()
     for run in started:
-        hosts[0].wait_for(run, seconds=60)
+        hosts[0].wait_for(run)
     spans = sorted(Run.objects.values_list("started_at", "ended_at"))
     assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(spans))
 
@@ -186,7 +210,7 @@ def test_a_run_that_is_paused_while_it_waits_for_its_turn_still_waits_when_it_is
 ) -> None:
     from tests.workflows import factories as make
 
-    body = make.definition(scripted("a", seconds=30.0), settings={"limits": {"runs": 1}})
+    body = make.definition(scripted("a", seconds=3600), settings={"limits": {"runs": 1}})
     quick = make.definition(scripted("a"), settings={"limits": {"runs": 1}})
     workflow = (version := make.published(organisation, body)).workflow
     first = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
@@ -215,7 +239,7 @@ def test_limits_may_be_changed_while_runs_wait(engine: EngineHost, organisation:
     """Of an organisation and of an agent, given and taken away, for runs that were started before."""
     limited_agent(organisation, sink, 1)
     limits = OrganisationLimits.objects.create(organisation=organisation, steps_at_work=2)
-    started = [start(organisation, make_definition([effect("a", 30)])) for _ in range(5)]
+    started = [start(organisation, make_definition([effect("a", 600)])) for _ in range(5)]
     wait_until(lambda: Place.objects.filter(granted_at=None).count() == 4, 10, "four to wait for the agent")
     wait_until(lambda: at_work(1), 10, "the first")
     agent = Agent.objects.get()
@@ -239,10 +263,12 @@ def test_limits_may_be_changed_while_runs_wait(engine: EngineHost, organisation:
 def test_a_lower_limit_holds_for_a_run_in_hand(engine: EngineHost, organisation: Organisation, sink: Sink) -> None:
     make_agent(organisation, sink.address)
     nodes = [effect(name, 0.05) for name in "abcdef"]
-    busy = start(organisation, make_definition([effect("first", 2), *nodes], [f"first -> {name}" for name in "abcdef"]))
+    first = scripted("first", gate="first")
+    busy = start(organisation, make_definition([first, *nodes], [f"first -> {name}" for name in "abcdef"]))
     engine.wait_for_node(busy, "first", "running")
     OrganisationLimits.objects.create(organisation=organisation, steps_at_work=1)
     wait_until(lambda: engine.call(lambda host: host._places._steps), 10, "the host to know")
+    OPEN.add("first")
     engine.wait_for(busy)
     assert most_at_once(sink) == 1
 
@@ -253,7 +279,7 @@ def test_more_runs_of_a_workflow_when_a_version_allows_them(
     from tests.workflows import factories as make
 
     make_agent(organisation, sink.address)
-    body = make.definition(effect("a", 30), settings={"limits": {"runs": 1}})
+    body = make.definition(effect("a", 600), settings={"limits": {"runs": 1}})
     version = make.published(organisation, body)
     workflow = version.workflow
     started = [

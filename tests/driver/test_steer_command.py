@@ -62,7 +62,7 @@ def test_a_failed_run_is_retried_and_followed_to_its_outputs(engine: EngineHost,
 
 def test_steps_and_variables(engine: EngineHost, organisation: Organisation) -> None:
     nodes = [
-        scripted("stuck", seconds=60),
+        scripted("stuck", seconds=3600),
         scripted("again", fail_times=1, retry={"max_attempts": 2, "initial_seconds": 3600, "jitter": False}),
         scripted("after", outputs={"rate": "{{ vars.rate }}"}),
     ]

@@ -54,7 +54,7 @@ def replays(run: Run) -> None:
 
 def test_a_running_step_is_stopped_and_overridden(engine: EngineHost, organisation: Organisation) -> None:
     definition = make_definition(
-        [scripted("a", seconds=60), scripted("b", outputs={"got": "{{ a.outputs.n }}"})],
+        [scripted("a", seconds=3600), scripted("b", outputs={"got": "{{ a.outputs.n }}"})],
         ["a -> b"],
         outputs={"got": "{{ b.outputs.got }}"},
     )
@@ -71,7 +71,7 @@ def test_a_running_step_is_stopped_and_overridden(engine: EngineHost, organisati
 
 
 def test_a_skipped_step_leaves_its_successors_alive(engine: EngineHost, organisation: Organisation) -> None:
-    run = start(organisation, make_definition([scripted("a", seconds=60), scripted("b")], ["a -> b"]))
+    run = start(organisation, make_definition([scripted("a", seconds=3600), scripted("b")], ["a -> b"]))
     engine.wait_for_node(run, "a", "running")
     skip_step(run=run, node="a", actor=ADA)
     engine.wait_for(run)
@@ -86,7 +86,7 @@ def test_the_second_of_two_people_is_told_who_was_first(organisation: Organisati
 
 
 def test_while_a_wish_is_not_carried_out_another_is_refused(engine: EngineHost, organisation: Organisation) -> None:
-    run = start(organisation, make_definition([scripted("a", seconds=60), scripted("b")], ["a -> b"]))
+    run = start(organisation, make_definition([scripted("a", seconds=3600), scripted("b")], ["a -> b"]))
     engine.wait_for_node(run, "a", "running")
     engine.stop()
     skip_step(run=run, node="a", actor=ADA)

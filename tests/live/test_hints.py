@@ -15,9 +15,9 @@ from orchestration import live
 from orchestration.live import Live
 from orchestration.models import Run, RunEvent
 from portal.core.models import Organisation
-from tests.driver.scripted import registered
+from tests.driver.scripted import OPEN, registered
 from tests.driver.test_runs import scripted
-from tests.engine_host import EngineHost, make_definition, start
+from tests.engine_host import PATIENCE, EngineHost, make_definition, start, wait_until
 from tests.factories import make_organisation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ async def listening(*groups: str) -> AsyncIterator[Any]:
     for group in groups:
         await layer.group_add(group, channel)
 
-    async def next_message(seconds: float = 5) -> dict[str, Any]:
+    async def next_message(seconds: float = PATIENCE) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
             found: dict[str, Any] = await layer.receive(channel)
             return found
@@ -46,9 +46,10 @@ async def listening(*groups: str) -> AsyncIterator[Any]:
 async def test_a_hint_tells_how_far_the_log_has_come_and_comes_after_the_commit(engine: EngineHost) -> None:
     organisation: Organisation = await sync_to_async(make_organisation)()
     with registered():
-        definition = await sync_to_async(make_definition)([scripted("a", seconds=0.1)])
+        definition = await sync_to_async(make_definition)([scripted("a", gate="a")])
         run: Run = await sync_to_async(start)(organisation, definition)
         async with listening(live.run_group(run.pk)) as next_message:
+            OPEN.add("a")
             seq = 0
             while seq < 4:
                 message = await next_message()
@@ -76,11 +77,12 @@ async def test_streamed_text_comes_in_order_and_late_comers_see_it(engine: Engin
     organisation = await sync_to_async(make_organisation)()
     with registered():
         pieces = ["Über ", "🙂 ", "the end"]
-        # The first step gives this test the time to listen before the text comes: what came earlier is not sent again.
-        nodes = [scripted("first", seconds=1.5), scripted("a", seconds=0.5, streams=pieces)]
+        # The first step waits until this test listens: what came earlier is not sent again.
+        nodes = [scripted("first", gate="first"), scripted("a", gate="a", streams=pieces)]
         definition = await sync_to_async(make_definition)(nodes, ["first -> a"])
         run = await sync_to_async(start)(organisation, definition)
         async with listening(live.run_group(run.pk)) as next_message:
+            OPEN.add("first")
             text = ""
             while text != "".join(pieces):
                 message = await next_message()
@@ -89,6 +91,7 @@ async def test_streamed_text_comes_in_order_and_late_comers_see_it(engine: Engin
                     assert (message["node"], message["path"]) == ("a", "")
                     text += message["text"]
         assert await sync_to_async(live.partial_text)(run.pk, "a") == text
+        OPEN.add("a")
 
 
 async def test_a_new_attempt_begins_its_text_anew(engine: EngineHost) -> None:
@@ -99,7 +102,8 @@ async def test_a_new_attempt_begins_its_text_anew(engine: EngineHost) -> None:
         )
         run = await sync_to_async(start)(organisation, await sync_to_async(make_definition)([node]))
         await sync_to_async(engine.wait_for)(run)
-        assert await sync_to_async(live.partial_text)(run.pk, "a") == "x"
+        text = await sync_to_async(wait_until)(lambda: live.partial_text(run.pk, "a"), 10, "the text")
+        assert text == "x"
 
 
 @override_settings(REDIS_URL="redis://127.0.0.1:1/0")
@@ -124,10 +128,7 @@ async def test_text_beyond_the_limit_is_not_streamed(monkeypatch: pytest.MonkeyP
     await asyncio.sleep(0)
     for _ in range(5):
         sender.stream(run, "a", "", 1, "12345678")
-    for _ in range(100):
-        if await sync_to_async(live.partial_text)(run, "a"):
-            break
-        await asyncio.sleep(0.02)
+    await sync_to_async(wait_until)(lambda: live.partial_text(run, "a"), 10, "the text")
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert await sync_to_async(live.partial_text)(run, "a") == "12345678" * 2

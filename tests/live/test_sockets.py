@@ -35,7 +35,7 @@ async def socket(user: User | None, organisation: str, run: object) -> Websocket
 
 async def connects(user: User | None, organisation: str, run: object) -> bool:
     communicator = await socket(user, organisation, run)
-    connected, _ = await communicator.connect(timeout=5)
+    connected, _ = await communicator.connect(timeout=60)
     await communicator.disconnect()
     return bool(connected)
 
@@ -54,14 +54,14 @@ async def test_members_who_may_see_runs_get_in_and_nobody_else() -> None:
 async def test_hints_and_tokens_are_passed_on() -> None:
     cast, run = await a_cast_and_a_run()
     communicator = await socket(cast.viewer, "acme", run.pk)
-    await communicator.connect(timeout=5)
+    await communicator.connect(timeout=60)
     messages = [
         {"type": "hint", "run": str(run.pk), "seq": 3},
         {"type": "tokens", "run": str(run.pk), "node": "a", "path": "", "offset": 0, "text": "Hello"},
     ]
     for message in messages:
         await sync_to_async(core_live.send_now)(live.run_group(run.pk), message)
-        assert await communicator.receive_json_from(timeout=5) == message
+        assert await communicator.receive_json_from(timeout=60) == message
     await sync_to_async(core_live.send_now)(live.run_group(uuid4()), messages[0])
     assert await communicator.receive_nothing(timeout=0.3)
     await communicator.disconnect()

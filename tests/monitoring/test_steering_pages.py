@@ -139,7 +139,7 @@ def test_an_undoing_that_was_stopped_says_what_it_has_not_done(
         {**scripted("hotel"), "compensate_with": "cancel"},
         scripted("cancel"),
         {**scripted("seat"), "compensate_with": "release"},
-        scripted("release", seconds=60),
+        scripted("release", seconds=3600),
         scripted("hold", waits=True),
     ]
     definition = make_definition(steps, ["hotel -> seat", "seat -> hold"])

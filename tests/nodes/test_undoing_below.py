@@ -11,7 +11,7 @@ from orchestration.monitoring.queries import reasons
 from orchestration.queries.replay import replay
 from orchestration.services import runs
 from portal.core.actors import Actor
-from tests.driver.scripted import STARTED
+from tests.driver.scripted import OPEN, STARTED
 from tests.engine_host import EngineHost, event_types, wait_until
 from tests.nodes.test_subworkflow import begin, child_of, publish, sub, work
 from tests.workflows.factories import edge, node
@@ -87,7 +87,7 @@ def test_what_could_not_be_undone_below_is_told_above(engine: EngineHost, organi
 def test_the_page_says_what_is_undone_first_and_stopping_that_stops_below_too(
     engine: EngineHost, organisation: Any
 ) -> None:
-    three_levels(organisation, seconds=60)
+    three_levels(organisation, seconds=3600)
     top, middle, leaf = waiting(engine, organisation)
     runs.cancel_run(run=top, actor=Actor.command(), undo=True)
     for run in (top, middle, leaf):
@@ -117,7 +117,7 @@ def test_a_pause_while_undoing_goes_down(engine: EngineHost, organisation: Any) 
 def test_a_step_out_of_time_has_its_run_undone(engine: EngineHost, organisation: Any) -> None:
     """Nobody will make use of what it has done, so it undoes that, like a run that fails by itself."""
     three_levels(organisation)
-    step = sub("down", "middle", timeout_seconds=2)
+    step = sub("down", "middle", timeout_seconds=4)
     parent = publish(organisation, "parent", done("z"), work("un_z"), step, edges=[edge("z", "down")])
     run = begin(parent)
     leaf = child_of(child_of(run, "down"), "down")
@@ -130,7 +130,7 @@ def test_a_step_tries_again_when_its_last_run_has_been_undone(engine: EngineHost
     """The next attempt would do what that one undoes."""
     publish(organisation, "leaf", done("c"), work("un_c", waits=True), work(waits=True), edges=[edge("c", "work")])
     again = {"max_attempts": 2, "initial_seconds": 0, "jitter": False}
-    run = begin(publish(organisation, "parent", sub(workflow="leaf", timeout_seconds=1, retry=again)))
+    run = begin(publish(organisation, "parent", sub(workflow="leaf", timeout_seconds=3, retry=again)))
     first = child_of(run)
     engine.wait_for_node(first, "un_c", "waiting")
     engine.wait_for(run, "waiting")
@@ -238,7 +238,7 @@ def test_a_run_out_of_time_has_those_below_undone_first(engine: EngineHost, orga
     publish(organisation, "leaf", done("c"), work("un_c", seconds=0.2), work(waits=True), edges=[edge("c", "work")])
     parent = publish(
         organisation, "parent", done("a"), work("un_a"), sub(workflow="leaf"), edges=[edge("a", "sub")],
-        settings={"timeout_seconds": 2},
+        settings={"timeout_seconds": 4},
     )  # fmt: skip
     run = engine.wait_for(begin(parent), "failed")
     assert run.error["code"] == "run_timeout" and undone() == ["un_c", "un_a"]
@@ -264,7 +264,7 @@ def test_an_error_handler_cleans_up_and_then_everything_is_undone_backwards(
 
 
 def test_a_run_below_that_ends_while_the_run_above_is_paused_is_heard_of(engine: EngineHost, organisation: Any) -> None:
-    publish(organisation, "leaf", work(seconds=0.5, outputs={"n": 7}), outputs={"n": "{{ work.outputs.n }}"})
+    publish(organisation, "leaf", work(gate="work", outputs={"n": 7}), outputs={"n": "{{ work.outputs.n }}"})
     after = work("after", outputs={"n": "{{ sub.outputs.n }}"})
     parent = publish(
         organisation, "parent", sub(workflow="leaf"), after, edges=[edge("sub", "after")],
@@ -275,6 +275,7 @@ def test_a_run_below_that_ends_while_the_run_above_is_paused_is_heard_of(engine:
     engine.wait_for_node(child, "work", "running")
     runs.pause_run(run=run, actor=Actor.command())
     engine.wait_for(run, "paused")
+    OPEN.add("work")
     engine.wait_for_node(run, "sub")
     assert "after" not in STARTED
     runs.resume_run(run=run, actor=Actor.command())

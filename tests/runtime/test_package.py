@@ -74,7 +74,7 @@ def test_the_installed_command_starts_the_portal_from_another_folder(installed: 
             if "Stop with Ctrl-C" in line:
                 break
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert any("is ready at" in line for line in lines), "".join(lines)
     assert process.returncode == 0
     assert (installed.parent / ".local" / "share" / "ensemble" / "postgres").is_dir()

@@ -131,7 +131,7 @@ def old_postgresql() -> Iterator[str]:
         thread.start()
         yield f"postgresql://me@127.0.0.1:{server.getsockname()[1]}/shop"
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
 
 def test_a_postgresql_that_is_too_old_is_told_by_its_version(old_postgresql: str) -> None:

@@ -46,8 +46,8 @@ def test_a_request_under_way_is_answered_before_the_end() -> None:
         assert server.stdout
         assert server.stdout.readline() == "asked\n"
         server.terminate()
-        client.join(timeout=10)
-        assert server.wait(timeout=10) == 0
+        client.join(timeout=60)
+        assert server.wait(timeout=60) == 0
     assert answers == [b"done"]
 
 
@@ -58,9 +58,9 @@ async def test_open_sockets_are_told_to_come_back_later() -> None:
         server = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", APPLICATION, str(listener.fileno())), pass_fds=[listener.fileno()]
         )
-    async with websockets.connect(f"ws://127.0.0.1:{port}/") as client:
+    async with websockets.connect(f"ws://127.0.0.1:{port}/", open_timeout=60) as client:
         server.terminate()
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await client.recv()
     assert closed.value.rcvd and closed.value.rcvd.code == 1012
-    assert await asyncio.wait_for(server.wait(), timeout=10) == 0
+    assert await asyncio.wait_for(server.wait(), timeout=60) == 0

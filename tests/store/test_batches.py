@@ -59,7 +59,7 @@ def test_two_callers_with_the_same_keys_at_once_start_each_once(workflow: Workfl
 
     def call() -> None:
         wanted = [Wanted({"n": number}, f"key {number}") for number in range(20)]
-        ready.wait(10)
+        ready.wait(60)
         try:
             found.append(start(workflow, *wanted))
         finally:
@@ -69,7 +69,7 @@ def test_two_callers_with_the_same_keys_at_once_start_each_once(workflow: Workfl
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert Run.objects.count() == 20
     assert [one.run.pk for one in found[0]] == [one.run.pk for one in found[1]]
     assert all(one.new != other.new for one, other in zip(*found, strict=True))

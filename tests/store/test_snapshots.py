@@ -31,7 +31,7 @@ def snapshot_of(run_id: UUID) -> RunSnapshot | None:
 
 async def taken(host: StoreHost, lease: Lease, state: Any) -> None:
     await snapshots.Snapshots(lease, state.graph).after_commit(state, gone=False)
-    snapshots._thread.submit(lambda: None).result(10)  # behind the encoding and the writing
+    snapshots._thread.submit(lambda: None).result(60)  # behind the encoding and the writing
 
 
 async def state_of(host: StoreHost, lease: Lease) -> Any:

@@ -32,7 +32,7 @@ def test_a_started_run_is_due_audited_and_rung_for(organisation: Organisation) -
     with raw_connection() as ear:
         ear.execute(f"LISTEN {CHANNEL}")
         run = start(organisation, definition())
-        assert next(ear.notifies(timeout=5)).payload == str(run.pk)
+        assert next(ear.notifies(timeout=60)).payload == str(run.pk)
     assert run.due_at and run.status == "queued" and run.nodes_total == 1
     entry = AuditEntry.objects.get(verb="orchestration.run.started")
     assert (entry.target_id, entry.organisation_id) == (str(run.pk), organisation.pk)

@@ -33,7 +33,7 @@ def test_the_guide_works(portal_process: PortalProcess, tmp_path: Path) -> None:
         env={**os.environ, "BASE": portal_process.address, "TOKEN": token},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

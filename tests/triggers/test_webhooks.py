@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 from orchestration.models import Run, Trigger, TriggerFire, WebhookSeen
 from orchestration.services import triggers, webhooks
 from orchestration.triggers import signatures
+from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.models import Organisation, Secret
 from tests.cast import Cast
@@ -40,6 +42,13 @@ class Sender:
         }
         kind = signed.pop("Content-Type", "application/json")
         return self.client.post(url or self.url, data=text, content_type=kind, headers=signed)
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals are told once a minute: none of the tests passes from one minute into the next."""
+    now = datetime.now(UTC)
+    monkeypatch.setattr(clock, "database_now", lambda: now)
 
 
 @pytest.fixture

@@ -301,7 +301,7 @@ async def test_sockets_open_for_members_only(pattern: Any):
             await sync_to_async(client.force_login)(world.cast.stranger if who == "stranger" else world.cast.viewer)
             headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
         line = WebsocketCommunicator(application, world.url(str(pattern.pattern)), headers=headers)
-        connected, _ = await line.connect(timeout=10)
+        connected, _ = await line.connect(timeout=60)
         assert connected is welcome, who
         if connected:
             await line.disconnect()
