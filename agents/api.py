@@ -195,7 +195,7 @@ def register_agent(request: ApiRequest, payload: AgentIn) -> Status[dict[str, An
     published = services.import_agent(
         organisation=request.organisation,
         data=data,
-        by=Actor.of(request),
+        actor=Actor.of(request),
         note=payload.note,
         confirmed=payload.confirm_breaking,
     )

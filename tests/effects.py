@@ -221,7 +221,7 @@ def make_agent(organisation: Any, address: str, **more: Any) -> None:
             output_schema={"type": "object", "properties": {}},
             **more,
         ),
-        by=Actor.command(),
+        actor=Actor.command(),
     )
 
 

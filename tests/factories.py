@@ -50,7 +50,7 @@ def make_member(
 
 def make_token(organisation: Organisation, user: User, scopes: Sequence[str] = (), **more: Any) -> NewToken:
     return tokens.create_token(
-        organisation=organisation, user=user, name="test", scopes=scopes, by=Actor.command(), **more
+        organisation=organisation, user=user, name="test", scopes=scopes, actor=Actor.command(), **more
     )
 
 

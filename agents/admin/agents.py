@@ -124,16 +124,16 @@ class AgentAdmin(OrganisationAdmin):
         if change:
             # `obj` carries the form's values already; the services compare with what is stored.
             stored = Agent.objects.get(pk=obj.pk)
-            services.update_agent(agent=stored, card=card, by=by)
-            services.set_status(agent=stored, status=data["status"], replaced_by=data["replaced_by"], by=by)
-            published = services.publish_version(agent=stored, draft=draft, by=by, note=data["note"])
+            services.update_agent(agent=stored, card=card, actor=by)
+            services.set_status(agent=stored, status=data["status"], replaced_by=data["replaced_by"], actor=by)
+            published = services.publish_version(agent=stored, draft=draft, actor=by, note=data["note"])
         else:
             published = services.create_agent(
                 organisation=obj.organisation,
                 slug=obj.slug,
                 card=card,
                 draft=draft,
-                by=by,
+                actor=by,
                 status=data["status"],
                 note=data["note"],
             )
@@ -199,7 +199,9 @@ class AgentAdmin(OrganisationAdmin):
                 messages.error(request, f"{agent} is not yours to change.")
                 continue
             try:
-                services.set_status(agent=agent, status=status, replaced_by=replacement, by=Actor.of(request, "admin"))
+                services.set_status(
+                    agent=agent, status=status, replaced_by=replacement, actor=Actor.of(request, "admin")
+                )
                 done += 1
             except UserError as error:
                 messages.error(request, f"{agent}: {error.message}")

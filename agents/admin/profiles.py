@@ -96,12 +96,12 @@ class ModelProfileAdmin(OrganisationAdmin):
     def write(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in PROFILE_FIELDS}
         saved = services.save_profile(
-            organisation=obj.organisation, name=obj.name, by=Actor.of(request, "admin"), **values
+            organisation=obj.organisation, name=obj.name, actor=Actor.of(request, "admin"), **values
         )
         obj.pk, obj._state.adding = saved.pk, False
 
     def erase(self, request: HttpRequest, obj: Any) -> None:
-        services.delete_profile(profile=obj, by=Actor.of(request, "admin"))
+        services.delete_profile(profile=obj, actor=Actor.of(request, "admin"))
 
     @display(description="Profile", ordering="name")
     def titled(self, obj: ModelProfile) -> str:

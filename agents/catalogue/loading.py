@@ -78,7 +78,10 @@ def load(organisation: Organisation, actor: Actor) -> Loaded:
                 and ModelProfile.objects.filter(organisation=organisation, is_default=True).exists()
             )
             save_profile(
-                organisation=organisation, name=name, by=actor, **{**values, **({"is_default": False} if taken else {})}
+                organisation=organisation,
+                name=name,
+                actor=actor,
+                **{**values, **({"is_default": False} if taken else {})},
             )
     known = {agent.slug: agent for agent in Agent.objects.filter(organisation=organisation).select_related("current")}
     loaded = Loaded()
@@ -90,7 +93,7 @@ def load(organisation: Organisation, actor: Actor) -> Loaded:
 def _load_one(organisation: Organisation, entry: Entry, agent: Agent | None, actor: Actor, loaded: Loaded) -> None:
     card, draft, note = card_of(entry), draft_of(entry), f"{_NOTE} {digest(entry)}"
     if agent is None:
-        create_agent(organisation=organisation, slug=entry.slug, card=card, draft=draft, by=actor, note=note)
+        create_agent(organisation=organisation, slug=entry.slug, card=card, draft=draft, actor=actor, note=note)
         loaded.created.append(entry.slug)
         return
     current = agent.current
@@ -99,8 +102,8 @@ def _load_one(organisation: Organisation, entry: Entry, agent: Agent | None, act
     elif current.note == note:
         loaded.unchanged.append(entry.slug)
     else:
-        update_agent(agent=agent, card=card, by=actor)
-        published = publish_version(agent=agent, draft=draft, by=actor, note=note)
+        update_agent(agent=agent, card=card, actor=actor)
+        published = publish_version(agent=agent, draft=draft, actor=actor, note=note)
         (loaded.updated if published.created else loaded.unchanged).append(entry.slug)
 
 

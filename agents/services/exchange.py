@@ -41,7 +41,7 @@ def export_agent(agent: Agent) -> dict[str, JSON]:
 
 @transaction.atomic
 def import_agent(
-    *, organisation: Organisation, data: JSON, by: Actor, note: str = "", confirmed: bool = True
+    *, organisation: Organisation, data: JSON, actor: Actor, note: str = "", confirmed: bool = True
 ) -> Published:
     """Create the agent, or change it and publish a version if that differs. Importing twice changes nothing.
 
@@ -56,12 +56,12 @@ def import_agent(
     if agent is None:
         status = data.get("status", Status.ACTIVE.value)
         return create_agent(
-            organisation=organisation, slug=data["slug"], card=card, draft=draft, by=by, status=status, note=note
+            organisation=organisation, slug=data["slug"], card=card, draft=draft, actor=actor, status=status, note=note
         )
-    update_agent(agent=agent, card=card, by=by)
+    update_agent(agent=agent, card=card, actor=actor)
     if "status" in data:
-        set_status(agent=agent, status=data["status"], by=by, replaced_by=agent.replaced_by)
-    return publish_version(agent=agent, draft=draft, by=by, note=note, confirmed=confirmed)
+        set_status(agent=agent, status=data["status"], actor=actor, replaced_by=agent.replaced_by)
+    return publish_version(agent=agent, draft=draft, actor=actor, note=note, confirmed=confirmed)
 
 
 def draft_of(data: JSON) -> VersionDraft:

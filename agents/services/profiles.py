@@ -29,7 +29,7 @@ class InvalidProfile(UserError):
 
 
 @transaction.atomic
-def save_profile(*, organisation: Organisation, name: str, by: Actor, **values: Any) -> ModelProfile:
+def save_profile(*, organisation: Organisation, name: str, actor: Actor, **values: Any) -> ModelProfile:
     """Create the profile `name`, or change the given fields of it. A new default takes the mark from the old one.
 
     values: fields of `ModelProfile` besides organisation and name. Raises InvalidProfile. Locks all profiles of the
@@ -53,7 +53,7 @@ def save_profile(*, organisation: Organisation, name: str, by: Actor, **values: 
     profile.save()
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="agents.profile.created" if created else "agents.profile.changed",
         target=profile,
         before=None if created else before,
@@ -64,13 +64,13 @@ def save_profile(*, organisation: Organisation, name: str, by: Actor, **values: 
 
 
 @transaction.atomic
-def delete_profile(*, profile: ModelProfile, by: Actor) -> None:
+def delete_profile(*, profile: ModelProfile, actor: Actor) -> None:
     """Raises Conflict while agents or other profiles name it."""
     if users := _named_by(profile):
         raise Conflict(f"The profile “{profile}” is used by {', '.join(users)}.", "profile_in_use")
     audit.record(
         organisation=profile.organisation,
-        actor=by,
+        actor=actor,
         verb="agents.profile.deleted",
         target=profile,
         before=_values(profile),

@@ -65,7 +65,7 @@ def create_agent(
     slug: str,
     card: AgentCard,
     draft: VersionDraft,
-    by: Actor,
+    actor: Actor,
     status: str = Status.ACTIVE.value,
     note: str = "",
 ) -> Published:
@@ -81,16 +81,16 @@ def create_agent(
         raise SlugTaken(slug) from None
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="agents.agent.created",
         target=agent,
         after={"slug": slug, "status": status, **card.values()},
     )
-    return publish_version(agent=agent, draft=draft, by=by, note=note)
+    return publish_version(agent=agent, draft=draft, actor=actor, note=note)
 
 
 @transaction.atomic
-def update_agent(*, agent: Agent, card: AgentCard, by: Actor) -> Agent:
+def update_agent(*, agent: Agent, card: AgentCard, actor: Actor) -> Agent:
     """Change what is not versioned. Raises InvalidAgent. One lock (the agent); an entry only if something changed."""
     agent = _locked(agent)
     before, after = audit.changes(AgentCard.of(agent).values(), card.values())
@@ -101,7 +101,12 @@ def update_agent(*, agent: Agent, card: AgentCard, by: Actor) -> Agent:
     _check_card(agent)
     agent.save(update_fields=[*after, "updated_at"])
     audit.record(
-        organisation=agent.organisation, actor=by, verb="agents.agent.changed", target=agent, before=before, after=after
+        organisation=agent.organisation,
+        actor=actor,
+        verb="agents.agent.changed",
+        target=agent,
+        before=before,
+        after=after,
     )
     _tell(agent)
     return agent
@@ -109,7 +114,7 @@ def update_agent(*, agent: Agent, card: AgentCard, by: Actor) -> Agent:
 
 @transaction.atomic
 def publish_version(
-    *, agent: Agent, draft: VersionDraft, by: Actor, note: str = "", confirmed: bool = True
+    *, agent: Agent, draft: VersionDraft, actor: Actor, note: str = "", confirmed: bool = True
 ) -> Published:
     """Make `draft` the current version. Raises InvalidAgent with every fault. One lock (the agent).
 
@@ -127,13 +132,13 @@ def publish_version(
     if breaking and not confirmed and (relying := relying_on(agent)):
         raise BreaksWorkflows(agent, breaking, relying)
     version = AgentVersion.objects.create(
-        agent=agent, number=_next_number(agent), note=note, published_by=by.user, **draft.values()
+        agent=agent, number=_next_number(agent), note=note, published_by=actor.user, **draft.values()
     )
     agent.current = version
     agent.save(update_fields=["current", "updated_at"])
     audit.record(
         organisation=agent.organisation,
-        actor=by,
+        actor=actor,
         verb="agents.version.published",
         target=agent,
         before={"version": current.number if current else None},
@@ -153,15 +158,15 @@ def compare(current: AgentVersion | None, draft: VersionDraft) -> list[Change]:
 
 
 @transaction.atomic
-def restore_version(*, version: AgentVersion, by: Actor) -> Published:
+def restore_version(*, version: AgentVersion, actor: Actor) -> Published:
     """Publish again what an earlier version said, as a new version: history is never rewritten."""
     return publish_version(
-        agent=version.agent, draft=VersionDraft.of(version), by=by, note=f"Back to version {version.number}"
+        agent=version.agent, draft=VersionDraft.of(version), actor=actor, note=f"Back to version {version.number}"
     )
 
 
 @transaction.atomic
-def set_status(*, agent: Agent, status: str, by: Actor, replaced_by: Agent | None = None) -> Agent:
+def set_status(*, agent: Agent, status: str, actor: Actor, replaced_by: Agent | None = None) -> Agent:
     """Activate, deprecate (with or without a replacement) or take offline.
 
     Raises Conflict for an impossible replacement.
@@ -183,7 +188,7 @@ def set_status(*, agent: Agent, status: str, by: Actor, replaced_by: Agent | Non
     agent.save(update_fields=["status", "replaced_by", "updated_at"])
     audit.record(
         organisation=agent.organisation,
-        actor=by,
+        actor=actor,
         verb="agents.agent.status_changed",
         target=agent,
         before=before,

@@ -31,7 +31,7 @@ def set_status(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     wanted = form.cleaned_data
     try:
         agent = services.set_status(
-            agent=agent, status=wanted["status"], replaced_by=wanted["replaced_by"], by=Actor.of(request)
+            agent=agent, status=wanted["status"], replaced_by=wanted["replaced_by"], actor=Actor.of(request)
         )
     except UserError as error:
         return _back(request, agent, error.message, "error")
@@ -48,7 +48,7 @@ def restore(request: HtmxRequest, org: str, slug: str, number: int) -> HttpRespo
     """Publish an earlier version again, as a new one."""
     agent = access.agent_for(request.organisation, slug)
     try:
-        published = services.restore_version(version=access.version_for(agent, number), by=Actor.of(request))
+        published = services.restore_version(version=access.version_for(agent, number), actor=Actor.of(request))
     except UserError as error:
         return _back(request, agent, error.message, "error")
     if not published.created:
@@ -72,7 +72,7 @@ def import_agent(request: HtmxRequest, org: str) -> HttpResponse:
         try:
             with transaction.atomic():
                 done = [
-                    services.import_agent(organisation=request.organisation, data=one, by=Actor.of(request))
+                    services.import_agent(organisation=request.organisation, data=one, actor=Actor.of(request))
                     for one in documents
                 ]
             return _imported(request, done)

@@ -153,7 +153,7 @@ def delete_trigger(*, trigger: Trigger, actor: Actor) -> None:
     locked = _locked(trigger)
     _record(locked, actor, "deleted", before=_facts(locked))
     for secret in Secret.objects.filter(organisation=locked.organisation, name=secret_name(locked)):
-        secrets.delete_secret(secret=secret, by=actor)
+        secrets.delete_secret(secret=secret, actor=actor)
     locked.delete()
 
 
@@ -230,7 +230,7 @@ def _set_secret(trigger: Trigger, actor: Actor, given: str) -> str:
         organisation=trigger.organisation,
         name=secret_name(trigger),
         value=value,
-        by=actor,
+        actor=actor,
         description=f"Signs the webhook {trigger.name} of {trigger.workflow.name}"[:200],
     )
     return value

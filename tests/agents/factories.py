@@ -12,7 +12,7 @@ OBJECT: dict[str, Any] = {"type": "object", "properties": {}}
 
 def organisation(slug: str = "acme") -> Organisation:
     """With its first administrator, whom every organisation must have."""
-    org = organisations.create_organisation(slug=slug, name=slug.title(), by=Actor.command())
+    org = organisations.create_organisation(slug=slug, name=slug.title(), actor=Actor.command())
     member(org, "admin", username=f"{slug}-founder")
     return org
 
@@ -20,9 +20,9 @@ def organisation(slug: str = "acme") -> Organisation:
 def member(org: Organisation, role: str = "viewer", username: str = "") -> User:
     user = User(username=username or f"{org.slug}-{role}")
     user.set_unusable_password()  # tests sign in without one, and hashing is slow by design
-    organisations.save_user(user=user, by=Actor.command())
+    organisations.save_user(user=user, actor=Actor.command())
     given = Role.objects.get(organisation=org, slug=role)
-    organisations.add_member(organisation=org, user=user, roles=[given], by=Actor.command())
+    organisations.add_member(organisation=org, user=user, roles=[given], actor=Actor.command())
     return user
 
 
@@ -63,6 +63,6 @@ def agent(org: Organisation, slug: str = "echo", draft: VersionDraft | None = No
         slug=slug,
         card=AgentCard(**{"name": slug.replace("-", " ").capitalize(), **card}),
         draft=draft or python_draft(),
-        by=Actor.command(),
+        actor=Actor.command(),
         status=status,
     )

@@ -205,7 +205,7 @@ def test_profiles_are_managed_and_say_what_would_answer(org, admin, monkeypatch)
 
 
 def test_a_profile_in_use_is_not_deleted(org, admin):
-    profile = services.save_profile(organisation=org, name="fast", by=Actor.command(), model="openai/x")
+    profile = services.save_profile(organisation=org, name="fast", actor=Actor.command(), model="openai/x")
     factories.agent(org, "summary", factories.llm_draft(config={"profile": "fast"}))
     response = admin.post(f"{PROFILES}{profile.pk}/delete/", {"post": "yes"}, follow=True)
     assert "is used by the agent summary" in told(response)

@@ -23,7 +23,7 @@ def org():
 
 def client_of(org, role: str, *scopes: str) -> Client:
     user = factories.member(org, role, username=f"{org.slug}-{role}-api")
-    made = tokens.create_token(organisation=org, user=user, name="test", by=Actor.command(), scopes=scopes)
+    made = tokens.create_token(organisation=org, user=user, name="test", actor=Actor.command(), scopes=scopes)
     return Client(headers={"Authorization": f"Bearer {made.text}"})
 
 

@@ -37,7 +37,7 @@ def draft(outputs: dict[str, Any]) -> VersionDraft:
 def agent(cast: Cast) -> Agent:
     made = services.create_agent(
         organisation=cast.organisation, slug="scribe", card=AgentCard(name="Scribe"),
-        draft=draft(schema(a="string", b="string")), by=Actor.command(),
+        draft=draft(schema(a="string", b="string")), actor=Actor.command(),
     )  # fmt: skip
     return made.version.agent
 
@@ -52,15 +52,15 @@ def used(cast: Cast, version: int | None) -> None:
 def test_only_workflows_that_follow_the_latest_are_asked_about(cast: Cast, agent: Agent) -> None:
     by = Actor.command()
     used(cast, 1)
-    assert services.publish_version(agent=agent, draft=draft(schema(a="string")), by=by, confirmed=False).created
+    assert services.publish_version(agent=agent, draft=draft(schema(a="string")), actor=by, confirmed=False).created
     used(cast, None)
     with pytest.raises(BreaksWorkflows, match="“Uses None”") as refused:
-        services.publish_version(agent=agent, draft=draft(schema()), by=by, confirmed=False)
+        services.publish_version(agent=agent, draft=draft(schema()), actor=by, confirmed=False)
     assert [problem["path"] for problem in refused.value.problems] == ["$.a"]
     assert services.publish_version(
-        agent=agent, draft=draft(schema(a="string", c="null")), by=by, confirmed=False
+        agent=agent, draft=draft(schema(a="string", c="null")), actor=by, confirmed=False
     ).created
-    assert services.publish_version(agent=agent, draft=draft(schema()), by=by).created
+    assert services.publish_version(agent=agent, draft=draft(schema()), actor=by).created
     assert contracts_of(agent) == {1: "1.0", 2: "2.0", 3: "2.1", 4: "3.0"}
 
 

@@ -97,7 +97,7 @@ async def test_what_is_granted_of_the_shared_context_is_a_member_of_the_body(org
 
 async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpoint: Endpoint):
     await in_database(
-        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command())
+        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", actor=Actor.command())
     )
     config = {
         "url": endpoint.address,
@@ -111,7 +111,7 @@ async def test_secrets_go_into_headers_and_inputs_cannot_ask_for_them(org, endpo
 
 async def test_a_secret_that_the_endpoint_repeats_stays_secret(org, endpoint: Endpoint):
     await in_database(
-        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", by=Actor.command())
+        lambda: secrets.set_secret(organisation=org, name="CRM", value="s3cr3t-value", actor=Actor.command())
     )
     endpoint.answer(403, {"you sent": "Bearer s3cr3t-value"})
     error = await refusal(org, {"url": endpoint.address, "headers": {"Authorization": "Bearer secret:CRM"}})

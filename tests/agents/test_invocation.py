@@ -108,7 +108,7 @@ async def test_offline_agents_are_refused_and_name_their_replacement(org):
     new = await in_database(factories.agent)(org, "new-echo")
     await ask(org)
     await in_database(services.set_status)(
-        agent=made.version.agent, status="offline", replaced_by=new.version.agent, by=Actor.command()
+        agent=made.version.agent, status="offline", replaced_by=new.version.agent, actor=Actor.command()
     )
     error = await refusal(org)
     assert (error.code, error.retryable, error.detail) == ("agent_offline", False, {"replaced_by": "new-echo"})
@@ -123,7 +123,7 @@ async def test_a_pinned_version_stays_and_the_latest_moves(org):
     made = await in_database(factories.agent)(org)
     await ask(org)
     draft = factories.python_draft("flaky")
-    await in_database(services.publish_version)(agent=made.version.agent, draft=draft, by=Actor.command())
+    await in_database(services.publish_version)(agent=made.version.agent, draft=draft, actor=Actor.command())
     assert (await ask(org, version=1, inputs={"a": 1})).outputs == {"a": 1}
     assert (await ask(org, inputs={"fail_times": 0})).usage["agent_version"] == 2
 
@@ -132,7 +132,7 @@ async def test_a_run_keeps_the_version_it_began_with(org):
     made = await in_database(factories.agent)(org)
     began = clock.now()
     await in_database(services.publish_version)(
-        agent=made.version.agent, draft=factories.python_draft("flaky"), by=Actor.command()
+        agent=made.version.agent, draft=factories.python_draft("flaky"), actor=Actor.command()
     )
     assert (await ask(org, as_of=began)).usage["agent_version"] == 1
     assert (await ask(org, as_of=clock.now(), inputs={"fail_times": 0})).usage["agent_version"] == 2

@@ -47,7 +47,7 @@ async def ask(
     def prepare() -> None:
         by = Actor.command()
         values = {"model": f"openai/{model}", "api_base": provider.base, "input_price_usd": 1, "output_price_usd": 2}
-        services.save_profile(organisation=org, name="fast", by=by, **values)
+        services.save_profile(organisation=org, name="fast", actor=by, **values)
         factories.agent(org, "writer", draft or factories.llm_draft(config={"profile": "fast", "system": "You write."}))
 
     await in_database(prepare)

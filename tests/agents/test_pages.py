@@ -141,7 +141,7 @@ def test_ten_more_agents_cost_no_more_queries(org, viewer, view):
     replacement = Agent.objects.get(slug="price-list")
     for number in range(10):
         made = factories.agent(org, f"more-{number}", factories.llm_draft(), skills=["more"]).version.agent
-        services.set_status(agent=made, status="deprecated", replaced_by=replacement, by=Actor.command())
+        services.set_status(agent=made, status="deprecated", replaced_by=replacement, actor=Actor.command())
     assert queries() == before
 
 
@@ -171,7 +171,7 @@ def test_versions_are_compared(org, viewer):
     draft = factories.llm_draft(
         config={"system": "You summarise\nin French."}, output_schema=schema(other={"type": "string"})
     )
-    services.publish_version(agent=agent, draft=draft, by=Actor.command(), note="French")
+    services.publish_version(agent=agent, draft=draft, actor=Actor.command(), note="French")
     page = viewer.get("/o/acme/agents/summary/versions/").content.decode()
     assert "The contract breaks" in page
     assert "is gone" in page
@@ -223,6 +223,6 @@ def test_menus_show_only_what_one_may_do(org, viewer, admin):
 
 def test_an_earlier_version_is_published_again(org, admin):
     first = factories.agent(org, "summary", factories.llm_draft()).version
-    services.publish_version(agent=first.agent, draft=factories.llm_draft(timeout_seconds=5), by=Actor.command())
+    services.publish_version(agent=first.agent, draft=factories.llm_draft(timeout_seconds=5), actor=Actor.command())
     admin.post("/o/acme/agents/summary/versions/1/restore/")
     assert Agent.objects.get(slug="summary").current.number == 3

@@ -28,7 +28,9 @@ def test_the_second_step_uses_the_version_the_run_began_with(engine):
     body = definitions.checked(organisation=org, definition=definition())
     run = new_runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
     engine.wait_for(run, "running")
-    services.publish_version(agent=agent, draft=factories.python_draft("sleep", timeout_seconds=9), by=Actor.command())
+    services.publish_version(
+        agent=agent, draft=factories.python_draft("sleep", timeout_seconds=9), actor=Actor.command()
+    )
     engine.wait_for(run, "completed")
     used = NodeRun.objects.filter(run=run).order_by("id").values_list("node", "agent_version")
     assert list(used) == [("first", 1), ("second", 1)]

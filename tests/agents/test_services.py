@@ -49,7 +49,7 @@ def test_a_kind_may_fix_the_schemas(org):
 
 def test_publishing_the_same_again_changes_nothing(org):
     agent = factories.agent(org, "summary", factories.llm_draft()).version.agent
-    again = services.publish_version(agent=agent, draft=factories.llm_draft(), by=BY)
+    again = services.publish_version(agent=agent, draft=factories.llm_draft(), actor=BY)
     assert (again.created, again.version.number) == (False, 1)
 
 
@@ -58,7 +58,7 @@ def test_a_new_version_names_what_breaks(org):
     draft = factories.llm_draft(
         input_schema=schema(("document", "language"), document={"type": "string"}, language={"type": "string"})
     )
-    published = services.publish_version(agent=agent, draft=draft, by=BY, note="Asks for the language")
+    published = services.publish_version(agent=agent, draft=draft, actor=BY, note="Asks for the language")
     assert published.version.number == 2
     assert [str(change) for change in published.breaking] == ["input $.language is now required"]
     entry = AuditEntry.objects.get(verb="agents.version.published", after={"version": 2})
@@ -99,7 +99,7 @@ def test_a_prompt_that_names_no_input_is_refused(org):
 
 
 def test_an_unknown_profile_is_refused_with_those_that_exist(org):
-    services.save_profile(organisation=org, name="cheap", by=BY, model="openai/gpt-4.1-mini")
+    services.save_profile(organisation=org, name="cheap", actor=BY, model="openai/gpt-4.1-mini")
     with pytest.raises(InvalidAgent, match="there are: auto, cheap, code, fast, offline, quality"):
         factories.agent(org, "bad", factories.llm_draft(config={"profile": "quick"}))
 
@@ -113,45 +113,45 @@ def test_a_missing_secret_is_advice_not_a_fault(org):
 
 def test_an_earlier_version_comes_back_as_a_new_one(org):
     first = factories.agent(org, "summary", factories.llm_draft()).version
-    services.publish_version(agent=first.agent, draft=factories.llm_draft(timeout_seconds=5), by=BY)
-    back = services.restore_version(version=first, by=BY)
+    services.publish_version(agent=first.agent, draft=factories.llm_draft(timeout_seconds=5), actor=BY)
+    back = services.restore_version(version=first, actor=BY)
     assert (back.version.number, back.version.timeout_seconds) == (3, first.timeout_seconds)
 
 
 def test_deprecating_with_a_replacement(org):
     old, new = (factories.agent(org, slug).version.agent for slug in ("old", "new"))
-    old = services.set_status(agent=old, status="deprecated", by=BY, replaced_by=new)
+    old = services.set_status(agent=old, status="deprecated", actor=BY, replaced_by=new)
     assert (old.status, old.replaced_by) == ("deprecated", new)
     assert verbs(old)[-1] == "agents.agent.status_changed"
     with pytest.raises(Conflict, match="in the end replaced by"):
-        services.set_status(agent=new, status="deprecated", by=BY, replaced_by=old)
-    assert services.set_status(agent=old, status="active", by=BY).replaced_by is None
+        services.set_status(agent=new, status="deprecated", actor=BY, replaced_by=old)
+    assert services.set_status(agent=old, status="active", actor=BY).replaced_by is None
 
 
 def test_a_replacement_must_be_able_to_replace(org):
     old, off = factories.agent(org, "old").version.agent, factories.agent(org, "off", status="offline").version.agent
     foreign = factories.agent(factories.organisation("other"), "new").version.agent
     with pytest.raises(Conflict, match="offline itself"):
-        services.set_status(agent=old, status="deprecated", by=BY, replaced_by=off)
+        services.set_status(agent=old, status="deprecated", actor=BY, replaced_by=off)
     with pytest.raises(Conflict, match="same organisation"):
-        services.set_status(agent=old, status="deprecated", by=BY, replaced_by=foreign)
+        services.set_status(agent=old, status="deprecated", actor=BY, replaced_by=foreign)
 
 
 def test_the_card_changes_without_a_version(org):
     agent = factories.agent(org, "echo").version.agent
     card = AgentCard(name="Echo chamber", skills=["repeat"], domain="quality")
-    changed = services.update_agent(agent=agent, card=card, by=BY)
+    changed = services.update_agent(agent=agent, card=card, actor=BY)
     assert (changed.name, changed.skills, changed.current.number) == ("Echo chamber", ["repeat"], 1)
     entry = AuditEntry.objects.get(verb="agents.agent.changed")
     assert entry.before == {"name": "Echo", "domain": "operations", "skills": []}
-    services.update_agent(agent=agent, card=card, by=BY)
+    services.update_agent(agent=agent, card=card, actor=BY)
     assert AuditEntry.objects.filter(verb="agents.agent.changed").count() == 1
 
 
 def test_bad_words_are_refused_with_their_place(org):
     agent = factories.agent(org, "echo").version.agent
     with pytest.raises(InvalidAgent) as caught:
-        services.update_agent(agent=agent, card=AgentCard(name="", skills=["ok", ""], domain="cooking"), by=BY)
+        services.update_agent(agent=agent, card=AgentCard(name="", skills=["ok", ""], domain="cooking"), actor=BY)
     assert sorted(fault.path for fault in caught.value.faults) == ["$.domain", "$.name", "$.skills[1]"]
 
 
@@ -160,16 +160,16 @@ def test_export_and_import_are_an_exact_round_trip(org):
     agent = factories.agent(org, "summary", draft, skills=["summaries"], tags=["text"], domain="legal").version.agent
     exported = services.export_agent(agent)
     other = factories.organisation("other")
-    copy = services.import_agent(organisation=other, data=exported, by=BY).version.agent
+    copy = services.import_agent(organisation=other, data=exported, actor=BY).version.agent
     assert services.export_agent(copy) == exported
-    assert services.import_agent(organisation=other, data=exported, by=BY).created is False
+    assert services.import_agent(organisation=other, data=exported, actor=BY).created is False
     assert AgentVersion.objects.filter(agent=copy).count() == 1
 
 
 def test_a_wrong_import_names_the_places(org):
     with pytest.raises(InvalidAgent) as caught:
         services.import_agent(
-            organisation=org, data={"slug": "a", "colour": "red", "version": {"config": [], "speed": 1}}, by=BY
+            organisation=org, data={"slug": "a", "colour": "red", "version": {"config": [], "speed": 1}}, actor=BY
         )
     assert [fault.path for fault in caught.value.faults] == [
         "$.colour", "$.name", "$.version.speed", "$.version.kind", "$.version.config",
@@ -184,7 +184,7 @@ def test_an_organisation_with_agents_can_be_deleted(org):
 
 def test_one_profile_is_the_default(org):
     for name in ("fast", "quality"):
-        services.save_profile(organisation=org, name=name, by=BY, model="openai/x", is_default=True)
+        services.save_profile(organisation=org, name=name, actor=BY, model="openai/x", is_default=True)
     assert list(org.model_profiles.filter(is_default=True).values_list("name", flat=True)) == ["quality"]
 
 
@@ -192,14 +192,14 @@ def test_one_profile_is_the_default(org):
     ("fallbacks", "words"), [(["fast"], "itself"), (["nope"], "names no profile"), (["quality"], "circle")]
 )
 def test_fallbacks_must_lead_somewhere(org, fallbacks, words):
-    services.save_profile(organisation=org, name="fast", by=BY, model="openai/x")
-    services.save_profile(organisation=org, name="quality", by=BY, model="openai/x", fallbacks=["fast"])
+    services.save_profile(organisation=org, name="fast", actor=BY, model="openai/x")
+    services.save_profile(organisation=org, name="quality", actor=BY, model="openai/x", fallbacks=["fast"])
     with pytest.raises(services.InvalidProfile, match=words):
-        services.save_profile(organisation=org, name="fast", by=BY, fallbacks=fallbacks)
+        services.save_profile(organisation=org, name="fast", actor=BY, fallbacks=fallbacks)
 
 
 def test_a_profile_in_use_stays(org):
-    profile = services.save_profile(organisation=org, name="fast", by=BY, model="openai/x")
+    profile = services.save_profile(organisation=org, name="fast", actor=BY, model="openai/x")
     factories.agent(org, "summary", factories.llm_draft(config={"profile": "fast"}))
     with pytest.raises(Conflict, match="the agent summary"):
-        services.delete_profile(profile=profile, by=BY)
+        services.delete_profile(profile=profile, actor=BY)

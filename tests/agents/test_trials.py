@@ -157,7 +157,7 @@ def test_strangers_viewers_and_other_runs(org, summary, operator):
 
 
 def test_an_offline_agent_is_not_tried(summary, operator):
-    services.set_status(agent=summary, status="offline", by=Actor.command())
+    services.set_status(agent=summary, status="offline", actor=Actor.command())
     assert "offline and cannot be tried" in operator.get(TRY).content.decode()
     response = operator.post(TRY, {"input-document": "x"})
     assert response.status_code == 422

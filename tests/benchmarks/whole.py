@@ -58,7 +58,9 @@ class Portal:
     def _token(self) -> str:
         from portal.core.services.tokens import create_token
 
-        return create_token(organisation=self.organisation, user=self._admin, name="benchmark", by=self._actor()).text
+        return create_token(
+            organisation=self.organisation, user=self._admin, name="benchmark", actor=self._actor()
+        ).text
 
     def workflow(self, body: dict[str, JSON]) -> Any:
         """Published, made once."""

@@ -48,7 +48,7 @@ def test_who_comes_to_the_admins_own_login_signed_in_goes_on(cast: Cast, client:
 def test_an_administrator_sees_their_organisation_only(cast: Cast, client: Client, model: str):
     for organisation, owner in ((cast.organisation, cast.admin), (cast.elsewhere, cast.stranger)):
         make_token(organisation, owner)
-        secrets.set_secret(organisation=organisation, name="S", value="value-of-it", by=Actor.command())
+        secrets.set_secret(organisation=organisation, name="S", value="value-of-it", actor=Actor.command())
     mine, theirs = {
         "organisation": ({cast.organisation.pk}, {cast.elsewhere.pk}),
         "user": ({user.pk for user in cast.by_role.values()}, {cast.stranger.pk, cast.superuser.pk, cast.homeless.pk}),
@@ -74,7 +74,7 @@ def _ids(model, organisation: Organisation) -> set:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_page_renders_for_its_administrator(cast: Cast, client: Client, model: str):
     make_token(cast.organisation, cast.admin)
-    secrets.set_secret(organisation=cast.organisation, name="S", value="value-of-it", by=Actor.command())
+    secrets.set_secret(organisation=cast.organisation, name="S", value="value-of-it", actor=Actor.command())
     for user in (cast.admin, cast.superuser):
         client.force_login(user)
         assert client.get(f"/admin/core/{model}/?q=a").status_code == 200

@@ -131,7 +131,7 @@ def test_rights_are_asked_for_anew_by_each_request(cast: Cast) -> None:
 def test_a_revoked_token_is_refused_at_once(cast: Cast) -> None:
     client, made = Client(), make_token(cast.organisation, cast.viewer)
     assert client.get("/api/v1/runs", headers=bearer(made)).status_code == 200
-    tokens.revoke_token(token=made.token, by=Actor.command())
+    tokens.revoke_token(token=made.token, actor=Actor.command())
     assert client.get("/api/v1/runs", headers=bearer(made)).status_code == 401
 
 

@@ -99,7 +99,7 @@ def test_a_secret_within_another_leaves_nothing_of_both():
 
 
 def test_known_values_are_found_in_any_clothes(cast: Cast):
-    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, actor=Actor.command())
     clothes = [VALUE, quote(VALUE, safe=""), base64.b64encode(VALUE.encode()).decode()]
     document = {"list": [f"a {one} b" for one in clothes], VALUE: {"deep": (VALUE,)}, "bytes": VALUE.encode(), "n": 7}
     found = redaction.redact(document, cast.organisation)
@@ -109,7 +109,7 @@ def test_known_values_are_found_in_any_clothes(cast: Cast):
 
 
 def test_one_organisation_cannot_guess_the_secrets_of_another_by_what_is_redacted(cast: Cast):
-    secrets.set_secret(organisation=cast.organisation, name="S", value="guess-me-if-you-can", by=Actor.command())
+    secrets.set_secret(organisation=cast.organisation, name="S", value="guess-me-if-you-can", actor=Actor.command())
     assert redaction.redact("guess-me-if-you-can", cast.elsewhere) == "guess-me-if-you-can"
 
 
@@ -121,7 +121,7 @@ def test_values_under_telling_keys_are_taken_out():
 
 
 def test_the_ledger_is_redacted(cast: Cast):
-    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, actor=Actor.command())
     audit.record(
         organisation=cast.organisation,
         actor=Actor.command(),
@@ -136,7 +136,7 @@ def test_the_ledger_is_redacted(cast: Cast):
     "logger", [structlog.get_logger("test.lib"), logging.getLogger("test.lib")], ids=["ours", "library"]
 )
 def test_logs_are_redacted_tracebacks_included(cast: Cast, form: str, logger):
-    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, by=Actor.command())
+    secrets.set_secret(organisation=cast.organisation, name="S", value=VALUE, actor=Actor.command())
     output = io.StringIO()
     handler = logging.StreamHandler(output)
     handler.setFormatter(_formatter(form))

@@ -20,7 +20,7 @@ CANARY = "canary-9f3b2c7d1e"
 
 
 def put(organisation, name: str = "API_KEY", value: str = CANARY) -> Secret:
-    return secrets.set_secret(organisation=organisation, name=name, value=value, by=Actor.command())
+    return secrets.set_secret(organisation=organisation, name=name, value=value, actor=Actor.command())
 
 
 def test_what_is_put_in_comes_out_for_the_engine_and_is_nowhere_in_the_database(cast: Cast):
@@ -86,7 +86,7 @@ def test_rotation_under_load_loses_no_write_and_fails_no_read(settings):
 
     thread = threading.Thread(target=use)
     thread.start()
-    secrets.rotate_all(by=Actor.command())
+    secrets.rotate_all(actor=Actor.command())
     thread.join()
     assert wrong == []
     settings.SECRETS_KEYS = settings.SECRETS_KEYS[:1]

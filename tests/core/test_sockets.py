@@ -130,16 +130,16 @@ async def test_a_hint_is_sent_after_the_commit_only(acme: Organisation):
 def set_roles(user: User, *roles: str) -> None:
     membership = Membership.objects.get(user=user)
     chosen = membership.organisation.roles.filter(slug__in=roles)
-    organisations.set_roles(membership=membership, roles=list(chosen), by=Actor.command())
+    organisations.set_roles(membership=membership, roles=list(chosen), actor=Actor.command())
 
 
 def deactivate(user: User) -> None:
     user.is_active = False
-    organisations.save_user(user=user, by=Actor.command())
+    organisations.save_user(user=user, actor=Actor.command())
 
 
 def remove(user: User) -> None:
-    organisations.remove_member(membership=Membership.objects.get(user=user), by=Actor.command())
+    organisations.remove_member(membership=Membership.objects.get(user=user), actor=Actor.command())
 
 
 class RunsOnly(sockets.OrganisationConsumer):
@@ -185,7 +185,7 @@ async def test_ending_a_session_from_elsewhere_closes_its_sockets(acme: Organisa
 
         def end() -> None:
             visit.client.get("/account/")  # a sign of life makes it a row
-            sessions.revoke(sign_in=SignIn.objects.get(user=user), by=Actor.command())
+            sessions.revoke(sign_in=SignIn.objects.get(user=user), actor=Actor.command())
 
         await sync_to_async(end)()
         assert await closed_with(line) == sockets.NOT_SIGNED_IN

@@ -36,8 +36,8 @@ def test_expired_and_revoked_tokens_are_refused(cast: Cast):
     with clock.fixed(now + timedelta(days=1)):
         assert tokens.authenticate(new.text) is None
     assert tokens.authenticate(new.text)
-    tokens.revoke_token(token=new.token, by=Actor.command())
-    tokens.revoke_token(token=new.token, by=Actor.command())
+    tokens.revoke_token(token=new.token, actor=Actor.command())
+    tokens.revoke_token(token=new.token, actor=Actor.command())
     assert tokens.authenticate(new.text) is None
     assert AuditEntry.objects.filter(verb="core.token.revoked").count() == 1
 

@@ -50,7 +50,7 @@ def late(organisation: Organisation) -> None:
             input_schema={"type": "object", "properties": {}},
             output_schema={"type": "object", "properties": {}},
         ),
-        by=Actor.command(),
+        actor=Actor.command(),
     )
 
 

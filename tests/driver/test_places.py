@@ -246,7 +246,7 @@ def test_limits_may_be_changed_while_runs_wait(engine: EngineHost, organisation:
     draft = VersionDraft.of(agent.current)
 
     def calls_at_once(most: int | None) -> None:
-        publish_version(agent=agent, draft=replace(draft, max_concurrency=most), by=Actor.command())
+        publish_version(agent=agent, draft=replace(draft, max_concurrency=most), actor=Actor.command())
 
     calls_at_once(3)
     wait_until(lambda: at_work(2), 20, "the organisation's two steps")

@@ -47,7 +47,9 @@ def provider(settings: Any, engine: EngineHost) -> Iterator[Provider]:
 def writer(organisation: Organisation, provider: Provider, slug: str, model: str) -> None:
     """An agent whose model answers as its name says (tests/provider.py)."""
     by = Actor.command()
-    services.save_profile(organisation=organisation, name=slug, by=by, model=f"openai/{model}", api_base=provider.base)
+    services.save_profile(
+        organisation=organisation, name=slug, actor=by, model=f"openai/{model}", api_base=provider.base
+    )
     factories.agent(organisation, slug, factories.llm_draft(config={"profile": slug}))
 
 

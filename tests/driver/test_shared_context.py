@@ -42,7 +42,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_agent(organisation: Organisation, slug: str) -> Agent:
     draft = VersionDraft(kind="python", config={"callable": "scribe"})
     return create_agent(
-        organisation=organisation, slug=slug, card=AgentCard(name=slug), draft=draft, by=Actor.command()
+        organisation=organisation, slug=slug, card=AgentCard(name=slug), draft=draft, actor=Actor.command()
     ).version.agent
 
 
@@ -183,7 +183,7 @@ def test_an_http_agent_reads_what_it_is_granted_and_its_answer_is_written(
         draft = VersionDraft(kind="http", config=config, input_schema=anything, output_schema=anything)
         for slug in ("crm", "risk"):
             create_agent(
-                organisation=organisation, slug=slug, card=AgentCard(name=slug), draft=draft, by=Actor.command()
+                organisation=organisation, slug=slug, card=AgentCard(name=slug), draft=draft, actor=Actor.command()
             )
         definition = make_definition(
             [

@@ -69,7 +69,9 @@ class Scene:
         self.admin = User.objects.get(username="admin")
         effects.make_agent(self.organisation, sink.address)
         self.bodies = work(step_seconds)
-        self.token = create_token(organisation=self.organisation, user=self.admin, name="faults", by=self._actor()).text
+        self.token = create_token(
+            organisation=self.organisation, user=self.admin, name="faults", actor=self._actor()
+        ).text
         self.workflow = self._publish(self.bodies[0])
 
     def _actor(self) -> Any:

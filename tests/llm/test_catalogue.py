@@ -110,8 +110,8 @@ def test_what_people_changed_is_left_alone(organisation: Organisation, monkeypat
     agent = Agent.objects.get(organisation=organisation, slug="summariser")
     assert agent.current
     draft = VersionDraft.of(agent.current)
-    publish_version(agent=agent, draft=replace(draft, timeout_seconds=77), by=Actor.command(), note="Longer")
-    update_agent(agent=agent, card=replace(AgentCard.of(agent), name="Our summariser"), by=Actor.command())
+    publish_version(agent=agent, draft=replace(draft, timeout_seconds=77), actor=Actor.command(), note="Longer")
+    update_agent(agent=agent, card=replace(AgentCard.of(agent), name="Our summariser"), actor=Actor.command())
     loaded = catalogue.load(organisation, Actor.command())
     assert loaded.kept == ["summariser"]
     agent.refresh_from_db()

@@ -211,4 +211,4 @@ async def test_secret_of_another_organisation_is_not_seen(organisation: Organisa
 async def _secret(organisation: Organisation, name: str, value: str) -> None:
     from portal.core.in_threads import in_database
 
-    await in_database(secrets.set_secret, organisation=organisation, name=name, value=value, by=Actor.command())
+    await in_database(secrets.set_secret, organisation=organisation, name=name, value=value, actor=Actor.command())

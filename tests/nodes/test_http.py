@@ -33,7 +33,7 @@ def call(engine: EngineHost, organisation: Any, **settings: Any) -> NodeRun:
 
 
 def test_a_request_is_sent_as_told_and_its_answer_is_the_output(engine: Any, organisation: Any, endpoint: Any) -> None:
-    secrets.set_secret(organisation=organisation, name="CRM", value="quite-secret-17", by=Actor.command())
+    secrets.set_secret(organisation=organisation, name="CRM", value="quite-secret-17", actor=Actor.command())
     endpoint.answer(201, {"id": 7, "echo": "quite-secret-17"}, ETag="x1", X_Other="hidden")
     found = call(
         engine,
@@ -74,7 +74,7 @@ def test_other_ways_to_sign_in(
     header: str,
     value: str,
 ) -> None:
-    secrets.set_secret(organisation=organisation, name="CRM", value="quite-secret-17", by=Actor.command())
+    secrets.set_secret(organisation=organisation, name="CRM", value="quite-secret-17", actor=Actor.command())
     call(engine, organisation, url=endpoint.address, auth={"kind": kind, "secret_name": "CRM", **more})
     assert endpoint.asked[0].headers[header] == value
 

@@ -137,7 +137,7 @@ def make_world() -> World:
     for user in (*cast.by_role.values(), cast.stranger):
         user.refresh_from_db()
     Role.objects.filter(organisation=acme).update(name=MARK)
-    secrets.set_secret(organisation=acme, name=f"{MARK}_KEY", value=f"{MARK}-value", by=Actor.command())
+    secrets.set_secret(organisation=acme, name=f"{MARK}_KEY", value=f"{MARK}-value", actor=Actor.command())
     agent(acme, "striped", name=f"{MARK} agent", description=MARK)
     version = published(acme, definition(name=f"{MARK} workflow"), slug="striped-workflow")
     run, _ = start_workflow(

@@ -152,7 +152,7 @@ def test_what_cannot_be_kept_is_refused_with_a_reason(org, definition):
 def test_agents_of_other_organisations_are_unknown(org):
     agents.create_agent(
         organisation=make_organisation("other"), slug="echo", card=agents.AgentCard(name="Echo"), draft=python_draft(),
-        by=Actor.command(),
+        actor=Actor.command(),
     )  # fmt: skip
     body = make.definition(make.node("ask", "agent", settings={"agent": "echo"}))
     assert [problem.code.value for problem in definitions.problems_of(org, body)] == ["unknown_agent"]

@@ -45,7 +45,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke the chosen tokens")
     def revoke(self, request: HttpRequest, queryset: models.QuerySet[ApiToken]) -> None:
         for token in queryset:
-            tokens.revoke_token(token=token, by=Actor.of(request, "admin"))
+            tokens.revoke_token(token=token, actor=Actor.of(request, "admin"))
         messages.success(request, f"{len(queryset)} tokens revoked.")
 
     @display(description="Scopes")
@@ -102,12 +102,12 @@ class SecretAdmin(OrganisationAdmin):
             super().write(request, obj, form, change)
             return
         made = secrets.set_secret(
-            organisation=obj.organisation, name=obj.name, value=value, description=obj.description, by=by
+            organisation=obj.organisation, name=obj.name, value=value, description=obj.description, actor=by
         )
         obj.pk, obj._state.adding = made.pk, False
 
     def erase(self, request: HttpRequest, obj: Any) -> None:
-        secrets.delete_secret(secret=obj, by=Actor.of(request, "admin"))
+        secrets.delete_secret(secret=obj, actor=Actor.of(request, "admin"))
 
     audit_noun = "core.secret"
     audit_without = ("ciphertext", "key_id")

@@ -58,10 +58,10 @@ class RoleAdmin(OrganisationAdmin):
         return not built_in and super().has_delete_permission(request, obj)
 
     def write(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        organisations.save_role(role=obj, by=Actor.of(request, "admin"))
+        organisations.save_role(role=obj, actor=Actor.of(request, "admin"))
 
     def erase(self, request: HttpRequest, obj: Any) -> None:
-        organisations.delete_role(role=obj, by=Actor.of(request, "admin"))
+        organisations.delete_role(role=obj, actor=Actor.of(request, "admin"))
 
     @display(description="Permissions")
     def rights(self, obj: Role) -> str:
@@ -124,13 +124,13 @@ class MembershipAdmin(OrganisationAdmin):
     def write(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         by, roles = Actor.of(request, "admin"), list(form.cleaned_data.get("roles", []))
         if change:
-            organisations.set_roles(membership=obj, roles=roles, by=by)
+            organisations.set_roles(membership=obj, roles=roles, actor=by)
             return
-        made = organisations.add_member(organisation=obj.organisation, user=obj.user, roles=roles, by=by)
+        made = organisations.add_member(organisation=obj.organisation, user=obj.user, roles=roles, actor=by)
         obj.pk, obj._state.adding = made.pk, False
 
     def erase(self, request: HttpRequest, obj: Any) -> None:
-        organisations.remove_member(membership=obj, by=Actor.of(request, "admin"))
+        organisations.remove_member(membership=obj, actor=Actor.of(request, "admin"))
 
     @display(description="Person", ordering="user__username", header=True)
     def person(self, obj: Membership) -> list[str]:

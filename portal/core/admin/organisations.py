@@ -52,7 +52,7 @@ class OrganisationsAdmin(OrganisationAdmin):
         return fixed if request.user.is_superuser else [*fixed, "slug", "is_active"]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        organisations.save_organisation(organisation=obj, by=Actor.of(request, "admin"))
+        organisations.save_organisation(organisation=obj, actor=Actor.of(request, "admin"))
 
     @display(description="Active", boolean=True, ordering="is_active")
     def active(self, obj: Organisation) -> bool:

@@ -125,18 +125,18 @@ class UserAdmin(DjangoUserAdmin, OrganisationAdmin):  # type: ignore[misc]  # Un
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         by = Actor.of(request, "admin")
-        organisations.save_user(user=obj, by=by)
+        organisations.save_user(user=obj, actor=by)
         chosen: dict[Organisation, list[Role]] = {}
         for role in form.cleaned_data.get("roles", []):
             chosen.setdefault(role.organisation, []).append(role)
         for organisation, roles in chosen.items():
-            organisations.add_member(organisation=organisation, user=obj, roles=roles, by=by)
+            organisations.add_member(organisation=organisation, user=obj, roles=roles, actor=by)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         response: HttpResponse = super().user_change_password(request, id, form_url)
         user = User.objects.filter(pk=id).first()
         if request.method == "POST" and response.status_code == 302 and user is not None:
-            sessions.password_reset(user=user, by=Actor.of(request, "admin"))
+            sessions.password_reset(user=user, actor=Actor.of(request, "admin"))
         return response
 
     @display(description="Person", ordering="username", header=True)

@@ -34,7 +34,7 @@ class BeyondOwnRights(NotAllowed):
 
 
 @transaction.atomic
-def create_organisation(*, slug: str, name: str, by: Actor) -> Organisation:
+def create_organisation(*, slug: str, name: str, actor: Actor) -> Organisation:
     """With its built-in roles."""
     organisation = Organisation(slug=slug, name=name)
     organisation.full_clean()
@@ -42,7 +42,7 @@ def create_organisation(*, slug: str, name: str, by: Actor) -> Organisation:
     add_built_in_roles(organisation)
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="core.organisation.created",
         target=organisation,
         after={"slug": slug, "name": name},
@@ -69,17 +69,17 @@ def add_built_in_roles(organisation: Organisation) -> None:
 
 
 @transaction.atomic
-def add_member(*, organisation: Organisation, user: User, roles: Collection[Role], by: Actor) -> Membership:
+def add_member(*, organisation: Organisation, user: User, roles: Collection[Role], actor: Actor) -> Membership:
     """Raises UserError when already a member, BeyondOwnRights."""
     if Membership.objects.filter(organisation=organisation, user=user).exists():
         raise UserError(f"{user} is already a member of {organisation}.", "already_member")
     membership = Membership.objects.create(organisation=organisation, user=user)
-    set_roles(membership=membership, roles=roles, by=by)
+    set_roles(membership=membership, roles=roles, actor=actor)
     return membership
 
 
 @transaction.atomic
-def set_roles(*, membership: Membership, roles: Collection[Role], by: Actor) -> None:
+def set_roles(*, membership: Membership, roles: Collection[Role], actor: Actor) -> None:
     """Replace the member's roles. Raises UserError (foreign role), BeyondOwnRights, LastAdministrator.
 
     Locks the organisation's row, so that two administrators cannot remove each other at once.
@@ -90,13 +90,13 @@ def set_roles(*, membership: Membership, roles: Collection[Role], by: Actor) -> 
     before = list(membership.roles.all())
     added = [role for role in roles if role not in before]
     removed = [role for role in before if role not in roles]
-    _within_own_rights(by, organisation, {code for role in [*added, *removed] for code in role.permissions})
+    _within_own_rights(actor, organisation, {code for role in [*added, *removed] for code in role.permissions})
     membership.roles.set(roles)
     _keep_an_administrator(organisation)
     if added or removed:
         audit.record(
             organisation=organisation,
-            actor=by,
+            actor=actor,
             verb="core.membership.changed",
             target=membership,
             before={"roles": sorted(role.slug for role in before)},
@@ -106,14 +106,14 @@ def set_roles(*, membership: Membership, roles: Collection[Role], by: Actor) -> 
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership, by: Actor) -> None:
+def remove_member(*, membership: Membership, actor: Actor) -> None:
     """Raises LastAdministrator, BeyondOwnRights (one cannot remove somebody with more rights)."""
     organisation = _lock(membership.organisation_id)
     roles = list(membership.roles.all())
-    _within_own_rights(by, organisation, {code for role in roles for code in role.permissions})
+    _within_own_rights(actor, organisation, {code for role in roles for code in role.permissions})
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="core.membership.removed",
         target=membership,
         before={"roles": sorted(role.slug for role in roles)},
@@ -125,7 +125,7 @@ def remove_member(*, membership: Membership, by: Actor) -> None:
 
 
 @transaction.atomic
-def save_role(*, role: Role, by: Actor) -> Role:
+def save_role(*, role: Role, actor: Actor) -> Role:
     """Create or change a role. Raises UserError (unknown permission), BeyondOwnRights, LastAdministrator.
 
     The administrator role always carries every permission: without that, nobody could mend a mistake.
@@ -140,13 +140,13 @@ def save_role(*, role: Role, by: Actor) -> Role:
     if stored is not None and stored.built_in and stored.slug != role.slug:
         raise Conflict("A built-in role keeps its short name.", "built_in_role")
     old = set(stored.permissions) if stored else set()
-    _within_own_rights(by, organisation, old ^ set(role.permissions))
+    _within_own_rights(actor, organisation, old ^ set(role.permissions))
     role.permissions = sorted(set(role.permissions))
     role.save()
     before, after = audit.changes(_role_facts(stored), _role_facts(role))
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="core.role.changed" if stored else "core.role.created",
         target=role,
         before=before if stored else None,
@@ -158,21 +158,23 @@ def save_role(*, role: Role, by: Actor) -> Role:
 
 
 @transaction.atomic
-def delete_role(*, role: Role, by: Actor) -> None:
+def delete_role(*, role: Role, actor: Actor) -> None:
     """Raises Conflict for a built-in role, BeyondOwnRights."""
     organisation = _lock(role.organisation_id)
     if role.built_in:
         raise Conflict("A built-in role cannot be deleted; take its permissions away instead.", "built_in_role")
-    _within_own_rights(by, organisation, set(role.permissions))
+    _within_own_rights(actor, organisation, set(role.permissions))
     users = list(User.objects.filter(memberships__roles=role))
-    audit.record(organisation=organisation, actor=by, verb="core.role.deleted", target=role, before=_role_facts(role))
+    audit.record(
+        organisation=organisation, actor=actor, verb="core.role.deleted", target=role, before=_role_facts(role)
+    )
     role.delete()
     for user in users:
         rights_changed(user)
 
 
 @transaction.atomic
-def save_user(*, user: User, by: Actor) -> User:
+def save_user(*, user: User, actor: Actor) -> User:
     """Save a person's own fields. Raises LastAdministrator when deactivating the last one of any organisation."""
     stored = User.objects.filter(pk=user.pk).first() if user.pk else None
     affected = Organisation.objects.filter(memberships__user=user).order_by("pk") if stored else []
@@ -184,7 +186,7 @@ def save_user(*, user: User, by: Actor) -> User:
     if before or after:
         audit.record(
             organisation=None,
-            actor=by,
+            actor=actor,
             verb="core.user.changed" if stored else "core.user.created",
             target=user,
             before=before if stored else None,
@@ -195,7 +197,7 @@ def save_user(*, user: User, by: Actor) -> User:
 
 
 @transaction.atomic
-def save_organisation(*, organisation: Organisation, by: Actor) -> Organisation:
+def save_organisation(*, organisation: Organisation, actor: Actor) -> Organisation:
     """Change name, address or state; a new one gets its built-in roles. Audited."""
     stored = Organisation.objects.filter(pk=organisation.pk).first() if organisation.pk else None
     organisation.save()
@@ -204,7 +206,7 @@ def save_organisation(*, organisation: Organisation, by: Actor) -> Organisation:
     before, after = audit.changes(_organisation_facts(stored), _organisation_facts(organisation))
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="core.organisation.changed" if stored else "core.organisation.created",
         target=organisation,
         before=before if stored else None,
@@ -223,11 +225,11 @@ def _lock(organisation_id: int) -> Organisation:
     return Organisation.objects.select_for_update().get(pk=organisation_id)
 
 
-def _within_own_rights(by: Actor, organisation: Organisation, codes: Collection[str]) -> None:
+def _within_own_rights(actor: Actor, organisation: Organisation, codes: Collection[str]) -> None:
     """The command line and the portal itself act without a user and are not held to anybody's rights."""
-    if by.user is None:
+    if actor.user is None:
         return
-    beyond = set(codes) - access.permissions_of(by.user, organisation)
+    beyond = set(codes) - access.permissions_of(actor.user, organisation)
     if beyond:
         raise BeyondOwnRights(beyond)
 

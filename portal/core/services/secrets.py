@@ -63,7 +63,7 @@ def values_of(organisation: Organisation) -> list[str]:
 
 
 @transaction.atomic
-def set_secret(*, organisation: Organisation, name: str, value: str, by: Actor, description: str = "") -> Secret:
+def set_secret(*, organisation: Organisation, name: str, value: str, actor: Actor, description: str = "") -> Secret:
     """Create or replace. The ledger says that it was set, never to what."""
     if not value:
         raise UserError("A secret needs a value.", "empty_secret")
@@ -79,18 +79,18 @@ def set_secret(*, organisation: Organisation, name: str, value: str, by: Actor, 
         },
     )
     verb = "core.secret.created" if created else "core.secret.replaced"
-    audit.record(organisation=organisation, actor=by, verb=verb, target=secret)
+    audit.record(organisation=organisation, actor=actor, verb=verb, target=secret)
     live.hint(organisation.pk, "agents")
     return secret
 
 
 @transaction.atomic
-def delete_secret(*, secret: Secret, by: Actor) -> None:
-    audit.record(organisation=secret.organisation, actor=by, verb="core.secret.deleted", target=secret)
+def delete_secret(*, secret: Secret, actor: Actor) -> None:
+    audit.record(organisation=secret.organisation, actor=actor, verb="core.secret.deleted", target=secret)
     secret.delete()
 
 
-def rotate_all(*, by: Actor) -> tuple[int, list[Secret]]:
+def rotate_all(*, actor: Actor) -> tuple[int, list[Secret]]:
     """Encrypt every row with the newest key: (rows rewritten, rows unreadable). Safe beside readers and writers.
 
     One short transaction a row, so that a row set meanwhile is never overwritten with its old value.
@@ -108,7 +108,7 @@ def rotate_all(*, by: Actor) -> tuple[int, list[Secret]]:
                 continue
             row.ciphertext, row.key_id = _seal(row.organisation_id, row.name, value), newest_key_id()
             row.save(update_fields=["ciphertext", "key_id"])
-            audit.record(organisation=row.organisation, actor=by, verb="core.secret.rotated", target=row)
+            audit.record(organisation=row.organisation, actor=actor, verb="core.secret.rotated", target=row)
             done += 1
     return done, unreadable
 

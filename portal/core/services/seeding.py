@@ -50,11 +50,11 @@ def seed(demo: bool) -> list[Login]:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('core.seed', 0))")
         if User.objects.exists():
             return []
-        by = Actor.command()
-        organisation = organisations.create_organisation(slug=DEMO_SLUG, name="Demo", by=by)
+        actor = Actor.command()
+        organisation = organisations.create_organisation(slug=DEMO_SLUG, name="Demo", actor=actor)
         logins = [
-            _add("admin", organisation, "admin", by, superuser=True),
-            _add("approver", organisation, "approver", by),
+            _add("admin", organisation, "admin", actor, superuser=True),
+            _add("approver", organisation, "approver", actor),
         ]
         fill(organisation, demo)
     return logins
@@ -66,11 +66,11 @@ def fill(organisation: Organisation, demo: bool) -> None:
         step.run(organisation, demo)
 
 
-def _add(username: str, organisation: Organisation, role: str, by: Actor, superuser: bool = False) -> Login:
+def _add(username: str, organisation: Organisation, role: str, actor: Actor, superuser: bool = False) -> Login:
     password = secrets.token_urlsafe(12)
     user = User(username=username, is_superuser=superuser, is_staff=superuser)
     user.set_password(password)
-    organisations.save_user(user=user, by=by)
+    organisations.save_user(user=user, actor=actor)
     given = Role.objects.get(organisation=organisation, slug=role)
-    organisations.add_member(organisation=organisation, user=user, roles=[given], by=by)
+    organisations.add_member(organisation=organisation, user=user, roles=[given], actor=actor)
     return Login(username, password, organisation.slug, role)

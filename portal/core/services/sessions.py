@@ -51,16 +51,16 @@ def touch(request: HttpRequest) -> None:
 
 
 @transaction.atomic
-def revoke(*, sign_in: SignIn, by: Actor) -> None:
+def revoke(*, sign_in: SignIn, actor: Actor) -> None:
     """End one session, its sockets included."""
     _store(sign_in.session_key).delete()
     sign_in.delete()
-    audit.record(organisation=None, actor=by, verb="core.session.revoked", target=sign_in.user)
+    audit.record(organisation=None, actor=actor, verb="core.session.revoked", target=sign_in.user)
     live.publish(live.user_group(sign_in.user_id), {"type": "recheck"})
 
 
 @transaction.atomic
-def revoke_others(*, user: User, keep: str | None, by: Actor) -> int:
+def revoke_others(*, user: User, keep: str | None, actor: Actor) -> int:
     """End all sessions of the user but `keep` (a session key); says how many."""
     others = SignIn.objects.filter(user=user).exclude(session_key=keep or "")
     count = 0
@@ -68,7 +68,7 @@ def revoke_others(*, user: User, keep: str | None, by: Actor) -> int:
         _store(sign_in.session_key).delete()
         sign_in.delete()
         count += 1
-    audit.record(organisation=None, actor=by, verb="core.session.others_revoked", target=user, data={"count": count})
+    audit.record(organisation=None, actor=actor, verb="core.session.others_revoked", target=user, data={"count": count})
     live.publish(live.user_group(user.pk), {"type": "recheck"})
     return count
 
@@ -79,14 +79,14 @@ def password_changed(*, request: HttpRequest) -> None:
     assert isinstance(user, User)  # noqa: S101  only the signed-in change passwords; tells the type checker
     with transaction.atomic():
         audit.record(organisation=None, actor=Actor.of(request), verb="core.password.changed", target=user)
-        revoke_others(user=user, keep=request.session.session_key, by=Actor.of(request))
+        revoke_others(user=user, keep=request.session.session_key, actor=Actor.of(request))
 
 
 @transaction.atomic
-def password_reset(*, user: User, by: Actor) -> None:
+def password_reset(*, user: User, actor: Actor) -> None:
     """Somebody else has set the user's password: all sessions end."""
-    audit.record(organisation=None, actor=by, verb="core.password.reset", target=user)
-    revoke_others(user=user, keep=None, by=by)
+    audit.record(organisation=None, actor=actor, verb="core.password.reset", target=user)
+    revoke_others(user=user, keep=None, actor=actor)
 
 
 def connect() -> None:

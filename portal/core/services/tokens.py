@@ -37,7 +37,7 @@ def create_token(
     organisation: Organisation,
     user: User,
     name: str,
-    by: Actor,
+    actor: Actor,
     scopes: Sequence[str] = (),
     expires_at: datetime | None = None,
 ) -> NewToken:
@@ -63,7 +63,7 @@ def create_token(
     )
     audit.record(
         organisation=organisation,
-        actor=by,
+        actor=actor,
         verb="core.token.created",
         target=token,
         after={"name": name, "user": user.username, "scopes": token.scopes, "expires_at": expires_at},
@@ -72,13 +72,13 @@ def create_token(
 
 
 @transaction.atomic
-def revoke_token(*, token: ApiToken, by: Actor) -> None:
+def revoke_token(*, token: ApiToken, actor: Actor) -> None:
     """Revoking twice is harmless."""
     row = ApiToken.objects.select_for_update().get(pk=token.pk)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
         row.save(update_fields=["revoked_at"])
-        audit.record(organisation=row.organisation, actor=by, verb="core.token.revoked", target=row)
+        audit.record(organisation=row.organisation, actor=actor, verb="core.token.revoked", target=row)
 
 
 def authenticate(text: str) -> ApiToken | None:

@@ -46,7 +46,7 @@ def security(request: HtmxRequest) -> HttpResponse:
 @access.signed_in
 def revoke_session(request: HtmxRequest, sign_in_id: int) -> HttpResponse:
     sign_in = get_object_or_404(queries.live_sign_ins(request.user), pk=sign_in_id)
-    sessions.revoke(sign_in=sign_in, by=Actor.of(request))
+    sessions.revoke(sign_in=sign_in, actor=Actor.of(request))
     messages.success(request, _("The session has been ended."))
     return htmx.redirect(request, reverse("account:security"))
 
@@ -54,7 +54,7 @@ def revoke_session(request: HtmxRequest, sign_in_id: int) -> HttpResponse:
 @require_POST
 @access.signed_in
 def revoke_other_sessions(request: HtmxRequest) -> HttpResponse:
-    count = sessions.revoke_others(user=request.user, keep=request.session.session_key, by=Actor.of(request))
+    count = sessions.revoke_others(user=request.user, keep=request.session.session_key, actor=Actor.of(request))
     messages.success(
         request,
         ngettext("%(count)d other session has been ended.", "%(count)d other sessions have been ended.", count)
@@ -80,7 +80,7 @@ def token_list(request: HtmxRequest) -> HttpResponse:
                 name=data["name"],
                 scopes=data["scopes"],
                 expires_at=data["expires_at"],
-                by=Actor.of(request),
+                actor=Actor.of(request),
             )
             form = TokenForm(organisations=organisations)
         except UserError as error:
@@ -99,6 +99,6 @@ def token_list(request: HtmxRequest) -> HttpResponse:
 @access.signed_in
 def revoke_token(request: HtmxRequest, token_id: UUID) -> HttpResponse:
     token = get_object_or_404(queries.tokens_of(request.user), pk=token_id)
-    tokens.revoke_token(token=token, by=Actor.of(request))
+    tokens.revoke_token(token=token, actor=Actor.of(request))
     messages.success(request, _("The token “%(name)s” has been revoked.") % {"name": token.name})
     return htmx.redirect(request, reverse("account:tokens"))

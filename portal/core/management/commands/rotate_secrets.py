@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = "Encrypt every secret with the first key of SECRETS_KEYS. The portal may be in use meanwhile."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done, unreadable = secrets.rotate_all(by=Actor.command())
+        done, unreadable = secrets.rotate_all(actor=Actor.command())
         self.stdout.write(f"{done} secrets encrypted with key {secrets.newest_key_id()}.")
         if unreadable:
             names = ", ".join(f"{secret.organisation.slug}/{secret.name}" for secret in unreadable)

@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 name=options["name"],
                 scopes=options["scope"],
                 expires_at=expires,
-                by=Actor.command(),
+                actor=Actor.command(),
             )
         except UserError as error:
             raise CommandError(error.message) from error
