@@ -119,21 +119,21 @@ class AgentAdmin(OrganisationAdmin):
     # -- saving ---------------------------------------------------------------------------------------------------
 
     def write(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        by, card, draft = Actor.of(request, "admin"), form.card(), form.draft()
+        actor, card, draft = Actor.of(request, "admin"), form.card(), form.draft()
         data = form.cleaned_data
         if change:
             # `obj` carries the form's values already; the services compare with what is stored.
             stored = Agent.objects.get(pk=obj.pk)
-            services.update_agent(agent=stored, card=card, actor=by)
-            services.set_status(agent=stored, status=data["status"], replaced_by=data["replaced_by"], actor=by)
-            published = services.publish_version(agent=stored, draft=draft, actor=by, note=data["note"])
+            services.update_agent(agent=stored, card=card, actor=actor)
+            services.set_status(agent=stored, status=data["status"], replaced_by=data["replaced_by"], actor=actor)
+            published = services.publish_version(agent=stored, draft=draft, actor=actor, note=data["note"])
         else:
             published = services.create_agent(
                 organisation=obj.organisation,
                 slug=obj.slug,
                 card=card,
                 draft=draft,
-                actor=by,
+                actor=actor,
                 status=data["status"],
                 note=data["note"],
             )

@@ -124,13 +124,13 @@ class UserAdmin(DjangoUserAdmin, OrganisationAdmin):  # type: ignore[misc]  # Un
         return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        by = Actor.of(request, "admin")
-        organisations.save_user(user=obj, actor=by)
+        actor = Actor.of(request, "admin")
+        organisations.save_user(user=obj, actor=actor)
         chosen: dict[Organisation, list[Role]] = {}
         for role in form.cleaned_data.get("roles", []):
             chosen.setdefault(role.organisation, []).append(role)
         for organisation, roles in chosen.items():
-            organisations.add_member(organisation=organisation, user=obj, roles=roles, actor=by)
+            organisations.add_member(organisation=organisation, user=obj, roles=roles, actor=actor)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         response: HttpResponse = super().user_change_password(request, id, form_url)
