@@ -211,6 +211,7 @@ def register_agent(request: ApiRequest, payload: AgentIn) -> Status[dict[str, An
 
 @router.get("/agent-kinds", response=list[KindOut], summary="Kinds of agents and their settings")
 def list_kinds(request: ApiRequest) -> list[dict[str, Any]]:
+    """What an agent may be made of; installations may have more kinds than the portal brings."""
     allow(request, Permission.AGENTS_VIEW)
     return [
         {

@@ -30,6 +30,7 @@ class Comparison:
 
 
 def compare_versions(old: AgentVersion, new: AgentVersion) -> Comparison:
+    """What changed of the contract, and of everything else as text."""
     contracts = (Contract(version.input_schema, version.output_schema) for version in (old, new))
     before, after = _parts(old), _parts(new)
     sections = [

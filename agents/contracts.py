@@ -52,6 +52,9 @@ def data_faults(schema: Mapping[str, JSON], data: JSON) -> list[Fault]:
 
 
 def explained(error: ValidationError) -> Iterator[Fault]:
+    """The faults that an error of the library stands for, in our words: one for each member that is missing or
+    unknown.
+    """
     path = error.json_path
     value: Any = error.instance
     wanted: Any = error.validator_value

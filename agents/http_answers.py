@@ -15,6 +15,7 @@ JSON = Any
 
 
 def outputs(wanted: Mapping[str, str], response: httpx.Response) -> dict[str, JSON]:
+    """By the agent's `response`: {name: place}; without it the JSON object that was answered, or {"body": ...}."""
     body = _json_of(response)
     if wanted:
         return {name: _pick(place, body, response) for name, place in wanted.items()}
@@ -57,6 +58,7 @@ def _pick(place: str, body: JSON, response: httpx.Response) -> JSON:
 
 
 def status_error(response: httpx.Response) -> AgentError:
+    """What a status that is no success means for whoever may ask again."""
     status = response.status_code
     code = CODES.get(status) or ("server_error" if status >= 500 else "redirected" if status < 400 else "refused")
     return AgentError(
@@ -69,6 +71,7 @@ def status_error(response: httpx.Response) -> AgentError:
 
 
 def connection_error(error: OutgoingError | httpx.HTTPError | httpx.InvalidURL) -> AgentError:
+    """What it means that there is no answer."""
     if isinstance(error, OutgoingError):
         return AgentError(error.message, code=error.code)
     if isinstance(error, httpx.TimeoutException):

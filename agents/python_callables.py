@@ -44,6 +44,8 @@ AgentFunction = Callable[[dict[str, JSON], CallFacts], Any]
 
 @dataclass(frozen=True, slots=True)
 class PythonAgent:
+    """A function on the list, with its contract."""
+
     name: str
     label: str
     description: str

@@ -58,6 +58,8 @@ class Figures:
 
 
 class UsageSource(Protocol):
+    """What `register` takes: the app that runs agents answers these."""
+
     def workflows(self, organisation_id: int, agent: str) -> Sequence[WorkflowUse]: ...
 
     def recent(self, organisation_id: int, agent: str, limit: int) -> Sequence[RecentRun]: ...

@@ -73,6 +73,8 @@ class ContextBlock:
 
 @dataclass(frozen=True, slots=True)
 class DecisionPage:
+    """All that the page of one request shows."""
+
     right: Eligibility
     form: AnyForm
     shown: str

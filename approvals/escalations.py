@@ -31,6 +31,7 @@ def message_of(message: str, *, unknown: bool) -> str:
 
 
 def context_of(error: JSON, inputs: JSON, attempts: int) -> list[dict[str, JSON]]:
+    """What the person reads: [{"label", "value", "format"}] of the error, its details, and what the step was given."""
     tries = "one try" if attempts == 1 else f"{attempts} tries"
     told = f"{error.get('message', 'It failed.')}\n\nCode {error.get('code', 'failed')}, after {tries}."
     found: list[dict[str, JSON]] = [{"label": "What went wrong", "value": told, "format": "text"}]

@@ -7,6 +7,7 @@ PROCESSES = ("web", "engine", "jobs")
 
 
 def main() -> None:
+    """Hand over to Django; what keeps it from starting is said in one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if sys.argv[1:2] and sys.argv[1] in PROCESSES:
         # Settings and django-q2 read these while they are loaded.

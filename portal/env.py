@@ -20,6 +20,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def integer(name: str, default: int) -> int:
+    """Raises ImproperlyConfigured."""
     raw = text(name)
     if not raw:
         return default
@@ -30,6 +31,7 @@ def integer(name: str, default: int) -> int:
 
 
 def boolean(name: str, default: bool) -> bool:
+    """true, 1, yes, on or their opposites. Raises ImproperlyConfigured."""
     raw = text(name).lower()
     if not raw:
         return default

@@ -39,6 +39,9 @@ _OPAQUE_ON_BOTH = ("patternProperties", "prefixItems")
 
 
 def losses(a: JSON, b: JSON, path: str, root_a: Schema, root_b: Schema) -> Iterator[Loss]:
+    """Each thing that `a` allows and `b` does not, with its path. The roots are the whole schemas, for what `$ref`
+    names.
+    """
     a, b = followed(a, root_a), followed(b, root_b)
     if b is True or a is False or is_same(a, b, root_a, root_b):
         return
@@ -96,6 +99,7 @@ _OF_TYPE = {"Length": "string", "Items": "array", "Properties": "object"}
 
 
 def limits(a: Schema, b: Schema, path: str) -> Iterator[Loss]:
+    """The same for what keywords bound: lengths, sizes, numbers."""
     types = types_of(a)
     for keyword in (*_UPPER, *_LOWER):
         if keyword not in b or _OF_TYPE[keyword[3:]] not in types:

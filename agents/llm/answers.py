@@ -59,6 +59,8 @@ class Spent:
 
 @dataclass(slots=True)
 class Raw:
+    """A provider's reply as litellm hands it on, before anything was judged."""
+
     text: str = ""
     finish_reason: str = ""
     model: str = ""
@@ -68,6 +70,7 @@ class Raw:
 
 
 def whole(reply: Any) -> Raw:
+    """Of a reply that came in one piece."""
     choices = getattr(reply, "choices", None) or []
     if not choices:
         return Raw(model=reply.model or "", usage=getattr(reply, "usage", None))
@@ -80,6 +83,7 @@ def whole(reply: Any) -> Raw:
 
 
 async def streamed(reply: Any, request: ModelRequest) -> Raw:
+    """Of a reply that comes in chunks; each text goes to `request.on_text`. Raises ValueError when it does not end."""
     raw, parts, length = Raw(), list[str](), 0
     async for chunk in reply:
         raw.model = raw.model or chunk.model or ""
@@ -101,6 +105,7 @@ async def streamed(reply: Any, request: ModelRequest) -> Raw:
 
 
 def priced(litellm: Any, target: Target, raw: Raw, messages: list[dict[str, str]]) -> Answer:
+    """With tokens and cost: the reported ones, else counted here and named in `estimated`."""
     input_tokens = int(getattr(raw.usage, "prompt_tokens", 0) or 0)
     output_tokens = int(getattr(raw.usage, "completion_tokens", 0) or 0)
     estimated = {"tokens"} if raw.counted and not target.offline else set()
@@ -123,6 +128,7 @@ def priced(litellm: Any, target: Target, raw: Raw, messages: list[dict[str, str]
 
 
 def refuse_empty(answer: Answer, target: Target, spent: Spent) -> None:
+    """Raises AgentError for a reply without text, and for one that the provider's filter has cut."""
     if answer.finish_reason == "content_filter":
         meaning = errors.CONTENT_FILTER
     elif not answer.text.strip():

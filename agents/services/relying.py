@@ -27,6 +27,7 @@ def relying_on(agent: Agent) -> list[WorkflowUse]:
 
 
 def words(changes: Sequence[Change], relying: Sequence[WorkflowUse]) -> str:
+    """The warning: what breaks, and for which workflows."""
     told = "; ".join(map(str, changes[:5])) + (f"; and {len(changes) - 5} more" if len(changes) > 5 else "")
     names = ", ".join(f"“{use.name}”" for use in relying[:5])
     more = f" and {len(relying) - 5} more" if len(relying) > 5 else ""

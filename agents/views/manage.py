@@ -24,6 +24,7 @@ from portal.core.permissions import Permission
 @require_POST
 @member(Permission.AGENTS_MANAGE)
 def set_status(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
+    """Activate, deprecate (with or without a replacement), or take offline."""
     agent = access.agent_for(request.organisation, slug)
     form = StatusForm(request.POST, agent=agent)
     if not form.is_valid():

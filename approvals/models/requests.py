@@ -20,6 +20,8 @@ from portal.core.models import Organisation
 
 
 class ApprovalRequest(models.Model):
+    """Somebody is asked: for a decision, for input, or what is to become of a failed step. One open one a node run."""
+
     class Kind(models.TextChoices):
         APPROVAL = "approval", _("Approval")
         HUMAN_INPUT = "human_input", _("Input")

@@ -6,14 +6,13 @@ that it does not wait any more: no path leads round an open approval, and none i
 
 from __future__ import annotations
 
-import json
-import uuid
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from approvals.nodes.rows import Asked, open_request
 from orchestration.definition.fields import Literal as LiteralText
 from orchestration.definition.fields import NodeSettings
 from orchestration.engine.events import AttemptFailed, NodeCancelled, NodeFailed, NodeSkipped, NodeWaiting
@@ -140,19 +139,8 @@ class Approval(AsksPerson):
                 code="invalid_settings",
             )
         await _check_assignee(ctx, settings.assignee)
-        return Wait(
-            reason="approval",
-            data={
-                "kind": "approval",
-                "title": settings.title or ctx.name,
-                "message": settings.message,
-                "assignee": settings.assignee.model_dump(),
-                "options": [option.model_dump() for option in settings.options],
-                "recommended": settings.recommended,
-                "context": [item.model_dump() for item in settings.context],
-                "fields": {},
-            },
-        )
+        options = [option.model_dump() for option in settings.options]
+        return _wait(ctx, settings, kind=self.kind, options=options, recommended=settings.recommended)
 
     def answer(self, signal: Mapping[str, JSON]) -> Done:
         names = ("option", "label", "comment", "decided_by", "decided_at")
@@ -175,24 +163,36 @@ class HumanInput(AsksPerson):
     async def execute(self, ctx: Context) -> Result:
         settings: HumanInputSettings = ctx.settings
         await _check_assignee(ctx, settings.assignee)
-        return Wait(
-            reason="human_input",
-            data={
-                "kind": "human_input",
-                "title": settings.title or ctx.name,
-                "message": settings.message,
-                "assignee": settings.assignee.model_dump(),
-                "options": [
-                    {"port": "out", "label": settings.submit_label, "style": "primary", "comment_required": False}
-                ],
-                "recommended": "",
-                "context": [item.model_dump() for item in settings.context],
-                "fields": settings.fields,
-            },
-        )
+        submit = Option(port="out", label=settings.submit_label, style="primary").model_dump()
+        return _wait(ctx, settings, kind=self.kind, options=[submit], fields=settings.fields)
 
     def answer(self, signal: Mapping[str, JSON]) -> Done:
         return Done(outputs={name: signal.get(name) for name in ("values", "decided_by", "decided_at")})
+
+
+def _wait(
+    ctx: Context,
+    settings: ApprovalSettings | HumanInputSettings,
+    *,
+    kind: str,
+    options: list[JSON],
+    recommended: str = "",
+    fields: JSON = None,
+) -> Wait:
+    """Until a person answers. The data is what `_open` makes the request of, in the commit that records the wait."""
+    return Wait(
+        reason=kind,
+        data={
+            "kind": kind,
+            "title": settings.title or ctx.name,
+            "message": settings.message,
+            "assignee": settings.assignee.model_dump(),
+            "options": options,
+            "recommended": recommended,
+            "context": [item.model_dump() for item in settings.context],
+            "fields": fields or {},
+        },
+    )
 
 
 async def _check_assignee(ctx: Context, assignee: Assignee) -> None:
@@ -204,15 +204,6 @@ async def _check_assignee(ctx: Context, assignee: Assignee) -> None:
         raise NodeFailure(found, code="invalid_assignee")
 
 
-_OPEN = """
-    INSERT INTO approvals_approvalrequest
-        (id, organisation_id, run_id, node, path, kind, status, title, message, context, options, recommended,
-         fields_schema, assignee_user_id, assignee_role, opened_at, closed_because)
-    VALUES (%s, %s, %s, %s, %s, %s, 'open', %s, %s, %s, %s, %s, %s,
-            (SELECT id FROM core_user WHERE username = %s), %s, clock_timestamp(), '')
-    ON CONFLICT (run_id, node, path) WHERE status = 'open' DO NOTHING
-"""
-
 _WITHDRAW = """
     UPDATE approvals_approvalrequest SET status = 'withdrawn', closed_at = clock_timestamp(), closed_because = %s
     WHERE run_id = %s AND node = %s AND path = %s AND status = 'open'
@@ -220,26 +211,11 @@ _WITHDRAW = """
 
 
 def _open(connection: psycopg.Connection[Any], run: RunFacts, event: NodeWaiting) -> None:
-    asked = event.data
-    connection.execute(
-        _OPEN,
-        (
-            uuid.uuid4(),
-            run.organisation_id,
-            run.id,
-            event.node,
-            path_text(event.path),
-            asked["kind"],
-            asked["title"][:300],
-            asked["message"],
-            json.dumps(asked["context"]),
-            json.dumps(asked["options"]),
-            asked["recommended"],
-            json.dumps(asked["fields"]),
-            asked["assignee"]["user"] or None,
-            asked["assignee"]["role"] if not asked["assignee"]["user"] else "",
-        ),
-    )
+    """Of what a type waits with (`_wait`). Named to a person it is theirs alone, whatever role is named besides."""
+    data, user = event.data, event.data["assignee"]["user"]
+    names = ("kind", "title", "message", "context", "options", "recommended", "fields")
+    asked = Asked(**{name: data[name] for name in names}, user=user, role="" if user else data["assignee"]["role"])
+    open_request(connection, run, event.node, event.path, asked)
 
 
 _WHY = {

@@ -6,12 +6,11 @@ a request that nobody can answer would hold the run for ever.
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from approvals.escalations import OPTIONS, context_of, fields_of, message_of
+from approvals.nodes.rows import Asked, open_request
 from orchestration.engine.events import NodeCancelled, NodeEscalated
 from orchestration.engine.ids import path_text
 from orchestration.nodes.base import RunFacts
@@ -27,7 +26,7 @@ _STEP = """
 """
 
 _USER = """
-    SELECT member.user_id FROM core_membership AS member JOIN core_user AS person ON person.id = member.user_id
+    SELECT person.username FROM core_membership AS member JOIN core_user AS person ON person.id = member.user_id
     WHERE member.organisation_id = %s AND person.username = %s AND person.is_active
 """
 
@@ -38,14 +37,6 @@ _ROLE = """
         JOIN core_membership AS member ON member.id = held.membership_id
         JOIN core_user AS person ON person.id = member.user_id
         WHERE held.role_id = role.id AND person.is_active)
-"""
-
-_OPEN = """
-    INSERT INTO approvals_approvalrequest
-        (id, organisation_id, run_id, node, path, kind, status, title, message, context, options, recommended,
-         fields_schema, assignee_user_id, assignee_role, opened_at, closed_because)
-    VALUES (%s, %s, %s, %s, %s, 'escalation', 'open', %s, %s, %s, %s, '', %s, %s, %s, clock_timestamp(), '')
-    ON CONFLICT (run_id, node, path) WHERE status = 'open' DO NOTHING
 """
 
 _WITHDRAW = """
@@ -70,34 +61,28 @@ def withdraw(connection: psycopg.Connection[Any], run: RunFacts, events: Sequenc
 
 
 def _ask(connection: psycopg.Connection[Any], run: RunFacts, event: NodeEscalated) -> None:
-    path = path_text(event.path)
-    step = connection.execute(_STEP, (run.id, event.node, path)).fetchone()
+    step = connection.execute(_STEP, (run.id, event.node, path_text(event.path))).fetchone()
     name, inputs, attempts = step or (event.node, None, 0)
     user, role = _whom(connection, run, event.assignee)
-    connection.execute(
-        _OPEN,
-        (
-            uuid.uuid4(),
-            run.organisation_id,
-            run.id,
-            event.node,
-            path,
-            f"“{name}” has failed"[:300],
-            message_of(event.message, unknown=event.unknown),
-            json.dumps(context_of(event.error, inputs, attempts)),
-            json.dumps(OPTIONS),
-            json.dumps(fields_of()),
-            user,
-            role,
-        ),
+    asked = Asked(
+        kind="escalation",
+        title=f"“{name}” has failed",
+        message=message_of(event.message, unknown=event.unknown),
+        context=context_of(event.error, inputs, attempts),
+        options=OPTIONS,
+        fields=fields_of(),
+        user=user,
+        role=role,
     )
+    open_request(connection, run, event.node, event.path, asked)
 
 
-def _whom(connection: psycopg.Connection[Any], run: RunFacts, wanted: JSON) -> tuple[int | None, str]:
+def _whom(connection: psycopg.Connection[Any], run: RunFacts, wanted: JSON) -> tuple[str, str]:
+    """(user name, role) of whoever is there of those that the definition names."""
     if wanted.get("user"):
         found = connection.execute(_USER, (run.organisation_id, wanted["user"])).fetchone()
-        return (found[0], "") if found else (None, "")
+        return (found[0], "") if found else ("", "")
     if wanted.get("role"):
         found = connection.execute(_ROLE, (run.organisation_id, wanted["role"])).fetchone()
-        return (None, found[0]) if found else (None, "")
-    return None, ""
+        return ("", found[0]) if found else ("", "")
+    return "", ""

@@ -26,6 +26,7 @@ PAGE_SIZE = 50
 @require_GET
 @member(Permission.APPROVALS_VIEW)
 def inbox_list(request: HtmxRequest, org: str) -> HttpResponse:
+    """?view (mine, open, decided, withdrawn), q, workflow, page; a partial request gets the list only."""
     view = request.GET.get("view", "mine")
     chosen = queries.InboxFilter(
         view=view if view in queries.VIEWS else "mine",

@@ -172,6 +172,7 @@ def variables(request: ApiRequest, run_id: UUID, body: Variables) -> Any:
 
 @router.post("/{uuid:run_id}/move/plan", response=MovePlanOut, summary="What moving to another version would do")
 def move_plan(request: ApiRequest, run_id: UUID, body: MovePlanIn | None = None) -> Any:
+    """Changes nothing."""
     run = _controlled(request, run_id)
     version = _version(run, body.version if body else None)
     _, plan = plan_move(run=run, version=version)
@@ -197,6 +198,7 @@ def move(request: ApiRequest, run_id: UUID, body: Move | None = None) -> Any:
 
 @router.post("/{uuid:run_id}/rerun/plan", response=RerunPlanOut, summary="What a re-run would reuse and do again")
 def rerun_plan(request: ApiRequest, run_id: UUID, body: RerunPlanIn) -> Any:
+    """Changes nothing. Send its `digest` along to start exactly this."""
     run = _controlled(request, run_id)
     prepared = rerun.plan_of(run=run, wish=_wish(run, body))
     return {

@@ -132,6 +132,7 @@ def list_triggers(request: ApiRequest, workflow: str = "") -> Any:
 
 @router.post("", response={201: TriggerWithSecret}, summary="Create a trigger")
 def create(request: ApiRequest, body: NewTriggerIn) -> Any:
+    """201 with a webhook's secret, which cannot be had again; 422 with every fault and its path."""
     allow(request, Permission.WORKFLOWS_PUBLISH)
     workflow = access.workflow_for(request.organisation, body.workflow)
     wanted = Wanted(
@@ -160,6 +161,7 @@ def read(request: ApiRequest, trigger_id: UUID) -> Any:
 
 @router.patch("/{uuid:trigger_id}", response=TriggerOut, summary="Change a trigger")
 def change(request: ApiRequest, trigger_id: UUID, body: TriggerChange) -> Any:
+    """What is left out stays. `enabled` switches it, `version: 0` follows the published version."""
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     given = body.dict(exclude_unset=True, exclude_none=True)
     enabled, number = given.pop("enabled", None), given.pop("version", None)
@@ -190,6 +192,7 @@ def rotate(request: ApiRequest, trigger_id: UUID) -> Any:
 
 @router.post("/{uuid:trigger_id}/test", response=TestOut, summary="Try a trigger")
 def test(request: ApiRequest, trigger_id: UUID, body: Test) -> Any:
+    """The inputs it would give, or with `dry: false` a real run that is marked as a test."""
     trigger = _trigger(request, trigger_id, Permission.WORKFLOWS_PUBLISH)
     if body.dry:
         found = service.rehearse(trigger, body.sample)

@@ -199,6 +199,7 @@ def create(
     slug: str = Query("", pattern="^[a-z0-9-]*$", max_length=80, description="Made from the name if left out."),
     with_problems: bool = Query(False, description="Keep it as a draft although it has errors."),
 ) -> JSON:
+    """The body is the definition itself. 422 with every problem, unless `with_problems`."""
     allow(request, Permission.WORKFLOWS_EDIT)
     workflow = service.import_definition(
         organisation=request.organisation,

@@ -24,6 +24,7 @@ _UNSURE = (
 
 
 def outputs(response: httpx.Response, settings: HttpSettings) -> dict[str, JSON]:
+    """Of a step whose answer is a good one: {"status", "headers", "body", "url"}."""
     kept = {name.lower() for name in settings.response_headers}
     return {
         "status": response.status_code,
@@ -60,6 +61,7 @@ def is_expected(status: int, expect: tuple[int | str, ...]) -> bool:
 
 
 def refused(response: httpx.Response, settings: HttpSettings) -> NodeFailure:
+    """The failure that a status outside of `expect` stands for."""
     status = response.status_code
     retryable = status in DID_NOTHING or (status in TRANSIENT and settings.may_repeat)
     unsure = status in TRANSIENT and not settings.may_repeat
@@ -74,6 +76,7 @@ def refused(response: httpx.Response, settings: HttpSettings) -> NodeFailure:
 
 
 def no_answer(error: OutgoingError | httpx.HTTPError | httpx.InvalidURL, settings: HttpSettings) -> NodeFailure:
+    """The failure that having no answer stands for: was anything sent, and may it be sent again?"""
     if isinstance(error, OutgoingError):
         return NodeFailure(error.message, code=error.code)
     nothing_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

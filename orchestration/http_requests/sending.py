@@ -21,6 +21,7 @@ JSON = Any
 
 
 async def headers(ctx: Context, organisation: Organisation, settings: HttpSettings) -> dict[str, str]:
+    """With secret and Idempotency-Key. Raises NodeFailure: no such secret, or what no header can carry."""
     auth = await _auth(organisation, settings.auth) if settings.auth else {}
     found = {"Accept": "application/json, */*;q=0.5", **settings.headers, **auth}
     if settings.body is not None and settings.body_format == "json" and "content-type" not in map(str.lower, found):
@@ -71,6 +72,7 @@ def body(settings: HttpSettings) -> dict[str, JSON]:
 
 
 def parameter(name: str, value: JSON) -> str | list[str]:
+    """Of a query or a form: text, or a list of texts. Raises NodeFailure for an object."""
     if isinstance(value, list | tuple):
         return [str(parameter(name, item)) for item in value]
     if isinstance(value, Mapping):

@@ -31,6 +31,10 @@ class Definition(models.Model):
 
 
 class Workflow(models.Model):
+    """A named thing with a draft that people edit and versions that never change; `published` is the one new runs
+    take.
+    """
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="workflows")
     slug = models.SlugField(max_length=80)

@@ -15,6 +15,8 @@ MOST_RERUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class Links:
+    """Ready for the page; empty where there is none."""
+
     parent_url: str
     """Of a run that another one has begun: the step there."""
     parent_step: str

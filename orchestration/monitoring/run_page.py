@@ -44,6 +44,8 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
+    """Everything that the template shows of the run."""
+
     definition: dict[str, Any]
     steps: list[StepRow]
     graph: SafeString

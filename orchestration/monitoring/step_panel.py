@@ -55,6 +55,7 @@ class Step:
 
 
 def open_step(run: Run, definition: dict[str, Any], node: str, path: str, iterations_page: str) -> Step | None:
+    """None for a node that the definition does not have. Some five queries."""
     raw = next((raw for raw in definition["nodes"] if raw["id"] == node), None)
     if raw is None:
         return None

@@ -28,6 +28,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class WaitingNode:
+    """A node run that waits, as its row has it. `data`: what it waits with ({"assignee"}, {"name", "key",
+    "filter"}).
+    """
+
     name: str
     node: str
     path: str

@@ -20,6 +20,8 @@ _HANDS_ON = frozenset({"approval", "human_input", "wait_event"})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
+    """How long a run may take, and what that rests on."""
+
     seconds: float
     """Every way taken, each loop once round, without waiting for people and events."""
     path: tuple[str, ...]

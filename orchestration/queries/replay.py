@@ -45,6 +45,8 @@ class Difference:
 
 @dataclass(slots=True)
 class Replay:
+    """What came of folding one run again."""
+
     run_id: UUID
     events: int = 0
     unknown: str = ""

@@ -31,6 +31,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
+    """What a policy would do now. Nothing has been done."""
+
     lines: tuple[Line, ...]
     held: int
     """Ended runs that began by themselves and are kept by a hold."""

@@ -36,6 +36,8 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
+    """One try of an agent, ready for the agent's page."""
+
     run: Run
     node: NodeRun | None
     ended: bool

@@ -109,6 +109,8 @@ def agents_used(definition: dict[str, Any]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
+    """A workflow that can be executed, for `GET /api/workflows/list`."""
+
     slug: str
     name: str
     description: str

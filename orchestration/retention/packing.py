@@ -54,6 +54,8 @@ KINDS = (EVENTS, NODE_RUNS, SIGNALS, EFFECTS)
 
 @dataclass(slots=True)
 class Packed:
+    """One run's rows: `body` and what lies where in it."""
+
     sections: list[dict[str, JSON]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     bytes_before: int = 0

@@ -24,6 +24,8 @@ _WORK: dict[Act, Callable[..., Batch]] = {Act.DELETE: batches.delete, Act.ARCHIV
 
 @dataclass(slots=True)
 class Done:
+    """What a pass has done of one kind in one organisation."""
+
     organisation: Organisation
     act: Act
     by: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -34,6 +34,8 @@ class InvalidEvent(UserError):
 
 
 class TooManyEvents(UserError):
+    """429: the organisation has published as many as it may within a minute."""
+
     status = 429
     retry_after: int = _WINDOW_SECONDS
 

@@ -31,6 +31,8 @@ FROM most
 
 
 class TooManyRuns(UserError):
+    """429: the organisation has as many open runs as it may."""
+
     status = 429
     retry_after = _RETRY_SECONDS
 

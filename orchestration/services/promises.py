@@ -20,6 +20,7 @@ class BreaksContract(Conflict):
 
 
 def words(breaking: Breaking) -> str:
+    """The warning: what breaks, and for whom."""
     found, rows = breaking.changes, breaking.dependants
     told = "; ".join(map(str, found[:5])) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
     names = ", ".join(f"{row.kind} “{row.name}”" for row in rows[:5])

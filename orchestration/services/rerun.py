@@ -85,6 +85,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """The plan of a re-run with all that it rests on."""
+
     wish: Wish
     plan: RerunPlan
     definition: Definition
@@ -125,6 +127,8 @@ class CannotRerun(UserError):
 
 
 class PlanChanged(Conflict):
+    """`prepared` is the plan as it is now."""
+
     def __init__(self, run: Run, prepared: Prepared) -> None:
         super().__init__(
             "The run has gone on since this plan was made, and it is another one now. Look at it again.",

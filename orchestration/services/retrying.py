@@ -36,6 +36,8 @@ class RetriedStep:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlan:
+    """In the order of the graph; what has not begun yet is in neither."""
+
     reused: tuple[RetriedStep, ...]
     again: tuple[RetriedStep, ...]
 

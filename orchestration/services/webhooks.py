@@ -37,6 +37,8 @@ _KEPT_BACK = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 class NoSuchWebhook(UserError):
+    """404 for a wrong path and for a wrong signature alike."""
+
     status = 404
 
     def __init__(self) -> None:
@@ -107,6 +109,8 @@ class CannotStart(UserError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
+    """What came in, before anything of it is believed."""
+
     organisation: str
     path: str
     headers: Mapping[str, str]

@@ -108,6 +108,8 @@ class Cache:
 
 
 class Keeper:
+    """Of one host: stores large values and loads them, each once however many ask at the same time."""
+
     def __init__(self, cache: Cache | None = None) -> None:
         self.cache = Cache() if cache is None else cache
         self.loads = 0

@@ -53,6 +53,7 @@ class PublishForm(forms.Form):
 @require_GET
 @member(Permission.RUNS_VIEW)
 def event_list(request: HtmxRequest, org: str) -> HttpResponse:
+    """The list, by the filters in the address; a partial request gets the rows only."""
     source, period = request.GET.get("source", ""), request.GET.get("period", "")
     chosen = queries.EventFilter(
         name=request.GET.get("q", "").strip(),

@@ -37,6 +37,7 @@ EVENTS_PAGE = 200
 @require_GET
 @member(Permission.RUNS_VIEW)
 def run_list(request: HtmxRequest, org: str) -> HttpResponse:
+    """The list, by the filters in the address; a partial request gets the rows only."""
     chosen = queries.RunFilter(
         q=request.GET.get("q", "").strip(),
         status=_one_of(request.GET.get("status", ""), ("unfinished", *RunStatus)),

@@ -41,6 +41,7 @@ curl -X POST '{address}' \\
 @require_GET
 @member(Permission.WORKFLOWS_VIEW)
 def trigger_list(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
+    """The workflow's triggers, and how its runs were started lately."""
     workflow = access.workflow_for(request.organisation, slug)
     context = {
         "workflow": workflow,
@@ -54,6 +55,7 @@ def trigger_list(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @member(Permission.WORKFLOWS_PUBLISH)
 def new(request: HtmxRequest, org: str, slug: str, kind: str) -> HttpResponse:
+    """The form of a kind (cron, webhook, event). A webhook's secret is shown by the answer, this once."""
     workflow = access.workflow_for(request.organisation, slug)
     if kind not in FORMS:
         raise Http404("There is no such kind of trigger.")
@@ -81,6 +83,7 @@ def new(request: HtmxRequest, org: str, slug: str, kind: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @member(Permission.WORKFLOWS_PUBLISH)
 def edit(request: HtmxRequest, org: str, slug: str, trigger_id: UUID) -> HttpResponse:
+    """The form with the trigger as it is; saving says every fault at its field."""
     trigger = _trigger(request, slug, trigger_id)
     more: dict[str, Any] = {"changing": True} if trigger.kind == Trigger.Kind.WEBHOOK else {}
     now = {

@@ -28,6 +28,7 @@ TABS = ("overview", "versions", "runs", "definition")
 @require_GET
 @member(Permission.WORKFLOWS_VIEW)
 def workflow_list(request: HtmxRequest, org: str) -> HttpResponse:
+    """The list, by the filters in the address; a partial request gets the rows only."""
     state = request.GET.get("state", "")
     chosen = queries.WorkflowFilter(
         q=request.GET.get("q", "").strip(),

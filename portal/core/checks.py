@@ -11,6 +11,7 @@ from portal.core import outgoing
 
 @register(Tags.security)
 def secrets_keys(app_configs: Any, **_: Any) -> list[Error]:
+    """core.E001 none, core.E002 one that is no Fernet key."""
     if not settings.SECRETS_KEYS:
         return [Error("SECRETS_KEYS is empty.", hint="Set at least one Fernet key, the newest first.", id="core.E001")]
     errors = []
@@ -25,6 +26,7 @@ def secrets_keys(app_configs: Any, **_: Any) -> list[Error]:
 
 @register(Tags.security)
 def outgoing_allow(app_configs: Any, **_: Any) -> list[Error]:
+    """core.E003 an entry that names no host and no network."""
     errors = []
     for entry in settings.OUTGOING_ALLOW:
         try:
@@ -38,6 +40,7 @@ def outgoing_allow(app_configs: Any, **_: Any) -> list[Error]:
 
 @register(Tags.security, deploy=True)
 def public_address(app_configs: Any, **_: Any) -> list[Warning]:
+    """core.W001 no TLS; only with `check --deploy`."""
     if settings.HTTPS or settings.DEBUG:
         return []
     return [

@@ -117,6 +117,8 @@ def fingerprint(value: JSON) -> dict[str, JSON]:
 
 
 class Outside:
+    """What `outside` gives: a context manager, `async with` in coroutines and `with` in threads."""
+
     def __init__(self, effect: Effect) -> None:
         self._effect = effect
         self._recorder = _recorder.get()

@@ -47,6 +47,7 @@ _QUEUE = "INSERT INTO django_q_ormq (key, payload, lock) VALUES (%s, %s, clock_t
 
 
 def tell(connection: psycopg.Connection[Any], notice: Notice, user_ids: Sequence[int]) -> None:
+    """A notification for each of these users, unless they have been told already."""
     connection.execute(
         _TELL,
         {

@@ -126,6 +126,7 @@ def audit_page(organisation: Organisation, wanted: AuditFilter) -> AuditPage:
 
 
 def audit_row(entry: AuditEntry) -> AuditRow:
+    """Asks nothing where `link` was selected along."""
     link = getattr(entry, "link", None)
     before, after = entry.before or {}, entry.after or {}
     return AuditRow(

@@ -10,6 +10,8 @@ Login = dict[str, str]  # {"username", "password", ...} of portal.core.services.
 
 
 class Announcer:
+    """Says each thing once."""
+
     def __init__(self, console: Console) -> None:
         self._say = console.plain
         self._logins: Sequence[Login] = ()

@@ -34,6 +34,7 @@ def require_database(url: str) -> None:
 
 
 def require_redis(url: str) -> None:
+    """Raises CannotStart with one sentence; it names the server, never the password."""
     try:
         client = redis.Redis.from_url(url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
     except ValueError as error:

@@ -45,6 +45,8 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 @dataclass(frozen=True)
 class PostgresServer:
+    """Where its files and its socket are, and under which account it runs (None: ours)."""
+
     data: Path
     sockets: Path
     account: Account | None

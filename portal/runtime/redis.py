@@ -18,6 +18,8 @@ from portal.runtime.sockets import socket_folder
 
 @dataclass(frozen=True)
 class RedisServer:
+    """Where its socket is, and under which account it runs (None: ours)."""
+
     socket: Path
     account: Account | None
 

@@ -36,6 +36,8 @@ FAILED_STARTS = 3  # ends of a process before the portal has ever been ready tha
 
 
 class Supervisor:
+    """Of one data folder, which the caller holds."""
+
     def __init__(self, options: Options) -> None:
         self._options = options
         self._console = Console()

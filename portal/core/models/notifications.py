@@ -13,6 +13,8 @@ from portal.core.models.organisations import Organisation
 
 
 class Notification(models.Model):
+    """What one person is told in the portal. How long it is kept says `portal.core.tasks`."""
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="notifications")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
