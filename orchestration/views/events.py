@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django import forms
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -12,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from orchestration import access
-from orchestration.bus import rules
+from orchestration.forms.events import PublishForm
 from orchestration.models import BusEvent
 from orchestration.monitoring.queries import PERIOD_CHOICES, PERIODS
 from orchestration.queries import events as queries
@@ -23,31 +22,9 @@ from portal.core.actors import Actor
 from portal.core.errors import UserError
 from portal.core.htmx import HtmxRequest
 from portal.core.permissions import Permission
-from portal.core.schema_controls import JsonField
 
 PAGE_SIZE = 50
 WAITS_SHOWN = 12
-
-
-class PublishForm(forms.Form):
-    name = forms.CharField(
-        max_length=120,
-        help_text="What has happened: letters, digits and . _ : -",
-        widget=forms.TextInput(attrs={"class": "mono", "placeholder": "order.paid", "spellcheck": "false"}),
-    )
-    key = forms.CharField(required=False, max_length=200, help_text="What it is about, such as the order's number.")
-    content = JsonField(
-        required=False,
-        label="Data",
-        help_text="JSON, 32 KiB at most.",
-        widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "data-json": True, "spellcheck": "false"}),
-    )
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if found := rules.fault(name, "", None):
-            raise forms.ValidationError(found)
-        return name
 
 
 @require_GET

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from orchestration import access
+from orchestration.forms.retention import PolicyForm
 from orchestration.models import LegalHold, Run, Workflow
 from orchestration.queries import retention as queries
-from orchestration.retention.forms import PolicyForm
 from orchestration.retention.rules import Rule, saved
 from orchestration.services import holds
 from orchestration.services import retention as service

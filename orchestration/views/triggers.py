@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from orchestration import access
+from orchestration.forms.triggers import FORMS, SampleForm, TriggerForm, WebhookForm
 from orchestration.models import Trigger, TriggerFire, Workflow
 from orchestration.queries import triggers as queries
 from orchestration.services import triggers as service
 from orchestration.triggers import templates
-from orchestration.triggers.forms import FORMS, SampleForm, TriggerForm, WebhookForm
 from portal.core import htmx
 from portal.core.access import member, require
 from portal.core.actors import Actor
