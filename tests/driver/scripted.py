@@ -20,6 +20,8 @@ CALLS: Counter[str] = Counter()
 STARTED: list[str] = []
 OPEN: set[str] = set()
 """Gates through which nodes may go: `OPEN.add("name")` lets those on that are at `scripted(gate="name")`."""
+STOPPED: list[str] = []
+"""Told to stop while they worked."""
 
 
 class ScriptedSettings(NodeSettings):
@@ -56,7 +58,11 @@ class Scripted(NodeType):
         for text in settings.streams:
             ctx.emit(text)
         if settings.seconds:
-            await asyncio.sleep(settings.seconds)
+            try:
+                await asyncio.sleep(settings.seconds)
+            except asyncio.CancelledError:
+                STOPPED.append(ctx.node)
+                raise
         while settings.gate and settings.gate not in OPEN:  # noqa: ASYNC110 - opened by another thread
             await asyncio.sleep(0.01)
         if CALLS[ctx.idempotency_key] <= settings.database_away:
@@ -85,6 +91,7 @@ def registered() -> Iterator[None]:
     CALLS.clear()
     STARTED.clear()
     OPEN.clear()
+    STOPPED.clear()
     try:
         yield
     finally:

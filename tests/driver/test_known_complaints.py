@@ -8,7 +8,7 @@ that does not stop (test_cancelling.py), resuming that repeats effects (test_eff
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,11 +20,12 @@ from orchestration.api import sse
 from orchestration.models import Definition, NodeRun, Run, RunEvent, RunSignal, Workflow
 from orchestration.queries.replay import replay
 from orchestration.services import runs
+from orchestration.services.steering.steps import skip_step
 from orchestration.store.posting import ENDED
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.agents import factories
-from tests.driver.scripted import CALLS
+from tests.driver.scripted import CALLS, STARTED, STOPPED
 from tests.driver.test_runs import scripted, statuses
 from tests.driver.test_steering import published
 from tests.engine_host import EngineHost, event_types, make_definition, start, wait_until
@@ -78,6 +79,33 @@ def test_a_steps_time_out_ends_the_run_and_not_only_the_step(engine: EngineHost,
     run = start(organisation, make_definition([scripted("slow", seconds=3600, timeout_seconds=0.2)]))
     engine.wait_for(run, "failed")
     assert run.error["code"] == "timeout" and statuses(run) == {"slow": "failed"}
+
+
+def test_what_is_stopped_works_no_longer(engine: EngineHost, organisation: Organisation) -> None:
+    """Not only by its row: the work itself is told to stop, whoever stops it."""
+
+    def work(id: str, **more: Any) -> dict[str, Any]:
+        return scripted(id, seconds=600, **more)
+
+    def begun(*nodes: dict[str, Any], edges: Sequence[str] = ()) -> Run:
+        return start(organisation, make_definition(nodes, edges))
+
+    of_run, of_step, of_time = begun(work("run")), begun(work("step")), begun(work("time", timeout_seconds=0.2))
+    of_loop = begun(
+        {"id": "each", "type": "loop", "settings": {"items": "range(1)"}}, {**work("loop"), "parent": "each"}
+    )
+    first = {"id": "first", "type": "join", "join": {"rule": "any", "losers": "cancel"}}
+    of_join = begun(work("join"), scripted("quick", waits=True), first, edges=["join -> first", "quick -> first"])
+    names = {"run", "step", "time", "loop", "join"}
+    wait_until(lambda: names <= set(STARTED), 10, "all of it to work")
+    engine.wait_for_node(of_join, "quick", "waiting")
+    runs.cancel_run(run=of_run, actor=ADA)
+    skip_step(run=of_step, node="step", actor=ADA, reason="it takes too long")
+    skip_step(run=of_loop, node="each", actor=ADA, reason="it takes too long")
+    answer(of_join, "quick")
+    for run in (of_run, of_step, of_time, of_loop, of_join):
+        engine.wait_for(run, *ENDED)
+    wait_until(lambda: set(STOPPED) == names, 10, lambda: f"all of it to stop; told were {STOPPED}")
 
 
 def test_an_end_is_never_overwritten_by_what_comes_late(

@@ -23,6 +23,24 @@ async def test_an_attempt_that_was_cancelled_from_outside_is_not_waited_for() ->
             await asyncio.wait_for(running.next(None), 60)
 
 
+async def test_a_stopped_attempt_works_no_longer() -> None:
+    stopped = asyncio.Event()
+
+    async def works() -> NodeEvent:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+        raise AssertionError("not reached")
+
+    async with Running() as running:
+        running.start(("a", ()), works())
+        await running.begin()
+        running.stop(("a", ()))
+        await asyncio.wait_for(stopped.wait(), 5)
+
+
 async def test_a_stopped_attempt_says_nothing_more() -> None:
     async with Running() as running:
         running.start(("a", ()), cancelled_by_somebody())

@@ -43,7 +43,7 @@ class Ledger:
     handled: set[tuple[NodeId | None, Path]] = field(default_factory=set)
     """Bodies in which an error handler has taken over."""
     outcome_unknown: set[Key] = field(default_factory=set)
-    """At-most-once node runs that were cut off."""
+    """At-most-once node runs whose last attempt took effect, or may have."""
     escalated: set[Key] = field(default_factory=set)
     paused: bool = False
     cancel_requested: bool = False
@@ -111,7 +111,7 @@ class Ledger:
                 self.status[key] = "running"
             case events.AttemptFailed() | events.AttemptAbandoned():
                 self.status[key] = "retrying"
-                if isinstance(event, events.AttemptAbandoned) and self.graph.nodes[key[0]].delivery == "at_most_once":
+                if event.acted and self.graph.nodes[key[0]].delivery == "at_most_once":
                     self.outcome_unknown.add(key)
             case events.LoopOpened():
                 self.status[key] = "loop"

@@ -59,6 +59,8 @@ class Simulation:
     """What comes of asking for the condition of a loop before an iteration."""
     crashes: Callable[[], bool] = lambda: False
     """Asked after every commit."""
+    untouched: Callable[[Key], bool] = lambda key: False
+    """Asked of each attempt that a crash has cut off: the ledger knows that it had begun no call."""
     no_place_for: Callable[[Key], bool] = lambda key: False
     """Asked of each that is to begin: it is held back until `held_back` is cleared."""
     seed: str = "run"
@@ -159,7 +161,8 @@ class Simulation:
         self.held_back.clear()
         self.state = self.refolded()
         for event in abandon(self.state, self.now):
-            self.record(event)
+            known = isinstance(event, events.AttemptAbandoned) and self.untouched(event.key)
+            self.record(replace(event, acted="") if known else event)
 
     def take_over(self) -> None:
         self.crash()
@@ -211,11 +214,17 @@ class Simulation:
         return events.NodeSucceeded(at=self.now, node=key[0], path=key[1], port=port, outputs=outputs)
 
     def failed(
-        self, key: Key, code: str = "broken", *, retryable: bool = False, retry_after: float | None = None
+        self,
+        key: Key,
+        code: str = "broken",
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        acted: str = "",
     ) -> Event:
         error = {"code": code, "message": code, "retryable": retryable, "retry_after": retry_after, "detail": None}
         attempt = self.state.nodes[key].attempt
-        return events.AttemptFailed(at=self.now, node=key[0], path=key[1], attempt=attempt, error=error)
+        return events.AttemptFailed(at=self.now, node=key[0], path=key[1], attempt=attempt, error=error, acted=acted)
 
     def waits(self, key: Key, reason: str = "approval", seconds: float | None = None, below: str = "") -> Event:
         until = None if seconds is None else self.now + timedelta(seconds=seconds)

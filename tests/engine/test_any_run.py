@@ -69,6 +69,9 @@ class Chance:
     def no_place(self, key: Key) -> bool:
         return self.likely(self.full_rate)
 
+    def untouched(self, key: Key) -> bool:
+        return self.random.random() < 0.5
+
     def condition(self, simulation: Simulation, key: Key, index: int) -> Event:
         if self.likely(0.05):
             error = {"code": "expression", "message": "no", "retryable": False}
@@ -86,7 +89,8 @@ class Chance:
         resumed = simulation.state.nodes[key].resumed
         if self.likely(self.failure_rate):
             code = self.random.choice(["broken", "special", "busy"])
-            return simulation.failed(key, code, retryable=self.random.random() < 0.6)
+            acted = self.random.choice(["", "", "maybe", "yes"])
+            return simulation.failed(key, code, retryable=self.random.random() < 0.6, acted=acted)
         match node.type:
             case "loop" if self.random.random() < 0.4:
                 return simulation.opens(key, [], most=self.random.choice([1, 2, 4]))
@@ -132,6 +136,7 @@ def live(definition: Definition, seed: int) -> Simulation:
         outcome=chance.outcome,
         condition=chance.condition,
         crashes=chance.crashes,
+        untouched=chance.untouched,
         no_place_for=chance.no_place,
     )
 

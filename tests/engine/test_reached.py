@@ -61,6 +61,9 @@ def _facts(simulation: Simulation) -> list[str]:
                     found.append(f"join {spec.join.rule} {spec.join.losers}")
                 if event.attempt > 1:
                     found.append("another attempt")
+            case events.AttemptFailed() | events.AttemptAbandoned():
+                once = graph.nodes[event.node].delivery == "at_most_once"
+                found.append(f"{type(event).__name__}{' at most once' * once}, acted: {event.acted or 'no'}")
             case events.NodeFailed():
                 spec = graph.nodes[event.node]
                 outcome = "handled" if event.handled else "taken" if event.taken_by else "unhandled"
@@ -122,6 +125,12 @@ WANTED = {
         *("another attempt", "failure handled", "failure taken", "failure unhandled", "NodeSkipped optional"),
         *(f"answer {action}" for action in ("retry", "retry_with", "skip", "fail")),
         *("retried after undoing", "retried after a handler", "NodeEscalated outcome_unknown"),
+        *(
+            f"{kind} at most once, acted: {how}"
+            for kind in ("AttemptFailed", "AttemptAbandoned")
+            for how in ("no", "maybe")
+        ),
+        *("AttemptFailed at most once, acted: yes", "AttemptFailed, acted: yes"),
         *("NodeFailed timeout", "NodeFailed node_timeout", "RunFailed run_timeout"),
     ],
     "control": [
