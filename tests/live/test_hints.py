@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -117,6 +118,21 @@ def test_runs_complete_without_redis(start_engine: Any) -> None:
         assert live.partial_text(run.pk, "a") == ""
     finally:
         live._client.cache_clear()
+
+
+def test_runs_complete_while_redis_hangs(start_engine: Any) -> None:
+    """It takes connections and never answers. Nobody waits for that longer than once."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with override_settings(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"), registered():
+            live._client.cache_clear()
+            try:
+                engine, organisation = start_engine(), make_organisation()
+                steps = [scripted(f"s{number}", streams=["x"]) for number in range(10)]
+                edges = [f"s{number} -> s{number + 1}" for number in range(9)]
+                engine.wait_for(start(organisation, make_definition(steps, edges)))
+                engine.stop()
+            finally:
+                live._client.cache_clear()
 
 
 async def test_text_beyond_the_limit_is_not_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
