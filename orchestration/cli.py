@@ -64,6 +64,20 @@ def pairs(option: str, texts: list[str]) -> dict[str, JSON]:
     return {key: json_or_text(value) for key, value in (pair(option, text) for text in texts)}
 
 
+def declared_texts(given: dict[str, JSON], option: str, texts: list[str], schema: JSON) -> dict[str, JSON]:
+    """`given`, as `pairs` has read it, but what the schema declares as text stays as it was typed: `order=7` is "7"."""
+    declared = schema.get("properties") if isinstance(schema, dict) else None
+    typed = dict(pair(option, text) for text in texts)
+    return {
+        key: typed[key] if not isinstance(value, str) and _is_text((declared or {}).get(key)) else value
+        for key, value in given.items()
+    }
+
+
+def _is_text(schema: JSON) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "string"
+
+
 def json_or_text(value: str) -> JSON:
     try:
         return reading.json_of(value)
@@ -86,6 +100,9 @@ def read(path: str) -> str:
 
 
 def with_problems(error: UserError) -> str:
+    """A single one is in the sentence already."""
+    if len(error.problems) == 1 and error.problems[0]["message"] in error.message:
+        return error.message
     named = [f"  {one.get('path') or one.get('node') or ''}: {one['message']}" for one in error.problems]
     return "\n".join([error.message, *named])
 

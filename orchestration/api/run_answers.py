@@ -144,6 +144,12 @@ class Controlled(RunSummary):
         return _control(run).goes_on
 
 
+def as_it_stands(run: Run) -> Run:
+    """The same row, read after what people have asked for: so a wish is either among these or in its status."""
+    _control(run)
+    return run
+
+
 def _control(run: Run) -> Control:
     """Several fields of one answer ask for it: it is kept on the run's object."""
     if "_control" not in run.__dict__:

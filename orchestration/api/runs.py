@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from orchestration import access
 from orchestration.api import sse, uploads
-from orchestration.api.run_answers import BatchOut, Controlled, EventOut, RunOut, RunSummary
+from orchestration.api.run_answers import BatchOut, Controlled, EventOut, RunOut, RunSummary, as_it_stands
 from orchestration.api.run_requests import Cancel, Reason, RunQuery, StartBatch, StartRun
 from orchestration.models import Run, RunEvent
 from orchestration.monitoring import queries
@@ -104,7 +104,7 @@ def read(
             "inputs": stored.whole_of(run.organisation_id, run.inputs),
             "outputs": stored.whole_of(run.organisation_id, run.outputs),
         }
-    return run
+    return as_it_stands(run)
 
 
 @router.get("/{uuid:run_id}/values/{str:digest}", response={200: None}, summary="A large value of the run")
@@ -167,4 +167,4 @@ def _control(request: ApiRequest, run_id: UUID, act: Any, body: Reason | None) -
     """202 and the run as it is now; RunStateConflict becomes 409 with the state."""
     allow(request, Permission.RUNS_CONTROL)
     run = access.run_for(request.organisation, run_id)
-    return Status(202, act(run=run, **(body or Reason()).said(request)))
+    return Status(202, as_it_stands(act(run=run, **(body or Reason()).said(request))))

@@ -78,11 +78,12 @@ class Control:
     moved: Moved | None = None
 
 
+_STANDING = ("status", "started_at", "ended_at", "error", "nodes_ended", "nodes_total", "last_seq")
 _PEOPLES = tuple(kind.value for kind in SignalKind if kind is not SignalKind.NODE)
 
 
 def control(run: Run) -> Control:
-    """At most seven queries; none for a run that nobody has told anything."""
+    """At most eight queries; none for a run that nobody has told anything. `run` is read again on the way."""
     if not run.signals_posted:
         return Control()
     names = names_of(run.definition.body)
@@ -90,6 +91,8 @@ def control(run: Run) -> Control:
         Asked(row.kind, row.by, row.reason, names.get(row.node, row.node), row.path, row.posted_at)
         for row in history.of(run).open_signals(_PEOPLES)
     )
+    # After the wishes: one that has been taken in since is told by the row alone, and must not be missing in both.
+    run.refresh_from_db(fields=_STANDING)
     pause = None
     if not run.ended:  # asked for last, be it reached already or not
         wished = RunSignal.objects.filter(run=run, kind__in=[SignalKind.PAUSE, SignalKind.RESUME, SignalKind.RETRY])

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from orchestration.models import Run, RunEvent
+from orchestration.monitoring import control
 from portal.core.models import AuditEntry, Organisation
 from tests.driver.scripted import CALLS
 from tests.driver.test_runs import scripted
@@ -33,6 +34,8 @@ def test_pause_shows_what_goes_on_and_resume_lets_the_run_end(engine: EngineHost
     engine.wait_for_node(run, "ask", "waiting")
     steer("pause", run, "--reason", "a look first")
     engine.wait_for(run, "paused")
+    assert not control.control(run).asked
+    assert run.status == "paused", "a row read before the wish was carried out is read again"
     shown = steer("show", run)
     assert shown["status"] == "paused" and [step["node"] for step in shown["goes_on"]] == ["ask"]
     with pytest.raises(CommandError, match="paused") as refused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("workflow", help="Slug of a published workflow, or path of a definition (*.json).")
         parser.add_argument("--org", required=True, help="Slug of the organisation.")
-        parser.add_argument("--input", action="append", default=[], metavar="KEY=VALUE", help="Value: JSON, or text.")
+        parser.add_argument(
+            "--input",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="Value: JSON, or text where the input is text.",
+        )
         parser.add_argument("--input-file", action="append", default=[], metavar="KEY=PATH", help="- reads stdin.")
         parser.add_argument("--inputs", metavar="PATH", help="All inputs as one JSON object; - reads stdin.")
         parser.add_argument(
@@ -53,13 +60,13 @@ class Command(BaseCommand):
         cli.finish(cli.follow(run, self.stderr.write), self.stdout.write, self.stderr.write)
 
     def _start(self, organisation: Organisation, actor: Actor, options: dict[str, Any]) -> Run:
-        inputs = _inputs(options)
         wanted = options["workflow"]
-        common = {"inputs": inputs, "actor": actor, "source": "cli", "priority": options["priority"]}
+        common = {"actor": actor, "source": "cli", "priority": options["priority"]}
         if wanted.endswith(".json") or Path(wanted).is_file():
             body = definitions.checked(organisation=organisation, definition=cli.json_of(cli.read(wanted), wanted))
             return new_runs.start_run(
                 organisation=organisation,
+                inputs=_inputs(options, lambda: body.get("inputs")),
                 definition=definitions.kept(body),
                 idempotency_key=options["key"],
                 **common,
@@ -68,20 +75,29 @@ class Command(BaseCommand):
         if workflow is None:
             known = ", ".join(Workflow.objects.filter(organisation=organisation).values_list("slug", flat=True)[:20])
             raise BadInput(f"There is no workflow {wanted!r} in {organisation.slug}. There are: {known or 'none yet'}.")
+        number = options["version_number"]
         run, _ = starting.start_workflow(
-            workflow=workflow, version=options["version_number"], idempotency_key=options["key"], **common
+            workflow=workflow,
+            inputs=_inputs(options, lambda: starting.chosen_version(workflow, number).body.get("inputs")),
+            version=number,
+            idempotency_key=options["key"],
+            **common,
         )
         return run
 
 
-def _inputs(options: dict[str, Any]) -> dict[str, Any]:
+def _inputs(options: dict[str, Any], schema: Callable[[], Any]) -> dict[str, Any]:
+    """schema: of the inputs; asked for only where something typed could be JSON or text."""
     inputs: dict[str, Any] = {}
     if options["inputs"]:
         whole = cli.json_of(cli.read(options["inputs"]), options["inputs"])
         if not isinstance(whole, dict):
             raise BadInput(f"--inputs {options['inputs']} must hold one JSON object.")
         inputs |= whole
-    inputs |= cli.pairs("--input", options["input"])
+    typed = cli.pairs("--input", options["input"])
+    if not all(isinstance(value, str) for value in typed.values()):
+        typed = cli.declared_texts(typed, "--input", options["input"], schema())
+    inputs |= typed
     for pair in options["input_file"]:
         key, path = cli.pair("--input-file", pair)
         text = cli.read(path)
