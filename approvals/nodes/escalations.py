@@ -7,6 +7,7 @@ a request that nobody can answer would hold the run for ever.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from approvals.escalations import OPTIONS, context_of, fields_of, message_of
@@ -18,6 +19,8 @@ from orchestration.nodes.commit_hooks import in_commit_of
 
 if TYPE_CHECKING:
     import psycopg
+
+    from orchestration.engine.events import NodeEvent
 
 JSON = Any
 
@@ -47,16 +50,24 @@ _WITHDRAW = """
 """
 
 
-@in_commit_of(NodeEscalated)
-def ask(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEscalated]) -> None:
-    for event in events:
-        _ask(connection, run, event)
+@in_commit_of(NodeEscalated, NodeCancelled)
+def ask_or_withdraw(
+    connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEscalated | NodeCancelled]
+) -> None:
+    """In the order of the events: a step may be stopped in the very commit in which it asks."""
+    for kind, some in groupby(events, key=type):
+        found = list(some)
+        if kind is NodeCancelled:
+            _withdraw(connection, run, found)
+            continue
+        for event in found:
+            if isinstance(event, NodeEscalated):
+                _ask(connection, run, event)
 
 
-@in_commit_of(NodeCancelled)
-def withdraw(connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeCancelled]) -> None:
-    """Of steps that were stopped while they waited for an answer; most had asked nobody."""
-    nodes, paths = [event.node for event in events], [path_text(event.path) for event in events]
+def _withdraw(connection: psycopg.Connection[Any], run: RunFacts, stopped: Sequence[NodeEvent]) -> None:
+    """The questions of steps that waited for an answer; most had asked nobody."""
+    nodes, paths = [event.node for event in stopped], [path_text(event.path) for event in stopped]
     connection.execute(_WITHDRAW, (run.id, nodes, paths))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from approvals.models import Decision
+from approvals.models import ApprovalRequest, Decision
 from approvals.services import decisions
 from orchestration.models import Effect, EventSubscription, NodeRun, Run, RunEvent
 from orchestration.queries.replay import replay
@@ -264,6 +264,24 @@ def test_an_escalation_that_many_answer_at_once_is_answered_once(engine: EngineH
     (decision,) = Decision.objects.filter(request=asked)
     assert run.status == {"retry": "completed", "fail": "failed"}[decision.option]
     assert event_types(run).count("EscalationAnswered a") == 1
+
+
+def test_a_question_that_is_withdrawn_in_the_commit_that_asks_it_is_not_left_open(
+    engine: EngineHost, organisation: Any
+) -> None:
+    """Something else was stopped in that commit before it was asked."""
+    nodes = [
+        {"id": "quick", "type": "condition", "settings": {"condition": "true"}},
+        {"id": "late", "type": "delay", "settings": {"seconds": 60}},
+        {"id": "either", "type": "join", "join": {"rule": "any", "losers": "cancel"}},
+        {"id": "asks", "type": "condition", "settings": {"condition": "'x'"}, "escalate": {"role": "operator"}},
+        {"id": "fails", "type": "fail", "settings": {"message": "No."}},
+    ]
+    edges = ["quick:true -> either", "late -> either", "either -> asks", "either -> fails"]
+    run = engine.wait_for(start(organisation, make_definition(nodes, edges)), "failed")
+    told = [text for text in event_types(run) if text.endswith("asks") or text.startswith("NodeCancelled")]
+    assert told[0] == "NodeCancelled late" and told[-2:] == ["NodeEscalated asks", "NodeCancelled asks"]
+    assert [request.status for request in ApprovalRequest.objects.filter(run=run)] == ["withdrawn"]
 
 
 def test_a_break_stops_runs_below_and_has_them_undone(engine: EngineHost, organisation: Any) -> None:
