@@ -298,3 +298,4 @@ def _data_of(state: RunState) -> Iterator[JSON]:
         if node_run.loop is not None:
             yield node_run.loop.items
             yield list(node_run.loop.results.values())
+            yield list(node_run.loop.errors.values())

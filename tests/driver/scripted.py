@@ -71,6 +71,8 @@ class Scripted(NodeType):
             raise RuntimeError(settings.crash)
         if ctx.attempt <= settings.fail_times:
             raise NodeFailure("As scripted.", code=settings.code, retryable=settings.retryable, usage=settings.usage)
+        if settings.odd == "says much":
+            raise NodeFailure("Much is wrong.", code="much", detail={"rows": ["wrong" * 10] * 5_000})
         if settings.odd == "not json":
             return Done(outputs={"object": object()})
         if settings.odd == "half text":

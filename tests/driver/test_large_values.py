@@ -175,6 +175,24 @@ def test_the_next_host_goes_on_with_references_alone(
     assert run.outputs["b"] == {"size": len(LARGE), "said": 100_000}
 
 
+def test_what_is_said_at_length_of_an_iteration_is_whole_after_another_has_waited(
+    engine: EngineHost, organisation: Organisation
+) -> None:
+    each = {"id": "each", "type": "loop", "settings": {"items": "range(2)", "on_error": "gap"}}
+    first = {"id": "first", "type": "condition", "settings": {"condition": "loop.index == 0"}}
+    nodes = [each, *({**one, "parent": "each"} for one in (first, scripted("bad", odd="says much"), scripted("ask")))]
+    nodes[-1]["settings"] = {"waits": True}
+    nodes.append(scripted("read", outputs={"rows": "{{ size(each.outputs.errors[0].detail.rows) }}"}))
+    edges = ["first:true -> bad", "first:false -> ask", "each -> read"]
+    run = start(organisation, make_definition(nodes, edges))
+    engine.wait_for_node(run, "ask", "waiting", path="1")
+    wait_until(lambda: Run.objects.filter(pk=run.pk, host_id=None).exists(), 10, "it to be let go")
+    runs.signal_node(run_id=run.pk, node="ask", path="1", by="ada", data={})
+    engine.wait_for(run)
+    assert is_reference(NodeRun.objects.get(run=run, node="each").outputs["errors"][0]["detail"]["rows"])
+    assert NodeRun.objects.get(run=run, node="read").outputs == {"rows": 5_000}
+
+
 def test_too_large_an_answer_fails_its_node_with_the_remedy(
     engine: EngineHost, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
