@@ -27,7 +27,9 @@ from orchestration.engine.events import (
     AttemptFailed,
     NodeCancelled,
     NodeEvent,
+    NodeOverridden,
     NodeResumed,
+    NodeSkipped,
     NodeSucceeded,
     NodeWaiting,
 )
@@ -48,7 +50,7 @@ MOST_TEXT = 200_000
 """Characters of one attempt that are streamed; the rest is seen when the answer is there."""
 
 _Place = tuple[UUID, str, str]
-_ENDS = (NodeSucceeded, AttemptFailed, AttemptAbandoned, NodeCancelled)
+_ENDS = (NodeSucceeded, AttemptFailed, AttemptAbandoned, NodeCancelled, NodeOverridden, NodeSkipped)
 
 
 def run_group(run_id: UUID) -> str:

@@ -15,7 +15,7 @@ from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.edits import with_secrets
 from orchestration.driving.failures import failure_of
 from orchestration.driving.scope import Scope
-from orchestration.driving.seen import Loaded, loaded_of, reads_much
+from orchestration.driving.seen import Loaded, evaluated, loaded_of, reads_much
 from orchestration.driving.values import RunValues
 from orchestration.engine.frontier import deadline
 from orchestration.engine.ids import Key, path_text
@@ -102,11 +102,7 @@ class Preparation:
         scope = Scope(self.state, self.facts, self.state.scope_of(key), spec.id)
         try:
             seen = await self.values.seen(scope, lambda: references_in(combine))
-            return (
-                await asyncio.to_thread(over_much, resolve, combine, seen)
-                if reads_much(seen)
-                else resolve(combine, seen)
-            )
+            return await evaluated(resolve, combine, seen)
         except ExpressionError as error:
             raise failure_of(error, "combine: ") from None
 

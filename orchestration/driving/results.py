@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from orchestration.driving.clock import DatabaseClock
 from orchestration.driving.failures import error_json
 from orchestration.driving.scope import Scope
-from orchestration.driving.seen import loaded_of, reads_much
+from orchestration.driving.seen import evaluated, loaded_of
 from orchestration.driving.values import RunValues, inline_bytes_of_results
 from orchestration.engine import loops
 from orchestration.engine.events import IterationEnded, IterationStarted, LoopClosed, RunCompleted, RunFailed
 from orchestration.engine.ids import Path
 from orchestration.engine.states import RunState
 from orchestration.expressions import ExpressionError, evaluate_late, resolve
-from orchestration.expressions.meter import over_much
 from orchestration.expressions.templates import references_in, references_of_late
 from orchestration.nodes.base import NodeFailure, RunFacts
 from orchestration.nodes.condition import not_a_truth_value
@@ -36,12 +34,7 @@ class Results:
         condition = str(self.state.graph.nodes[node].settings.get("while") or "")
         try:
             seen = await self.values.seen(scope, lambda: references_of_late(condition))
-            much = reads_much(seen)
-            holds = (
-                await asyncio.to_thread(over_much, evaluate_late, condition, seen)
-                if much
-                else evaluate_late(condition, seen)
-            )
+            holds = await evaluated(evaluate_late, condition, seen)
             if not isinstance(holds, bool):
                 raise not_a_truth_value("The condition of the loop", holds)
         except (ExpressionError, NodeFailure) as found:
@@ -61,12 +54,7 @@ class Results:
         try:
             if output:
                 seen = await self.values.seen(scope, lambda: references_of_late(output))
-                much = reads_much(seen)
-                said = (
-                    await asyncio.to_thread(over_much, evaluate_late, output, seen)
-                    if much
-                    else evaluate_late(output, seen)
-                )
+                said = await evaluated(evaluate_late, output, seen)
                 result = await self.values.keep(
                     said, lambda values: values.kept(said, inline_bytes=inline_bytes), loaded_of(seen)
                 )
@@ -86,9 +74,7 @@ class Results:
         wanted = dict(self.state.graph.outputs)
         try:
             seen = await self.values.seen(Scope(self.state, self.facts, (None, ())), lambda: references_in(wanted))
-            said = (
-                await asyncio.to_thread(over_much, resolve, wanted, seen) if reads_much(seen) else resolve(wanted, seen)
-            )
+            said = await evaluated(resolve, wanted, seen)
             outputs = await self.values.keep(said, lambda values: values.kept(said), loaded_of(seen))
         except (ExpressionError, NodeFailure) as found:
             return RunFailed(at=now, error=error_json(found, "The outputs of the workflow: "))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+from orchestration.expressions.meter import over_much
 from orchestration.values.keeper import QUICK_BYTES
 from orchestration.values.references import is_reference, unescaped_key
 
 JSON = Any
+Answer = TypeVar("Answer")
 Loaded = tuple[JSON, dict[str, JSON]]
 """A stored value in memory, as its author knows it, and its reference."""
 
@@ -54,6 +57,15 @@ def loaded_of(seen: Mapping[str, JSON]) -> list[Loaded]:
 def reads_much(seen: Mapping[str, JSON]) -> bool:
     """Whether what is read there is so much that working with it is for a thread."""
     return isinstance(seen, Overlay) and bytes_of(seen.loaded) > QUICK_BYTES
+
+
+async def evaluated(
+    work: Callable[[JSON, Mapping[str, JSON]], Answer], source: JSON, seen: Mapping[str, JSON]
+) -> Answer:
+    """`work(source, seen)`; over much data in a thread, for which the host's other runs do not wait."""
+    if reads_much(seen):
+        return await asyncio.to_thread(over_much, work, source, seen)
+    return work(source, seen)
 
 
 def bytes_of(loaded: Iterable[Loaded]) -> int:
