@@ -14,11 +14,11 @@ pytestmark = pytest.mark.processes
 THREE_STEPS = {
     "format": "ensemble.workflow/1",
     "name": "Three steps",
-    "inputs": {"type": "object", "properties": {"n": {"type": "integer"}}},
+    "inputs": {"type": "object", "properties": {"n": {"type": "integer"}, "wait": {"type": "number", "default": 0.4}}},
     "outputs": {"n": "{{ c.outputs.n }}"},
     "nodes": [
         {"id": "a", "type": "set", "settings": {"variables": {"n": "{{ inputs.n + 1 }}"}}},
-        {"id": "b", "type": "delay", "settings": {"seconds": 0.4}},
+        {"id": "b", "type": "delay", "settings": {"seconds": "{{ inputs.wait }}"}},
         {"id": "c", "type": "set", "settings": {"variables": {"n": "{{ a.outputs.n * 2 }}"}}},
     ],
     "edges": [{"source": "a", "target": "b"}, {"source": "b", "target": "c"}],
@@ -30,7 +30,7 @@ def api(portal_process: PortalProcess) -> Iterator[httpx.Client]:
     made = portal_process.manage("token", "--user", "admin", "--org", "demo")
     token = made.stdout.strip().splitlines()[-1]
     with httpx.Client(
-        base_url=portal_process.address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        base_url=portal_process.address, headers={"Authorization": f"Bearer {token}"}, timeout=120
     ) as client:
         name = client.post("/api/v1/workflows", json=THREE_STEPS).raise_for_status().json()["slug"]
         client.post(f"/api/v1/workflows/{name}/publish", json={}).raise_for_status()
@@ -94,7 +94,7 @@ def test_command_line_and_api_give_the_same_outputs(api: httpx.Client, portal_pr
     printed = portal_process.manage("run", "three-steps", "--org", "demo", "--input", "n=2", "--follow")
     assert printed.returncode == 0, printed.stderr
     run = start(api)
-    ended = wait_for(lambda: _ended(api, run["id"]), 20)
+    ended = wait_for(lambda: _ended(api, run["id"]), 120)
     assert json.loads(printed.stdout) == ended["outputs"] == {"n": 6}  # type: ignore[index]
 
 
@@ -122,11 +122,11 @@ def test_bad_input_on_the_command_line_is_exit_status_2_and_one_clear_line(
 
 
 def test_pause_resume_cancel_answer_with_the_run_or_the_state(api: httpx.Client) -> None:
-    run = start(api)
+    run = start(api, inputs={"n": 2, "wait": 3600})
     address = f"/api/v1/runs/{run['id']}"
     assert api.post(f"{address}/resume").json()["code"] == "run_state"
     assert api.post(f"{address}/cancel", json={"reason": "changed my mind"}).status_code == 202
-    wait_for(lambda: api.get(address).json()["status"] == "cancelled", 10)
+    wait_for(lambda: api.get(address).json()["status"] == "cancelled", 120)
     refused = api.post(f"{address}/cancel")
     assert (refused.status_code, refused.json()["state"]) == (409, "cancelled")
     assert refused.headers["content-type"] == "application/problem+json"
@@ -162,7 +162,7 @@ def test_a_list_of_tasks_runs_in_the_order_of_its_dependencies(api: httpx.Client
         },
     ]
     body = {"workflowName": "Custom", "tasks": tasks, "config": {"maxParallelAgents": 2, "contextStrategy": "shared"}}
-    with api.stream("POST", "/api/workflows/execute", json=body, timeout=60) as response:
+    with api.stream("POST", "/api/workflows/execute", json=body) as response:
         told = [frame["data"] for frame in frames(response)]
     done = [one["taskId"] for one in told if one["type"] == "task:complete"]
     assert done == ["design-api", "test-api"], told[-2:]

@@ -1,7 +1,9 @@
 """The portal as its users meet it: two people, two browsers, real processes, the samples with their real texts."""
 
 import re
+import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,11 @@ def status(page: Page, word: str) -> None:
     expect(page.locator("#run-status")).to_contain_text(word, timeout=MOMENT)
 
 
+def decided(page: Page) -> AbstractContextManager[object]:
+    """Within it the page says a decision, and at its end the portal has answered: it is kept."""
+    return page.expect_response(lambda answer: answer.request.method == "POST")
+
+
 def test_a_request_for_proposals_becomes_a_proposal_with_a_persons_consent(
     admin: Person, approver: Person, tmp_path: Path
 ) -> None:
@@ -106,15 +113,14 @@ def test_a_diff_is_reviewed_and_its_faults_are_named(admin: Person, approver: Pe
 def test_comments_are_moderated_and_the_doubtful_ones_are_asked_about(admin: Person, approver: Person) -> None:
     page = start_example(admin, "Content moderation")
     desk = approver.page
-    for _ in range(40):
-        if "Completed" in page.locator("#run-status").inner_text():
-            break
+    end = time.monotonic() + MOMENT / SECONDS
+    while "Completed" not in page.locator("#run-status").inner_text() and time.monotonic() < end:
         approver.go("inbox/")
         row = desk.locator(".inbox-row")
         if row.count():
             row.first.click()
-            desk.locator(".inbox-options button").first.click()
-            desk.wait_for_load_state()
+            with decided(desk):
+                desk.locator(".inbox-options button").first.click()
         else:
             page.wait_for_timeout(250)
     status(page, "Completed")
@@ -130,8 +136,8 @@ def test_the_same_decision_page_open_twice_decides_once(admin: Person, approver:
     second = approver.page.context.new_page()
     approver.page.goto(address)
     second.goto(address)
-    approver.page.get_by_role("button", name="Approve").click()
-    approver.page.wait_for_load_state()
+    with decided(approver.page):
+        approver.page.get_by_role("button", name="Approve").click()
     second.get_by_role("button", name="Approve").click()
     expect(second.get_by_role("main")).to_contain_text("Already decided")
 

@@ -219,13 +219,13 @@ def test_an_open_transaction_holds_nobody_up():
             with transaction.atomic():
                 write(organisation)
                 entered.set()
-                done.wait(timeout=20)
+                done.wait(timeout=60)
         finally:
             connection.close()
 
     thread = threading.Thread(target=dawdle)
     thread.start()
-    assert entered.wait(timeout=10)
+    assert entered.wait(timeout=60)
     sql("SET lock_timeout = '2s'")
     write(organisation, 3)  # neither waits for the open transaction, nor is its linking held up
     assert AuditLink.objects.filter(chain=organisation.pk).count() == 3

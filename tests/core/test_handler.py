@@ -104,12 +104,12 @@ def ask(handler: Handler, address: str, method: str = "POST") -> ApplicationComm
 async def answer(handler: Handler, address: str, body: bytes = b"") -> tuple[int, dict[bytes, bytes], bytes]:
     line = ask(handler, address)
     await line.send_input({"type": "http.request", "body": body})
-    head = await line.receive_output(5)
+    head = await line.receive_output(60)
     got, more = b"", True
     while more:
-        message = await line.receive_output(5)
+        message = await line.receive_output(60)
         got, more = got + message.get("body", b""), message.get("more_body", False)
-    await line.wait(5)
+    await line.wait(60)
     return head["status"], {name.lower(): value for name, value in head["headers"]}, got
 
 
@@ -142,9 +142,9 @@ async def test_a_stream_is_sent_and_ended_once(handler: Handler) -> None:
 async def test_a_stream_ends_when_its_client_goes_away(handler: Handler) -> None:
     line = ask(handler, "/endless")
     await line.send_input({"type": "http.request"})
-    assert [(await line.receive_output(5)).get("body") for _ in range(3)] == [None, b"one", b"two"]
+    assert [(await line.receive_output(60)).get("body") for _ in range(3)] == [None, b"one", b"two"]
     await line.send_input({"type": "http.disconnect"})
-    await line.wait(5)
+    await line.wait(60)
     assert closed.is_set()
     assert [what for what, _ in seen].count("finished") == 1
 
@@ -153,7 +153,7 @@ async def test_a_stream_that_breaks_is_told_to_the_server(handler: Handler) -> N
     line = ask(handler, "/broken")
     await line.send_input({"type": "http.request"})
     with pytest.raises(RuntimeError, match="no more"):
-        await line.wait(5)
+        await line.wait(60)
     assert [what for what, _ in seen].count("finished") == 1
 
 
@@ -161,7 +161,7 @@ async def test_a_client_that_goes_before_its_request_is_whole_asks_nothing(handl
     line = ask(handler, "/page")
     await line.send_input({"type": "http.request", "body": b"hel", "more_body": True})
     await line.send_input({"type": "http.disconnect"})
-    await line.wait(5)
+    await line.wait(60)
     assert seen == []
 
 
@@ -169,13 +169,13 @@ async def test_static_files_are_served_and_carry_their_headers(settings) -> None
     settings.SERVESTATIC_USE_FINDERS = True
     line = ask(Handler(), f"/{settings.STATIC_URL.strip('/')}/css/base.css", "GET")
     await line.send_input({"type": "http.request"})
-    head = await line.receive_output(5)
+    head = await line.receive_output(60)
     headers = {name.lower(): value for name, value in head["headers"]}
     assert head["status"] == 200
     assert headers[b"content-type"].startswith(b"text/css")
     assert headers[b"x-content-type-options"] == b"nosniff"
     assert b"max-age=31536000" in headers[b"cache-control"]
-    await line.wait(5)
+    await line.wait(60)
 
 
 def test_all_middleware_is_synchronous() -> None:

@@ -69,7 +69,7 @@ def test_two_administrators_cannot_remove_each_other_at_once():
     def remove(victim: User, by: User) -> None:
         try:
             membership = membership_of(victim, organisation)
-            together.wait(timeout=10)
+            together.wait(timeout=60)
             organisations.remove_member(membership=membership, actor=web(by))
         except UserError as error:
             refused.append(error)

@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def pooled(asked: list[int]) -> Iterator[base.DatabaseWrapper]:
     settings = deepcopy(connection.settings_dict)
     settings |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
-    settings["OPTIONS"] = {**settings["OPTIONS"], "pool": {"min_size": 2, "max_size": 2, "timeout": 5}}
+    settings["OPTIONS"] = {**settings["OPTIONS"], "pool": {"min_size": 2, "max_size": 2, "timeout": 60}}
     wrapper = base.DatabaseWrapper(settings, alias=connection.alias)
     yield wrapper
     wrapper.close()

@@ -88,7 +88,7 @@ async def test_what_one_has_read_in_one_tab_the_others_hear(acme: Organisation):
 
     async with Visit(nobody) as line, Visit(other) as theirs:
         await sync_to_async(read)()
-        assert await line.receive_json_from(timeout=5) == {"type": "hint", "topic": "notifications"}
+        assert await line.receive_json_from(timeout=60) == {"type": "hint", "topic": "notifications"}
         assert await theirs.receive_nothing(timeout=0.2)
 
 
@@ -204,14 +204,17 @@ async def test_a_client_that_does_not_read_is_asked_and_then_dropped(acme: Organ
     monkeypatch.setattr(sockets, "DROP_AFTER", 2_000)
     user = await sync_to_async(make_member)(acme, "viewer")
     async with Visit(user) as reader, Visit(user) as sleeper:
+
+        async def read(run: str) -> None:
+            await send(f"org.{acme.pk}", type="hint", topic="runs", run=run)
+            while (message := await reader.receive_json_from(timeout=60))["type"] == "ping":
+                await reader.send_json_to({"type": "pong"})
+            assert message["run"] == run
+
         for _ in range(40):
-            await send(f"org.{acme.pk}", type="hint", topic="runs", run="x" * 60)
-            while not await reader.receive_nothing(timeout=0.02):
-                if (await reader.receive_json_from())["type"] == "ping":
-                    await reader.send_json_to({"type": "pong"})
+            await read("x" * 60)
         assert await closed_with(sleeper) == sockets.DOES_NOT_READ
-        await send(f"org.{acme.pk}", type="hint", topic="runs", run="last")
-        assert (await reader.receive_json_from(timeout=60))["run"] == "last"
+        await read("last")
 
 
 def test_publishing_never_raises_and_takes_a_second_at_most_once(settings, monkeypatch):
@@ -228,7 +231,7 @@ def test_publishing_never_raises_and_takes_a_second_at_most_once(settings, monke
         begun = time.monotonic()
         for _ in range(20):
             live.publish("org.1", {"type": "hint", "topic": "runs"})
-        assert time.monotonic() - begun < 2.5
+        assert time.monotonic() - begun < 10, "each by itself would take a second"
     finally:
         silent.close()
         live._client.cache_clear()
