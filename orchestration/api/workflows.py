@@ -126,13 +126,13 @@ class WorkflowOut(WorkflowSummary):
 
     @staticmethod
     def resolve_expected_seconds(workflow: Workflow) -> float | None:
-        published = queries.newest(workflow)
+        published = workflow.published
         found = estimates.expected(workflow.organisation_id, published.body if published else workflow.draft)
         return found.seconds if found else None
 
     @staticmethod
     def resolve_breaking(workflow: Workflow) -> JSON:
-        found = dependants.breaking(workflow, workflow.draft, queries.newest(workflow))
+        found = dependants.breaking(workflow, workflow.draft, workflow.published)
         return found and {
             "changes": [change.as_json() for change in found.changes],
             "dependants": [row.as_json() for row in found.dependants],
@@ -144,7 +144,7 @@ class WorkflowOut(WorkflowSummary):
 
     @staticmethod
     def resolve_definition(workflow: Workflow) -> dict[str, Any] | None:
-        published = queries.newest(workflow)
+        published = workflow.published
         return published.body if published else None
 
     @staticmethod

@@ -262,8 +262,8 @@ class OrganisationAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
 
-class ReadOnlyAdmin(OrganisationAdmin):
-    """Rows that only the portal writes."""
+class _ReadOnly:
+    """Nobody adds, changes or deletes rows that only the portal writes."""
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
@@ -275,7 +275,11 @@ class ReadOnlyAdmin(OrganisationAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyAdmin(_ReadOnly, OrganisationAdmin):
+    """Rows that only the portal writes."""
+
+
+class ReadOnlyInline(_ReadOnly, TabularInline):
     """Rows that only the portal writes, on the page of what they belong to, whose gate has let the user in."""
 
     extra = 0
@@ -284,15 +288,6 @@ class ReadOnlyInline(TabularInline):
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return True
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 def _foreign(row: Any, organisation: Organisation | None) -> bool:
