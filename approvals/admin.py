@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from approvals.models import ApprovalRequest, Decision
+from portal.core.admin.links import link
 from portal.core.admin_base import ReadOnlyAdmin
 from portal.core.permissions import Permission
 
@@ -25,7 +25,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
     @admin.display(description="On the desk")
     def on_the_desk(self, asked: ApprovalRequest) -> SafeString:
-        return format_html('<a href="{}">Open</a>', reverse("inbox:detail", args=[asked.organisation.slug, asked.pk]))
+        return link(reverse("inbox:detail", args=[asked.organisation.slug, asked.pk]), "Open")
 
 
 @admin.register(Decision)

@@ -8,7 +8,6 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -19,6 +18,7 @@ from agents.models import Agent, AgentVersion, Status
 from agents.services import Published
 from portal.core import reading
 from portal.core.actors import Actor
+from portal.core.admin.links import link, row_of
 from portal.core.admin_base import OrganisationAdmin, ReadOnlyInline
 from portal.core.errors import UserError
 from portal.core.permissions import Permission
@@ -233,12 +233,12 @@ class AgentAdmin(OrganisationAdmin):
             return "after saving"
         address = [obj.organisation.slug, obj.slug]
         links = [
-            (reverse("agents:detail", args=address), "Page"),
-            (reverse("agents:versions", args=address), "Versions"),
+            link(reverse("agents:detail", args=address), "Page"),
+            link(reverse("agents:versions", args=address), "Versions"),
         ]
         with suppress(NoReverseMatch):  # where nothing that runs agents is installed
-            links.append((reverse("trials:agent", args=address), "Try it"))
-        return format_html_join(" · ", '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', links)
+            links.append(link(reverse("trials:agent", args=address), "Try it"))
+        return row_of(links)
 
     def view_on_site(self, obj: Agent) -> str:
         return reverse("agents:detail", args=[obj.organisation.slug, obj.slug])

@@ -10,13 +10,13 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orchestration.models import BusEvent, Trigger
 from orchestration.services import triggers
 from orchestration.services.triggers import Wanted
 from portal.core.actors import Actor
+from portal.core.admin.links import link
 from portal.core.admin_base import OrganisationAdmin, ReadOnlyAdmin
 from portal.core.permissions import Permission
 
@@ -82,7 +82,7 @@ class TriggerAdmin(OrganisationAdmin):
     @admin.display(description="Page")
     def page(self, trigger: Trigger) -> SafeString:
         place = [trigger.organisation.slug, trigger.workflow.slug, trigger.pk]
-        return format_html('<a href="{}">Open</a>', reverse("workflows:trigger", args=place))
+        return link(reverse("workflows:trigger", args=place), "Open")
 
 
 @admin.register(BusEvent)
@@ -98,4 +98,4 @@ class BusEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Page")
     def page(self, event: BusEvent) -> SafeString:
-        return format_html('<a href="{}">Open</a>', reverse("events:detail", args=[event.organisation.slug, event.pk]))
+        return link(reverse("events:detail", args=[event.organisation.slug, event.pk]), "Open")

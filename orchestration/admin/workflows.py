@@ -1,4 +1,4 @@
-"""Workflows, versions and runs in the administration: to look at and to find. Changing them is done on their pages,
+"""Workflows and their versions in the administration: to look at and to find. Changing them is done on their pages,
 which check definitions and keep the ledger; an admin action calls the service that does it.
 """
 
@@ -14,19 +14,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from orchestration.admin_triggers import BusEventAdmin, TriggerAdmin
 from orchestration.definition.canonical import pretty
-from orchestration.models import EngineHost, NodeRun, OrganisationLimits, Run, Workflow, WorkflowVersion
+from orchestration.models import Workflow, WorkflowVersion
 from orchestration.services import workflows
 from portal.core.actors import Actor
-from portal.core.admin_base import OrganisationAdmin, ReadOnlyAdmin, ReadOnlyInline
+from portal.core.admin.links import link
+from portal.core.admin_base import ReadOnlyAdmin, ReadOnlyInline
 from portal.core.permissions import Permission
-
-__all__ = ["BusEventAdmin", "EngineHostAdmin", "RunAdmin", "TriggerAdmin", "WorkflowAdmin", "WorkflowVersionAdmin"]
-
-
-def _link(url: str, text: str) -> SafeString:
-    return format_html('<a href="{}">{}</a>', url, text)
 
 
 class VersionInline(ReadOnlyInline):
@@ -68,7 +62,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Page")
     def page(self, workflow: Workflow) -> SafeString:
-        return _link(reverse("workflows:detail", args=[workflow.organisation.slug, workflow.slug]), "Open")
+        return link(reverse("workflows:detail", args=[workflow.organisation.slug, workflow.slug]), "Open")
 
     @admin.display(description="Definition")
     def draft_text(self, workflow: Workflow) -> SafeString:
@@ -118,119 +112,4 @@ class WorkflowVersionAdmin(ReadOnlyAdmin):
     def page(self, version: WorkflowVersion) -> SafeString:
         workflow = version.workflow
         address = reverse("workflows:detail", args=[workflow.organisation.slug, workflow.slug])
-        return _link(f"{address}?version={version.number}", "Open")
-
-
-class NodeRunInline(ReadOnlyInline):
-    model = NodeRun
-    fields = readonly_fields = (
-        "node",
-        "path",
-        "type",
-        "status",
-        "attempts",
-        "agent",
-        "cost_usd",
-        "started_at",
-        "ended_at",
-    )
-    ordering = ("id",)
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        return super().get_queryset(request).defer("inputs", "outputs", "error", "waiting")
-
-
-@admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
-    view_permission = Permission.RUNS_VIEW
-    list_display = ("name", "short_id", "status", "kind", "source", "started_by", "created_at", "cost_usd", "page")
-    list_filter = ("organisation", "status", "kind", "source", ("incident", admin.EmptyFieldListFilter))
-    search_fields = ("name", "id__startswith", "idempotency_key")
-    list_select_related = ("organisation", "started_by")
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
-    show_full_result_count = False
-    inlines = (NodeRunInline,)
-    fieldsets = (
-        (
-            None,
-            {"fields": ("name", "id", "page", "organisation", "workflow", "version", "kind", "source", "started_by")},
-        ),
-        (
-            "State",
-            {
-                "fields": (
-                    "status",
-                    "nodes_ended",
-                    "nodes_total",
-                    "created_at",
-                    "started_at",
-                    "ended_at",
-                    "archived_at",
-                    "error",
-                )
-            },
-        ),
-        ("Cost", {"fields": ("cost_usd", "input_tokens", "output_tokens")}),
-        (
-            "Engine",
-            {
-                "fields": (
-                    "priority",
-                    "due_at",
-                    "host",
-                    "lease_token",
-                    "lease_expires_at",
-                    "claims",
-                    "incident",
-                    "last_seq",
-                ),
-                "classes": ("collapse",),
-            },
-        ),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        return super().get_queryset(request).defer("inputs", "outputs")
-
-    @admin.display(description="Id")
-    def short_id(self, run: Run) -> str:
-        return str(run.id)[:8]
-
-    @admin.display(description="Page")
-    def page(self, run: Run) -> SafeString:
-        return _link(reverse("runs:detail", args=[run.organisation.slug, run.pk]), "Open")
-
-
-@admin.register(EngineHost)
-class EngineHostAdmin(ReadOnlyAdmin):
-    """Of the installation, not of an organisation: superusers only."""
-
-    view_permission = None
-    organisation_path = ""
-    list_display = ("id", "hostname", "pid", "started_at", "heartbeat_at", "draining", "ended_at")
-    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
-    ordering = ("-id",)
-
-    def organisation_of(self, obj: models.Model) -> None:
-        return None
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        if not request.user.is_superuser:
-            return EngineHost.objects.none()
-        return EngineHost.objects.order_by("-id")
-
-
-@admin.register(OrganisationLimits)
-class OrganisationLimitsAdmin(OrganisationAdmin):
-    """How much an organisation may have the engine do at once. Where there is no row, nothing is limited."""
-
-    view_permission = Permission.ORGANISATION_MANAGE
-    change_permission = None  # an organisation does not set its own share of an installation: superusers do
-    audit_noun = "orchestration.limits"
-    list_display = ("organisation", "open_runs", "runs_in_hand", "steps_at_work")
-    ordering = ("organisation__name",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fixed = list(super().get_readonly_fields(request, obj))
-        return [*fixed, "organisation"] if obj else fixed
+        return link(f"{address}?version={version.number}", "Open")
