@@ -57,7 +57,7 @@ class CrashingHosts:
         """And what it had lived to see."""
         with suppress(ProcessLookupError):  # it has done so itself
             os.kill(self._pid, signal.SIGKILL)
-        found = self.over(10.0)
+        found = self.over(60.0)
         assert found is not None
         return found
 

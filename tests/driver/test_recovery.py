@@ -16,11 +16,13 @@ from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.agents import factories
 from tests.driver.scripted import CALLS
+from tests.driver.test_effects import late
 from tests.driver.test_runs import scripted
 from tests.engine_host import PATIENCE, EngineHost, event_types, make_definition, start, wait_until
 from tests.host_apart import host_apart
 from tests.provider import Provider
 
+__all__ = ["late"]  # a fixture
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of pydantic, about litellm's own code
@@ -246,6 +248,7 @@ def test_what_was_undone_is_done_again_under_another_key(engine: EngineHost, org
     assert run.nodes_ended == run.nodes_total == 3
 
 
+@pytest.mark.usefixtures("late")
 def test_a_host_that_dies_in_the_middle_of_undoing_is_followed_by_one_that_goes_on(
     start_engine: Callable[..., EngineHost], organisation: Organisation
 ) -> None:
@@ -258,12 +261,12 @@ def test_a_host_that_dies_in_the_middle_of_undoing_is_followed_by_one_that_goes_
                 ("b", "echo", {"n": 2}, {"compensate_with": "undo_b"}),
                 ("c", "flaky", {"fail_times": 99, "retryable": False}, {}),
                 ("undo_a", "echo", {"n": "{{ undone.outputs.n }}"}, {}),
-                ("undo_b", "sleep", {"seconds": 1.5}, {}),
+                ("undo_b", "late", {"before": 3600, "calls": 0}, {}),
             )
         ],
         ["a -> b", "b -> c"],
     )
-    for name in ("echo", "flaky", "sleep"):
+    for name in ("echo", "flaky"):
         factories.agent(organisation, name, factories.python_draft(name))
     with host_apart() as host:
         run = start(organisation, definition)
