@@ -23,6 +23,7 @@ from orchestration.engine.events import NodeSucceeded
 from orchestration.engine.ids import path_text
 from orchestration.nodes.base import Context, Done, NodeFailure, NodeType, Result, RunFacts, register
 from orchestration.store.effects import ORDER
+from orchestration.values.keeper import whole_on
 from portal.core import effects, outgoing, queries
 from portal.core.in_threads import in_database
 from portal.core.models import Organisation
@@ -141,7 +142,7 @@ def _mails(settings: NotifySettings, found: queries.Recipients) -> list[dict[str
 
 
 def _write(connection: psycopg.Connection[Any], run: RunFacts, event: NodeSucceeded) -> None:
-    told: dict[str, JSON] = event.outputs
+    told: dict[str, JSON] = whole_on(connection, run.organisation_id, event.outputs)
     # each success tells: one that comes after a retry of the run, as what it stands behind was undone, tells again
     key = f"run/{run.id}/{event.node}/{path_text(event.path)}@{event.at:%Y%m%d%H%M%S%f}"
     title, body, link = told["title"], told["message"], told["link"]

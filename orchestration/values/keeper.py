@@ -236,6 +236,18 @@ class Keeper:
                 await asyncio.sleep(0.2)
 
 
+def whole_on(connection: psycopg.Connection[Any], organisation: int, value: JSON) -> JSON:
+    """`value` as its author knows it, for whoever writes rows in the commit that keeps it. Raises ValueGone."""
+    bodies: dict[str, Body] = {}
+    while lacking := list(dict.fromkeys(missing(value, bodies))):
+        for digest in lacking:
+            rows = connection.execute(statements.LOAD, {"organisation": organisation, "digest": digest}).fetchall()
+            if not rows:
+                raise ValueGone(digest)
+            bodies[digest] = _body(digest, rows)
+    return whole(value, bodies)
+
+
 def row_of(organisation: int, value: Value) -> dict[str, JSON]:
     """Of `statements.NAME`."""
     return {

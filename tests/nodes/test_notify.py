@@ -12,6 +12,7 @@ from orchestration.definition.validation import validate
 from orchestration.models import NodeRun
 from orchestration.queries import effects
 from orchestration.services import runs
+from orchestration.values.references import is_reference
 from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.models import Mail, Notification
@@ -52,6 +53,13 @@ def test_people_and_holders_of_roles_are_told_in_the_portal(engine: EngineHost, 
     assert (told["viewer"].title, told["viewer"].body) == ("Ada is done", "It is **done**.")
     assert told["viewer"].link == f"/o/acme/runs/{found.run_id}/" and told["viewer"].read_at is None
     assert found.outputs["sent"] == [{"channel": "portal", "to": "approver"}, {"channel": "portal", "to": "viewer"}]
+
+
+def test_a_message_is_told_whole_though_it_is_kept_apart(engine: EngineHost, people: Any) -> None:
+    """20,000 characters may be more than a step's answer holds inline."""
+    found = notify(engine, people, users=["viewer"], message="🙂" * 20_000)
+    assert is_reference(found.outputs["message"])
+    assert Notification.objects.get().body == "🙂" * 20_000
 
 
 def test_mails_go_to_addresses_and_to_people_who_have_one(engine: EngineHost, people: Any, settings: Any) -> None:
