@@ -93,7 +93,8 @@ def _answered(state: RunState, key: Key, now: datetime) -> Record:
     """A person has said that it counts as done, or that it has failed."""
     node_run, (node, path) = state.nodes[key], key
     if node_run.answer == "skip":
-        return Record(NodeSucceeded(at=now, node=node, path=path, outputs=node_run.outputs, port=node_run.port))
+        outputs, port = node_run.outputs, node_run.port
+        return Record(NodeSucceeded(at=now, node=node, path=path, outputs=outputs, port=port, by_person=True))
     return final_failure(state, key, node_run.error, now)
 
 

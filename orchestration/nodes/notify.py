@@ -126,7 +126,7 @@ class Notify(NodeType):
 
     def in_commit(self, connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]) -> None:
         for event in events:
-            if isinstance(event, NodeSucceeded) and isinstance(event.outputs, dict) and "sent" in event.outputs:
+            if isinstance(event, NodeSucceeded) and not event.by_person:
                 _write(connection, run, event)
 
 

@@ -61,7 +61,7 @@ class PublishEvent(NodeType):
         return Done(outputs={"event": {"id": str(event_id), "name": settings.name, "key": key, "data": settings.data}})
 
     def in_commit(self, connection: psycopg.Connection[Any], run: RunFacts, events: Sequence[NodeEvent]) -> None:
-        published = [event for event in events if isinstance(event, NodeSucceeded)]
+        published = [event for event in events if isinstance(event, NodeSucceeded) and not event.by_person]
         for event in published:
             _publish(connection, run, event)
         if published:

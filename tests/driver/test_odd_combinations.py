@@ -10,13 +10,14 @@ from django.db import connections
 
 from approvals.models import ApprovalRequest, Decision
 from approvals.services import decisions
-from orchestration.models import Effect, EventSubscription, NodeRun, Run, RunEvent
+from orchestration.models import BusEvent, Effect, EventSubscription, NodeRun, Run, RunEvent
 from orchestration.queries.replay import replay
 from orchestration.services import events, new_runs, rerun, runs
 from orchestration.services.rerun import Wish
 from orchestration.services.steering.steps import override_step
 from orchestration.services.steering.versions import move_run
 from portal.core.actors import Actor
+from portal.core.models import Notification
 from tests.agents.endpoint import serving
 from tests.approvals.test_escalations import asked_by, decide
 from tests.cast import Cast, make_cast
@@ -264,6 +265,20 @@ def test_an_escalation_that_many_answer_at_once_is_answered_once(engine: EngineH
     (decision,) = Decision.objects.filter(request=asked)
     assert run.status == {"retry": "completed", "fail": "failed"}[decision.option]
     assert event_types(run).count("EscalationAnswered a") == 1
+
+
+def test_a_step_that_a_person_lets_count_as_done_has_published_and_told_nothing(
+    engine: EngineHost, organisation: Any
+) -> None:
+    asking = {"escalate": {"role": "operator"}}
+    publish = {"id": "publish", "type": "publish_event", "settings": {"name": "no name"}, **asking}
+    tell = {"id": "tell", "type": "notify", "settings": {"title": "Ready", "users": ["nobody"]}, **asking}
+    run = start(organisation, make_definition([publish, tell]))
+    for step, outputs in (("publish", {}), ("tell", {"sent": []})):
+        engine.wait_for_node(run, step, "waiting")
+        answer(run, step, action="skip", outputs=outputs)
+    engine.wait_for(run)
+    assert not BusEvent.objects.exists() and not Notification.objects.filter(title="Ready").exists()
 
 
 def test_a_question_that_is_withdrawn_in_the_commit_that_asks_it_is_not_left_open(

@@ -45,6 +45,8 @@ class NodeSucceeded(NodeEvent):
     """Workflow variables this node sets, or None."""
     shared: JSON = None
     """Keys of the shared context this node writes, or None (sharing.py)."""
+    by_person: bool = False
+    """It has failed, and a person lets it count as done with these outputs: it has done nothing of what it is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
