@@ -170,9 +170,9 @@ def test_run(*, trigger: Trigger, sample: dict[str, JSON], actor: Actor) -> Trig
 
 
 def secret_mark(trigger: Trigger) -> str:
-    """Which secret it has now, without telling it; empty without one. One query."""
+    """Which secret it has now, without telling it. One query."""
     found = Secret.objects.filter(organisation_id=trigger.organisation_id, name=secret_name(trigger)).first()
-    return found.set_at.isoformat() if found else ""
+    return found.set_at.isoformat() if found else "none"
 
 
 def secret_name(trigger: Trigger) -> str:

@@ -42,7 +42,7 @@ def start(request: HtmxRequest, org: str, slug: str) -> HttpResponse:
     """GET: the form, filled in by `?from=<run>` or `?example=<number>`. POST: start."""
     workflow = access.workflow_for(request.organisation, slug)
     version = queries.newest(workflow)
-    if version is None:
+    if version is None or workflow.archived_at is not None:
         return render(request, "workflows/not_published.html", {"workflow": workflow}, status=409)
     schema: dict[str, Any] = version.body.get("inputs") or {"type": "object"}
     examples = [example for example in schema.get("examples", []) if isinstance(example, dict)]

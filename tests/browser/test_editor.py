@@ -50,6 +50,24 @@ def editor(page: Page, live_server: LiveServer, cast: Cast, cookie: Any) -> Page
     return page
 
 
+def test_what_was_typed_is_there_again_after_a_lost_session(editor: Page, cookie: Any):
+    editor.route("**/workflows/check/", lambda route: route.fulfill(status=204))  # it would find out first
+    text = editor.input_value(AREA).replace("Order check", "Order check, longer")
+    editor.fill(AREA, text)
+    editor.context.clear_cookies(name=cookie["name"])
+    editor.get_by_role("button", name="Save draft").click()
+    expect(editor.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(editor.locator("[data-keeps-on=done]")).to_be_visible()
+    editor.context.add_cookies([cookie])
+    address = editor.url.partition("?")[0].replace("/login/", "/o/acme/workflows/order-check/edit/")
+    editor.goto(address)
+    expect(editor.locator(AREA)).to_have_value(text)
+    before = editor.input_value("[name=revision]")
+    editor.get_by_role("button", name="Save draft").click()
+    expect(editor.locator("[name=revision]")).not_to_have_value(before)
+    assert Workflow.objects.get().draft["name"] == "Order check, longer"
+
+
 def test_problems_come_while_typing_and_lead_to_their_line(editor: Page):
     expect(editor.get_by_role("heading", name="No problems")).to_be_visible()
     text = pretty(make.definition(make.node("first", "dely"), make.node("second"), name="Order check"))

@@ -15,6 +15,7 @@ from orchestration.models import BusEvent, Run, Trigger, TriggerFire, Workflow
 from orchestration.services import triggers
 from orchestration.triggers import signatures
 from portal.core.actors import Actor
+from portal.core.models import Secret
 from tests.cast import Cast
 from tests.triggers.factories import trigger, workflow
 
@@ -107,6 +108,8 @@ def test_a_webhooks_secret_is_shown_once_and_works(designer: Client, flow: Workf
     sent_twice = designer.post(address(flow, "rotate_trigger", hook.pk), seen, follow=True).text
     assert "Copy the secret now" not in sent_twice and "stays as it is" in sent_twice
     assert triggers.secret_mark(hook) in renewed
+    Secret.objects.all().delete()
+    assert 'name="seen" value="none"' in designer.get(address(flow, "trigger", hook.pk)).text
 
 
 def test_who_may_only_look_sees_no_address(client: Client, cast: Cast, flow: Workflow) -> None:

@@ -228,6 +228,9 @@ def test_a_version_becomes_the_draft_and_the_file(client, cast, made):
 def test_archive_and_bring_back(client, cast, made):
     client.force_login(cast.by_role["designer"])
     client.post(url("archive", "order-check"))
+    started = client.get(url("start", "order-check"))
+    assert started.status_code == 409 and "until it is brought back" in text_of(started)
+    assert "Its triggers start nothing" in text_of(client.get(url("triggers", "order-check")))
     assert "Order check" not in text_of(client.get(url("list"), headers={"HX-Request": "true"}))
     assert "Bring back" in text_of(client.get(url("detail", "order-check")))
     client.post(url("restore", "order-check"))
