@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PLACES = ("before", "within", "after", "claimed")
-"""A commit of the writer's: nothing of it is there; all of its statements are done, in a transaction that is still
-open; all of it is there, and nobody has heard. And: runs have been claimed, and nobody has heard."""
+"""A commit of the writer's: nothing of it is there; the run's rows are written, those of others that go with them are
+not, and the transaction is open; all of it is there, and nobody has heard. And: runs have been claimed, and nobody has
+heard."""
 
 
 class Moment(NamedTuple):
@@ -185,8 +186,8 @@ def _wrap(moment: Moment | None, seen: memoryview) -> None:
         here("after")
 
     def written(self: Writer, connection: Any, checkpoints: Any) -> None:
-        write_along(self, connection, checkpoints)
         here("within")
+        write_along(self, connection, checkpoints)
 
     def claiming(claim: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def claimed(*arguments: Any, **named: Any) -> Any:

@@ -113,8 +113,8 @@ def test_a_dead_hosts_places_are_free_at_once(start_engine: Any, organisation: O
     with host_apart() as host:
         held = start(organisation, make_definition([effect("a", 600)]))
         wait_until(lambda: sink.begun, 20, "the call")
+        host.kill()  # before it hears that it need not go on, and gives its place back
         runs.cancel_run(run=held, actor=Actor.command())
-        host.kill()
         engine = start_engine()
         engine.wait_for(held, "cancelled")
         engine.wait_for(start(organisation, make_definition([effect("a", 0)])))

@@ -27,6 +27,32 @@ async def test_two_hosts_never_get_the_same_run() -> None:
     assert len(claimed) == 30 and set(claimed) == started
 
 
+async def test_what_another_host_takes_while_one_looks_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower of the two has seen the run as free, and waits before it takes it."""
+    from tests.engine_host import raw_connection
+
+    looked = "SELECT id FROM candidate WHERE"
+    waits = "SELECT 1 FROM pg_locks WHERE objid = 4711 AND NOT granted"
+    held_up = "SELECT id FROM candidate CROSS JOIN (SELECT pg_advisory_xact_lock_shared(4711)) AS held_up WHERE"
+    assert claims.CLAIM.count(looked) == 1
+    await a_run()
+    async with a_host() as slow, a_host() as quick:
+        for host in (slow, quick):
+            await host.desk.read_limits()
+        with await sync_to_async(raw_connection)() as other:
+            other.execute("SELECT pg_advisory_lock(4711)")
+            with monkeypatch.context() as patched:
+                patched.setattr(claims, "CLAIM", claims.CLAIM.replace(looked, held_up))
+                slowly = asyncio.create_task(slow.desk.claim(1))
+                async with asyncio.timeout(30):
+                    while not other.execute(waits).fetchone():  # noqa: ASYNC110  nothing rings for that
+                        await asyncio.sleep(0.01)
+            lease = await quick.claim_one()
+            other.execute("SELECT pg_advisory_unlock(4711)")
+            assert await slowly == []
+    assert (await Run.objects.aget()).lease_token == lease.token
+
+
 async def test_the_urgent_comes_first_then_the_older() -> None:
     late, early, urgent = await a_run(), await a_run(), await a_run(priority=9)
     await Run.objects.filter(pk=early.pk).aupdate(due_at=early.due_at - timedelta(seconds=5))

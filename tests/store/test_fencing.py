@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 
-from orchestration.models import NodeRun, Run, RunEvent
-from orchestration.store import LeaseLost, LetGo
+from orchestration.models import Effect, NodeRun, Run, RunEvent
+from orchestration.store import Lease, LeaseLost, LetGo
+from orchestration.store.effects import EffectBegun, Entry
 from orchestration.store.registry import bury, free_expired
 from tests.engine_host import raw_connection
 from tests.store.desk import a_host, a_run, begun, checkpoint, fresh, succeeded
@@ -44,6 +45,26 @@ async def test_an_older_holder_writes_nothing() -> None:
             await zombie.writer.write(checkpoint(old, before=3, let_go=LetGo(due_at=None, seen=0)))
     assert await events_of(run) == [(1, "RunStarted"), (2, "NodeStarted"), (3, "NodeSucceeded")]
     assert (await NodeRun.objects.aget(run=run)).outputs == {"by": "heir"}
+
+
+async def test_an_older_holder_may_make_no_call() -> None:
+    def call(lease: Lease) -> Entry:
+        said = {"node": "a", "path": "", "attempt": 1, "kind": "http", "target": "POST", "request": {}}
+        return Entry(lease=lease, begun=EffectBegun(serial=1, number=1, idempotency_key="a", **said))
+
+    run = await a_run()
+    async with a_host() as zombie, a_host() as heir:
+        old = await zombie.claim_one()
+        await sql("UPDATE orchestration_run SET lease_expires_at = now() - interval '1 second'")
+        await free_expired(heir.desk)
+        with pytest.raises(LeaseLost):
+            await zombie.writer.record(call(old))  # nobody has it
+        new = await heir.claim_one()
+        with pytest.raises(LeaseLost):
+            await zombie.writer.record(call(old))
+        assert not await Effect.objects.filter(run=run).aexists()
+        await heir.writer.record(call(new))
+    assert (await Effect.objects.aget(run=run)).lease_token == new.token
 
 
 async def test_the_same_host_is_fenced_from_its_own_older_lease() -> None:
