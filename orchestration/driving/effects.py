@@ -26,7 +26,7 @@ from orchestration.engine.events import (
 )
 from orchestration.engine.ids import path_text
 from orchestration.engine.states import RunState
-from orchestration.nodes.base import Context, RunFacts, node_type
+from orchestration.nodes.base import Context, RunFacts, known_type
 from orchestration.nodes.commit_hooks import in_commit_of
 from orchestration.store import Desk, Lease, Writer
 from orchestration.store.effects import CUT_OFF, EffectBegun, EffectEnded, Entry
@@ -215,7 +215,8 @@ async def untouched(state: RunState, lease: Lease, desk: Desk, cut_off: Sequence
 
 def _must_be_known(state: RunState, event: AttemptAbandoned) -> bool:
     spec = state.graph.nodes[event.node]
-    return spec.delivery == "at_most_once" and node_type(spec.type).calls_are_recorded
+    kind = known_type(spec.type)
+    return spec.delivery == "at_most_once" and kind is not None and kind.calls_are_recorded
 
 
 def summary(value: Mapping[str, JSON]) -> JSON:

@@ -40,7 +40,7 @@ from orchestration.engine.events import (
 from orchestration.engine.ids import Key
 from orchestration.engine.sharing import visible
 from orchestration.live import Live
-from orchestration.nodes.base import NodeFailure, RunFacts, node_type
+from orchestration.nodes.base import NodeFailure, RunFacts, known_type
 from orchestration.values.keeper import Keeper
 
 
@@ -86,10 +86,11 @@ class Steps:
         node, path = key
         spec, now = self.state.graph.nodes[node], self.clock.now()
         try:
-            kind = node_type(spec.type)
+            kind = known_type(spec.type)
+            if kind is None:
+                raise unknown_type(spec)
             settings = await self.preparation.settings(kind, spec, key)
-        except (NodeFailure, KeyError) as error:
-            failure = error if isinstance(error, NodeFailure) else unknown_type(spec)
+        except NodeFailure as failure:
             self.turn.apply(
                 [
                     NodeStarted(
@@ -124,8 +125,10 @@ class Steps:
         node_run, spec = self.state.node(key), self.state.graph.nodes[resumed.node]
         data, attempt = node_run.wait_data, node_run.attempt
         self.turn.apply([resumed])
-        kind = node_type(spec.type)
         try:
+            kind = known_type(spec.type)
+            if kind is None:
+                raise unknown_type(spec)
             settings = await self.preparation.settings(kind, spec, key)
             data, signal = await self.values.whole(data), await self.values.whole(resumed.signal)
             begun_at = node_run.attempt_started_at or resumed.at

@@ -31,7 +31,7 @@ from orchestration.engine.nodes import Node
 from orchestration.engine.reopening import reopened_by_retry
 from orchestration.engine.states import NodeRunState, RunState
 from orchestration.engine.statuses import NodeStatus
-from orchestration.nodes.base import NodeType, RunFacts, node_type
+from orchestration.nodes.base import NodeType, RunFacts, known_type, node_type
 from orchestration.nodes.commit_hooks import hooks_of
 from orchestration.store.checkpoints import Checkpoint, Hooked, LetGo, NodeRunRow, RunRow
 from orchestration.store.effects import EffectEnded
@@ -251,8 +251,8 @@ class Turn(Rows):
         own: dict[str, list[NodeEvent]] = {}
         for event in self.events:
             if isinstance(event, NodeEvent):
-                kind = node_type(self._types[event.node])
-                if type(kind).in_commit is not NodeType.in_commit:
+                kind = known_type(self._types[event.node])
+                if kind is not None and type(kind).in_commit is not NodeType.in_commit:
                     own.setdefault(kind.kind, []).append(event)
         of_types = [(node_type(kind), events) for kind, events in own.items()]
         return [

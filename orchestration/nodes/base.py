@@ -222,5 +222,10 @@ def node_type(kind: str) -> NodeType:
     return _TYPES[kind]
 
 
+def known_type(kind: str) -> NodeType | None:
+    """None for one that is not installed (any more), which stored runs may still name."""
+    return _TYPES.get(kind)
+
+
 def node_types() -> Mapping[str, NodeType]:
     return dict(sorted(_TYPES.items()))

@@ -281,6 +281,13 @@ def test_a_step_that_a_person_lets_count_as_done_has_published_and_told_nothing(
     assert not BusEvent.objects.exists() and not Notification.objects.filter(title="Ready").exists()
 
 
+def test_a_step_of_a_type_that_is_not_installed_any_more_fails_and_says_so(
+    engine: EngineHost, organisation: Any
+) -> None:
+    run = engine.wait_for(start(organisation, make_definition([{"id": "a", "type": "uninstalled"}])), "failed")
+    assert run.error["code"] == "unknown_type" and "'uninstalled'" in run.error["message"]
+
+
 def test_a_question_that_is_withdrawn_in_the_commit_that_asks_it_is_not_left_open(
     engine: EngineHost, organisation: Any
 ) -> None:
