@@ -93,6 +93,7 @@ class AsksPerson(NodeType):
 
     category = "people"
     asks_person = True
+    effect = "asks a person"
 
     async def resume(self, ctx: Context, signal: JSON | None) -> Result:
         if signal is None:

@@ -85,6 +85,7 @@ class Agent(NodeType):
 
     kind, label, icon, category = "agent", "Agent", "robot", "agents"
     description = "Gives work to an agent and passes on its answer."
+    effect = "asks an agent, which costs money"
     Settings = AgentSettings
     calls_are_recorded = True
     late_names: ClassVar[frozenset[str] | None] = frozenset({"outputs"})

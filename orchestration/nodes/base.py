@@ -159,6 +159,8 @@ class NodeType(ABC):
     combines: ClassVar[bool] = False
     """Passes on what its branches have brought, put together by its `join` (`Context.combined`). It costs loading
     whatever is large in what came."""
+    effect: ClassVar[str] = ""
+    """What it does to the world outside of the run, in words that follow its name; for the plans people confirm."""
     asks_person: ClassVar[bool] = False
     """What comes of it is a person's decision: nobody skips or overrides it, and no re-run edits what was decided."""
     container: ClassVar[bool] = False

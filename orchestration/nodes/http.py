@@ -43,6 +43,7 @@ class Http(NodeType):
 
     kind, label, icon, category = "http", "HTTP request", "world", "data"
     description = "Calls an address and passes on the answer."
+    effect = "calls another system"
     Settings = HttpSettings
     calls_are_recorded = True
 

@@ -95,6 +95,7 @@ class Notify(NodeType):
 
     kind, label, icon, category = "notify", "Notify", "bell", "people"
     description = "Tells people something: in the portal, by mail, or by a webhook."
+    effect = "sends a message"
     calls_are_recorded = True
     Settings = NotifySettings
 

@@ -44,6 +44,7 @@ class PublishEvent(NodeType):
 
     kind, label, icon, category = "publish_event", "Publish event", "broadcast", "time"
     description = "Tells waiting runs and triggers of the organisation that something has happened."
+    effect = "publishes an event"
     Settings = PublishEventSettings
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON]:

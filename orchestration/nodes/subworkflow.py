@@ -74,6 +74,7 @@ class Subworkflow(NodeType):
 
     kind, label, icon, category = "subworkflow", "Subworkflow", "subtask", "logic"
     description = "Runs another workflow and goes on with its outputs."
+    effect = "starts another run"
     Settings = SubworkflowSettings
 
     def output_schema(self, settings: Mapping[str, JSON]) -> dict[str, JSON] | None:

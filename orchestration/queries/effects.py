@@ -110,22 +110,17 @@ class Consequences:
     again: tuple[Consequence, ...]
     """What is done anew: its earlier calls may happen a second time."""
 
-    @property
-    def doubled(self) -> tuple[Call, ...]:
-        return tuple(call for consequence in self.again for call in consequence.calls)
-
 
 def consequences(
     node_runs: Iterable[NodeRunFact],
     made: Iterable[Call],
-    is_done_again: Callable[[NodeRunFact], bool] | None = None,
+    is_done_again: Callable[[NodeRunFact], bool],
 ) -> Consequences:
     """What would be reused and what would happen again. Pure.
 
-    is_done_again: which node runs a plan does anew; None: what resuming or retrying the run does, that is all that has
-    begun and not succeeded. Node runs that nothing has happened to, or that were skipped, are in neither list.
+    is_done_again: which node runs a plan does anew. Those that nothing has happened to, or that were skipped, are in
+    neither list.
     """
-    again_of = is_done_again or (lambda fact: fact.status != "succeeded")
     by_node: dict[NodeRunKey, list[Call]] = {}
     for call in made:
         if call.may_have_happened:
@@ -136,5 +131,5 @@ def consequences(
         if fact.status in ("pending", "skipped"):
             continue
         found = Consequence(fact.node, fact.path, tuple(by_node.get((fact.node, fact.path), ())))
-        (again if again_of(fact) else reused).append(found)
+        (again if is_done_again(fact) else reused).append(found)
     return Consequences(tuple(reused), tuple(again))

@@ -32,17 +32,6 @@ from portal.core.errors import Conflict, UserError
 JSON = Any
 MOST_CALLS = 5_000
 
-EFFECTS = {
-    "agent": "asks an agent, which costs money",
-    "approval": "asks a person",
-    "human_input": "asks a person",
-    "http": "calls another system",
-    "notify": "sends a message",
-    "publish_event": "publishes an event",
-    "subworkflow": "starts another run",
-}
-"""What types of nodes do to the world outside of the run."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -277,7 +266,7 @@ def _depth(of: Graph, node: str) -> int:
 
 def effect_of(kind: str) -> str:
     found = node_types().get(kind)
-    return EFFECTS.get(kind, "asks a person" if found and found.asks_person else "")
+    return found.effect if found else ""
 
 
 def _digest(plan: RerunPlan, definition: str) -> str:

@@ -87,6 +87,7 @@ def test_a_step_without_outside_calls_pays_nothing(engine: EngineHost, organisat
     writer = engine.call(lambda host: host._writer)
     before = writer.commits
     engine.wait_for(start(organisation, definition))
+    wait_until(lambda: engine.call(lambda host: not len(host._hands)), 10, "the run to be out of hand")
     assert writer.commits - before == 2, "begun; ended, with the end of the run"
     assert not Effect.objects.exists()
 
@@ -269,12 +270,15 @@ def test_what_would_be_reused_and_what_would_happen_again(
     make_agent(organisation, sink.address)
     nodes = [effect("a", 0), {"id": "b", "type": "fail", "settings": {"message": "no"}}]
     run = engine.wait_for(start(organisation, make_definition(nodes, ["a -> b"])), "failed")
-    facts = [queries.NodeRunFact(*row) for row in run.node_runs.values_list("node", "path", "status")]
-    plan = queries.consequences(facts, queries.calls(run))
-    assert [one.node for one in plan.reused] == ["a"] and [one.node for one in plan.again] == ["b"]
-    assert plan.doubled == ()
-    again = queries.consequences(facts, queries.calls(run), lambda fact: True)
-    assert [call.target for call in again.doubled] == [f"POST {sink.address}"]
+    facts = [queries.NodeRunFact(*row) for row in run.node_runs.order_by("node").values_list("node", "path", "status")]
+    plan = queries.consequences(facts, queries.calls(run), lambda fact: fact.status == "failed")
+    assert [one.node for one in plan.reused] == ["a"]
+    assert [(one.node, one.calls) for one in plan.again] == [("b", ())]
+    all_of_it = queries.consequences(facts, queries.calls(run), lambda fact: True)
+    assert [(one.node, [call.target for call in one.calls]) for one in all_of_it.again] == [
+        ("a", [f"POST {sink.address}"]),
+        ("b", []),
+    ]
     assert "NodeFailed b" in event_types(run)
 
 
