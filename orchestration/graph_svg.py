@@ -253,7 +253,7 @@ def _width(letter: str) -> float:
         return 0.7
     if unicodedata.east_asian_width(letter) in "WF":
         return 2.0
-    return 1.7 if letter in _WIDE else 1.3 if letter.isupper() else 1.0
+    return 2.0 if letter in _WIDE else 1.3 if letter.isupper() else 1.0
 
 
 def _n(value: float) -> str:

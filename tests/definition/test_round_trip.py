@@ -116,7 +116,7 @@ def test_any_draft_can_be_checked_and_drawn(nodes: Any, edges: Any):
     [
         ("Analyse the request", "Analyse the request"),
         ("Analyse the request for proposals", "Analyse the request for…"),
-        ("W" * 60, "W" * 12 + "…"),
+        ("W" * 60, "W" * 10 + "…"),
         ("合同审批" * 10, "合同审批合同审批合同…"),
         ("🎉" * 30, "🎉" * 10 + "…"),
     ],
