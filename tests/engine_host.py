@@ -26,7 +26,7 @@ from django.db import connection, connections
 
 from orchestration.host import Host, Plan, work_on
 from orchestration.models import Definition, NodeRun, Run, RunEvent
-from orchestration.services.new_runs import start_run
+from orchestration.services.new_runs import NewRun, start_run
 from portal.core.actors import Actor
 from portal.core.models import Organisation
 from tests.histories.stored import keep_new
@@ -160,7 +160,7 @@ def start(
     organisation: Organisation, definition: Definition, inputs: dict[str, JSON] | None = None, **more: Any
 ) -> Run:
     return start_run(
-        organisation=organisation, actor=Actor.command(), definition=definition, inputs=inputs or {}, **more
+        NewRun(organisation=organisation, actor=Actor.command(), definition=definition, inputs=inputs or {}, **more)
     )
 
 

@@ -115,12 +115,14 @@ def _start(request: ApiRequest, body: Execute, key: str | None) -> Run:
         raise WrongTasks(error) from error
     definition = definitions.checked(organisation=organisation, definition=made.definition)
     return new_runs.start_run(
-        organisation=organisation,
-        definition=definitions.kept(definition),
-        inputs=made.inputs,
-        actor=actor,
-        source="api",
-        idempotency_key=key,
+        new_runs.NewRun(
+            organisation=organisation,
+            definition=definitions.kept(definition),
+            inputs=made.inputs,
+            actor=actor,
+            source="api",
+            idempotency_key=key,
+        )
     )
 
 

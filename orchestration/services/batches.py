@@ -101,25 +101,18 @@ def _drafts(
     drafts: list[new_runs.Draft | Run] = []
     problems: list[dict[str, JSON]] = []
     for number, one in enumerate(wanted):
+        new = new_runs.NewRun(
+            organisation=workflow.organisation,
+            actor=actor,
+            version=chosen,
+            inputs=one.inputs,
+            source=source,
+            idempotency_key=one.idempotency_key,
+            priority=priority,
+        )
         known = before.get(one.idempotency_key or "")
-        if known is not None:
-            drafts.append(
-                new_runs.same_work(known, workflow=workflow, definition=None, kind="workflow", inputs=one.inputs)
-            )
-            continue
         try:
-            drafts.append(
-                new_runs.drafted(
-                    organisation=workflow.organisation,
-                    actor=actor,
-                    version=chosen,
-                    definition=None,
-                    inputs=one.inputs,
-                    source=source,
-                    idempotency_key=one.idempotency_key,
-                    priority=priority,
-                )
-            )
+            drafts.append(new_runs.drafted(new) if known is None else new_runs.same_work(known, new))
         except new_runs.InvalidInputs as error:
             problems += [{**problem, "path": f"runs.{number}: {problem['path']}"} for problem in error.problems]
     if problems:
@@ -135,10 +128,7 @@ def _answer(draft: new_runs.Draft | Run, there: Mapping[str, Run]) -> Started:
     known = there.get(run.idempotency_key or "")
     if known is None or known.pk == run.pk:
         return Started(run, new=True)
-    same = new_runs.same_work(
-        known, workflow=run.workflow, definition=run.definition, kind=run.kind, inputs=draft.given
-    )
-    return Started(same, new=False)
+    return Started(new_runs.same_work(known, draft.new), new=False)
 
 
 def _announce(workflow: Workflow, new: Sequence[Run], actor: Actor, source: str) -> None:

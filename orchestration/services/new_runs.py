@@ -61,100 +61,78 @@ class BadKey(UserError):
         )
 
 
-def start_run(
-    *,
-    organisation: Organisation,
-    actor: Actor,
-    version: WorkflowVersion | None = None,
-    definition: Definition | None = None,
-    inputs: dict[str, JSON],
-    name: str = "",
-    workflow: Workflow | None = None,
-    source: str = "",
-    idempotency_key: str | None = None,
-    priority: int = 5,
-    kind: str = "workflow",
-    trigger: Trigger | None = None,
-) -> Run:
-    """Write down a run of a published version, or of a bare definition (a draft or an agent being tried).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """What is to be run, and who starts it: a published version, or a bare definition (a draft or an agent being
+    tried), which may be one of `workflow`."""
 
-    inputs: {name: value}; defaults of the definition's top-level inputs are filled in. The same key gives the same run,
-    however many callers come at once. Raises InvalidInputs, IdempotencyConflict, BadKey,
-    limits.TooManyRuns, values.TooLarge, values.NotJson.
+    organisation: Organisation
+    actor: Actor
+    inputs: dict[str, JSON]
+    """{name: value}; defaults of the definition's top-level inputs are filled in."""
+    version: WorkflowVersion | None = None
+    """Brings its definition and its workflow."""
+    definition: Definition | None = None
+    workflow: Workflow | None = None
+    name: str = ""
+    """The workflow's if left out, or the definition's."""
+    source: str = ""
+    """cli, api, page, schedule, ...; the actor's channel if left out."""
+    idempotency_key: str | None = None
+    priority: int = 5
+    kind: str = "workflow"
+    trigger: Trigger | None = None
+
+    @property
+    def of(self) -> Workflow | None:
+        return self.version.workflow if self.version is not None else self.workflow
+
+
+def start_run(new: NewRun) -> Run:
+    """Write a run down. The same key gives the same run, however many callers come at once.
+
+    Raises InvalidInputs, IdempotencyConflict, BadKey, limits.TooManyRuns, values.TooLarge, values.NotJson.
     """
-    known = by_key(organisation, idempotency_key)
-    if known is not None:
-        workflow = version.workflow if version is not None else workflow
-        return same_work(known, workflow=workflow, definition=definition, kind=kind, inputs=inputs)
-    draft = drafted(
-        organisation=organisation,
-        actor=actor,
-        version=version,
-        definition=definition,
-        inputs=inputs,
-        name=name,
-        workflow=workflow,
-        source=source,
-        idempotency_key=idempotency_key,
-        priority=priority,
-        kind=kind,
-        trigger=trigger,
-    )
-    return insert(draft, actor)
+    known = by_key(new.organisation, new.idempotency_key)
+    return insert(drafted(new)) if known is None else same_work(known, new)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A run that is due at once, not saved yet, and the large values of its inputs, to be written once it is."""
 
+    new: NewRun
     run: Run
     values: list[Value] = field(default_factory=list, repr=False)
-    given: dict[str, JSON] = field(default_factory=dict, repr=False)
-    """The inputs as they were handed in."""
 
     def write_values(self) -> None:
         values.write(self.run.pk, self.run.organisation_id, self.values)
 
 
-def drafted(
-    *,
-    organisation: Organisation,
-    actor: Actor,
-    version: WorkflowVersion | None,
-    definition: Definition | None,
-    inputs: dict[str, JSON],
-    name: str = "",
-    workflow: Workflow | None = None,
-    source: str = "",
-    idempotency_key: str | None = None,
-    priority: int = 5,
-    kind: str = "workflow",
-    trigger: Trigger | None = None,
-) -> Draft:
+def drafted(new: NewRun) -> Draft:
     """Raises InvalidInputs, values.TooLarge, values.NotJson."""
-    if version is not None:
-        definition, workflow = version.definition, version.workflow
+    definition = new.version.definition if new.version is not None else new.definition
     if definition is None:
         raise ValueError("A run needs a version or a definition.")
-    made = values.prepared(check_inputs(definition.body, inputs))
+    made = values.prepared(check_inputs(definition.body, new.inputs))
     run = Run(
-        organisation=organisation,
-        workflow=workflow,
-        version=version,
+        organisation=new.organisation,
+        workflow=new.of,
+        version=new.version,
         definition=definition,
-        name=(name or (workflow.name if workflow else "") or definition.body.get("name", ""))[:200],
-        kind=kind,
-        source=source or actor.channel,
-        started_by=actor.user,
-        idempotency_key=idempotency_key or None,
-        priority=priority,
-        trigger=trigger,
+        name=(new.name or (new.of.name if new.of else "") or definition.body.get("name", ""))[:200],
+        kind=new.kind,
+        source=new.source or new.actor.channel,
+        started_by=new.actor.user,
+        idempotency_key=new.idempotency_key or None,
+        priority=new.priority,
+        trigger=new.trigger,
         inputs=made.kept,
         nodes_total=nodes_total(definition.body),
         budget=(definition.body.get("settings") or {}).get("budget"),
         due_at=Now(),
     )
-    return Draft(run, made.values, inputs)
+    return Draft(new, run, made.values)
 
 
 def nodes_total(body: dict[str, JSON]) -> int:
@@ -173,7 +151,7 @@ def check_inputs(body: dict[str, JSON], inputs: dict[str, JSON]) -> dict[str, JS
     return complete
 
 
-def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
+def insert(draft: Draft, **facts: JSON) -> Run:
     """Write the run down and ring. `facts` go into the audit entry. Raises IdempotencyConflict, limits.TooManyRuns."""
     run = draft.run
     try:
@@ -181,7 +159,7 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
             with rows.together():
                 check_room = limits.room(run.organisation)
                 fill = rows.insert(run)
-                _audit_start(run, actor, facts)
+                _audit_start(run, draft.new.actor, facts)
                 draft.write_values()
                 wakeups.ring(run.pk)
             check_room()
@@ -191,8 +169,7 @@ def insert(draft: Draft, actor: Actor, **facts: JSON) -> Run:
         known = by_key(run.organisation, run.idempotency_key)  # another caller with the same key was first
         if known is None:
             raise
-        definition, given = run.definition, draft.given
-        return same_work(known, workflow=run.workflow, definition=definition, kind=run.kind, inputs=given)
+        return same_work(known, draft.new)
     fill()
     return run
 
@@ -211,18 +188,16 @@ def by_key(organisation: Organisation, key: str | None) -> Run | None:
     return Run.objects.select_related("definition").filter(organisation=organisation, idempotency_key=key).first()
 
 
-def same_work(
-    known: Run, *, workflow: Workflow | None, definition: Definition | None, kind: str, inputs: dict[str, JSON]
-) -> Run:
+def same_work(known: Run, new: NewRun) -> Run:
     """The run that is known by a key, if this is the same request again. Raises IdempotencyConflict.
 
     A version published in between is no other thing: whoever repeats a request wants the run of the first. So the
     inputs are taken as that run's version takes them, and a bare list of tasks must be the same.
     """
-    same = known.kind == kind and known.workflow_id == (workflow.pk if workflow else None)
-    if same and workflow is None and definition is not None and kind == "workflow":
-        same = known.definition_id == definition.pk
-    if not same or not _same_inputs(known, inputs):
+    same = known.kind == new.kind and known.workflow_id == (new.of.pk if new.of else None)
+    if same and new.of is None and new.definition is not None and new.kind == "workflow":
+        same = known.definition_id == new.definition.pk
+    if not same or not _same_inputs(known, new.inputs):
         raise IdempotencyConflict(known.idempotency_key or "", known)
     return known
 

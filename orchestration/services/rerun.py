@@ -160,16 +160,18 @@ def rerun_from(
     if inputs is None:
         inputs = values.whole_of(origin.organisation_id, origin.inputs, most_bytes=None)
     draft = new_runs.drafted(
-        organisation=origin.organisation,
-        actor=actor,
-        version=wish.version or origin.version,
-        definition=prepared.definition,
-        inputs=inputs,
-        name=origin.name,
-        workflow=origin.workflow,
-        source=source,
-        priority=origin.priority,
-        kind=origin.kind,
+        new_runs.NewRun(
+            organisation=origin.organisation,
+            actor=actor,
+            version=wish.version or origin.version,
+            definition=prepared.definition,
+            inputs=inputs,
+            name=origin.name,
+            workflow=origin.workflow,
+            source=source,
+            priority=origin.priority,
+            kind=origin.kind,
+        )
     )
     edited = values.prepared({"outputs": dict(wish.outputs), "variables": dict(wish.variables)})
     draft.values.extend(edited.values)
@@ -178,7 +180,6 @@ def rerun_from(
     draft.run.beginning = _beginning(plan, edited.kept)
     made = new_runs.insert(
         draft,
-        actor,
         origin=str(origin.pk),
         nodes=list(wish.nodes),
         reason=reason,

@@ -51,14 +51,16 @@ def start_workflow(
     # Two callers with one new key at once are both told "new"; they get the same run all the same.
     known = idempotency_key is not None and new_runs.by_key(workflow.organisation, idempotency_key) is not None
     run = new_runs.start_run(
-        organisation=workflow.organisation,
-        version=chosen,
-        inputs=inputs,
-        actor=actor,
-        source=source,
-        idempotency_key=idempotency_key,
-        priority=priority,
-        trigger=trigger,
+        new_runs.NewRun(
+            organisation=workflow.organisation,
+            version=chosen,
+            inputs=inputs,
+            actor=actor,
+            source=source,
+            idempotency_key=idempotency_key,
+            priority=priority,
+            trigger=trigger,
+        )
     )
     return run, not known
 

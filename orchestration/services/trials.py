@@ -51,14 +51,16 @@ def start_trial(
             raise BadInputName(name)
     definition = definitions.checked(organisation=agent.organisation, definition=_definition(agent, chosen, inputs))
     return new_runs.start_run(
-        organisation=agent.organisation,
-        actor=actor,
-        definition=definitions.kept(definition),
-        inputs=inputs,
-        name=agent.name,
-        kind=KIND,
-        idempotency_key=idempotency_key,
-        priority=7,  # a person is watching
+        new_runs.NewRun(
+            organisation=agent.organisation,
+            actor=actor,
+            definition=definitions.kept(definition),
+            inputs=inputs,
+            name=agent.name,
+            kind=KIND,
+            idempotency_key=idempotency_key,
+            priority=7,  # a person is watching
+        )
     )
 
 

@@ -26,7 +26,9 @@ def test_the_second_step_uses_the_version_the_run_began_with(engine):
     org = factories.organisation()
     agent = factories.agent(org, "sleep", factories.python_draft("sleep")).version.agent
     body = definitions.checked(organisation=org, definition=definition())
-    run = new_runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    run = new_runs.start_run(
+        new_runs.NewRun(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    )
     engine.wait_for(run, "running")
     services.publish_version(
         agent=agent, draft=factories.python_draft("sleep", timeout_seconds=9), actor=Actor.command()
@@ -34,6 +36,8 @@ def test_the_second_step_uses_the_version_the_run_began_with(engine):
     engine.wait_for(run, "completed")
     used = NodeRun.objects.filter(run=run).order_by("id").values_list("node", "agent_version")
     assert list(used) == [("first", 1), ("second", 1)]
-    later = new_runs.start_run(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    later = new_runs.start_run(
+        new_runs.NewRun(organisation=org, actor=Actor.command(), definition=definitions.kept(body), inputs={})
+    )
     engine.wait_for(later, "completed")
     assert set(NodeRun.objects.filter(run=later).values_list("agent_version", flat=True)) == {2}

@@ -46,7 +46,7 @@ def run(engine: EngineHost, cast: Cast) -> Run:
     new = make_definition(more, [*edges, "send -> archive"], variables=variables, name="Letters")
     first, _ = published(cast.organisation, old, new)
     started = new_runs.start_run(
-        organisation=cast.organisation, actor=Actor.command(), version=first, inputs={"to": "Eve"}
+        new_runs.NewRun(organisation=cast.organisation, actor=Actor.command(), version=first, inputs={"to": "Eve"})
     )
     return engine.wait_for(started, "waiting")
 

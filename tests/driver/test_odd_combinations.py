@@ -221,7 +221,7 @@ def test_a_run_moves_on_to_another_version_while_it_is_paused_in_a_loop(engine: 
         ["ask -> then", "each -> after"],
     )
     first, second = versions_of(organisation, old, new)
-    run = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
+    run = new_runs.start_run(new_runs.NewRun(organisation=organisation, actor=ADA, version=first, inputs={}))
     for index in range(2):
         engine.wait_for_node(run, "ask", "waiting", path=str(index))
         answer(run, "ask", str(index))

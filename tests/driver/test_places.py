@@ -186,7 +186,9 @@ def test_runs_of_a_workflow_at_once(start_engine: Any, organisation: Organisatio
     version = make.published(organisation, body)
     hosts = [start_engine(), start_engine()]
     started = [
-        new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        new_runs.start_run(
+            new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        )
         for _ in range(4)
     ]
     wait_until(lambda: sink.begun, 10, "the first call")
@@ -213,11 +215,15 @@ def test_a_run_that_is_paused_while_it_waits_for_its_turn_still_waits_when_it_is
     body = make.definition(scripted("a", seconds=3600), settings={"limits": {"runs": 1}})
     quick = make.definition(scripted("a"), settings={"limits": {"runs": 1}})
     workflow = (version := make.published(organisation, body)).workflow
-    first = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+    first = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+    )
     engine.wait_for_node(first, "a", "running")
     workflows.save_draft(workflow=workflow, definition=quick, revision=workflow.draft_revision, actor=Actor.command())
     later = workflows.publish(workflow=workflow, actor=Actor.command())
-    second = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=later, inputs={})
+    second = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=later, inputs={})
+    )
     wait_until(lambda: Place.objects.filter(run=second).exists(), 10, "it in the queue")
     runs.pause_run(run=second, actor=Actor.command())
     second = engine.wait_for(second, "paused")
@@ -283,7 +289,9 @@ def test_more_runs_of_a_workflow_when_a_version_allows_them(
     version = make.published(organisation, body)
     workflow = version.workflow
     started = [
-        new_runs.start_run(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        new_runs.start_run(
+            new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=version, inputs={})
+        )
         for _ in range(3)
     ]
     wait_until(lambda: at_work(1), 10, "the first")

@@ -188,7 +188,7 @@ def test_a_live_run_is_moved_to_another_version(engine: EngineHost, organisation
         outputs={"ok": "{{ check.outputs.ok }}"},
     )
     first, second = published(organisation, old, new)
-    run = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
+    run = new_runs.start_run(new_runs.NewRun(organisation=organisation, actor=ADA, version=first, inputs={}))
     engine.wait_for(run, "waiting")
     move_run(run=run, version=second, actor=ADA, reason="better")
     wait_until(lambda: "RunMoved" in event_types(run), 10, "the run to be moved")
@@ -209,7 +209,7 @@ def test_a_moved_run_that_is_taken_over_is_folded_with_both_definitions(
     new = make_definition([scripted("b", waits=True), scripted("c")], ["b -> c"])
     first, second = published(organisation, old, new)
     engine = start_engine()
-    run = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
+    run = new_runs.start_run(new_runs.NewRun(organisation=organisation, actor=ADA, version=first, inputs={}))
     engine.wait_for(run, "waiting")
     move_run(run=run, version=second, actor=ADA)
     wait_until(lambda: "RunMoved" in event_types(run), 10, "the run to be moved")
@@ -225,7 +225,7 @@ def test_a_run_that_does_not_match_is_not_moved(engine: EngineHost, organisation
     old = make_definition([scripted("a", waits=True)])
     new = make_definition([scripted("z")])
     first, second = published(organisation, old, new)
-    run = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={})
+    run = new_runs.start_run(new_runs.NewRun(organisation=organisation, actor=ADA, version=first, inputs={}))
     engine.wait_for(run, "waiting")
     with pytest.raises(CannotMove, match="no place in the other version") as refused:
         move_run(run=run, version=second, actor=ADA)
@@ -374,7 +374,9 @@ def test_a_rerun_may_go_on_with_the_newest_version(engine: EngineHost, organisat
         outputs=CHAIN_OUTPUTS,
     )
     first, second = published(organisation, chain(), better)
-    origin = new_runs.start_run(organisation=organisation, actor=ADA, version=first, inputs={"who": "ada"})
+    origin = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=ADA, version=first, inputs={"who": "ada"})
+    )
     engine.wait_for(origin)
     made = rerun.rerun_from(run=origin, wish=Wish(nodes=["c"], version=second), actor=ADA)
     engine.wait_for(made)

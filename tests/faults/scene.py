@@ -188,7 +188,7 @@ class Load:
     def _start_runs(self) -> None:
         from orchestration.models import Run
         from orchestration.services.definitions import kept
-        from orchestration.services.new_runs import start_run
+        from orchestration.services.new_runs import NewRun, start_run
         from portal.core.actors import Actor
 
         missing = self.width - Run.objects.filter(pk__in=self.accepted, ended_at=None).count()
@@ -196,12 +196,14 @@ class Load:
             body = self.scene.bodies[len(self.accepted) % len(self.scene.bodies)]
             key = f"faults-{len(self.accepted)}-{uuid4()}"
             run = self._until_accepted(
-                lambda body=body, key=key: start_run(  # type: ignore[misc]
-                    organisation=self.scene.organisation,
-                    actor=Actor.command(),
-                    definition=kept(body),
-                    inputs={},
-                    idempotency_key=key,
+                lambda body=body, key=key: start_run(
+                    NewRun(  # type: ignore[misc]
+                        organisation=self.scene.organisation,
+                        actor=Actor.command(),
+                        definition=kept(body),
+                        inputs={},
+                        idempotency_key=key,
+                    )
                 )
             )
             self.accepted.append(run.pk)

@@ -315,13 +315,13 @@ def _hosts_alive() -> int:
 
 def _start_timers(scene: Scene, count: int) -> list[Any]:
     from orchestration.services.definitions import kept
-    from orchestration.services.new_runs import start_run
+    from orchestration.services.new_runs import NewRun, start_run
     from portal.core.actors import Actor
     from tests import effects
 
     definition = kept(effects.timer(15.0))
     return [
-        start_run(organisation=scene.organisation, actor=Actor.command(), definition=definition, inputs={}).pk
+        start_run(NewRun(organisation=scene.organisation, actor=Actor.command(), definition=definition, inputs={})).pk
         for _ in range(count)
     ]
 

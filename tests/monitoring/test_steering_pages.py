@@ -40,7 +40,9 @@ def run(engine: EngineHost, organisation: Organisation) -> Run:
     old = make_definition(steps, ["a -> b", "b -> c"], **more)
     new = make_definition([*steps, scripted("extra")], ["a -> b", "b -> c", "c -> extra"], **more)
     first, _ = published(organisation, old, new)
-    started = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=first, inputs={"who": "ada"})
+    started = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=first, inputs={"who": "ada"})
+    )
     return engine.wait_for(started, "waiting")
 
 
@@ -124,7 +126,9 @@ def test_a_rerun_shows_its_plan_and_starts_what_it_showed(operator: Client, run:
 def test_a_rerun_says_what_it_will_not_undo(operator: Client, organisation: Any, engine: EngineHost) -> None:
     steps = [{**scripted("book"), "compensate_with": "release"}, scripted("release"), scripted("pay")]
     first, _ = published(organisation, make_definition(steps, ["book -> pay"]), make_definition(steps))
-    run = new_runs.start_run(organisation=organisation, actor=Actor.command(), version=first, inputs={})
+    run = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=Actor.command(), version=first, inputs={})
+    )
     engine.wait_for(run)
     text = operator.get(url(run, "rerun") + "?node=pay").content.decode()
     assert "What stays as it is" in text and "not undone by the new run" in text
@@ -143,7 +147,9 @@ def test_an_undoing_that_was_stopped_says_what_it_has_not_done(
         scripted("hold", waits=True),
     ]
     definition = make_definition(steps, ["hotel -> seat", "seat -> hold"])
-    run = new_runs.start_run(organisation=organisation, actor=Actor.command(), definition=definition, inputs={})
+    run = new_runs.start_run(
+        new_runs.NewRun(organisation=organisation, actor=Actor.command(), definition=definition, inputs={})
+    )
     engine.wait_for(run, "waiting")
     runs.cancel_run(run=run, actor=Actor.command(), undo=True)
     engine.wait_for_node(run, "release", "running")

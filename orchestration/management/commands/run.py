@@ -65,11 +65,13 @@ class Command(BaseCommand):
         if wanted.endswith(".json") or Path(wanted).is_file():
             body = definitions.checked(organisation=organisation, definition=cli.json_of(cli.read(wanted), wanted))
             return new_runs.start_run(
-                organisation=organisation,
-                inputs=_inputs(options, lambda: body.get("inputs")),
-                definition=definitions.kept(body),
-                idempotency_key=options["key"],
-                **common,
+                new_runs.NewRun(
+                    organisation=organisation,
+                    inputs=_inputs(options, lambda: body.get("inputs")),
+                    definition=definitions.kept(body),
+                    idempotency_key=options["key"],
+                    **common,
+                )
             )
         workflow = Workflow.objects.filter(organisation=organisation, slug=wanted, archived_at=None).first()
         if workflow is None:
