@@ -79,7 +79,9 @@ def interpret(state: RunState, signal: Signal, now: datetime) -> list[Event]:
         return [SignalIgnored(at=now, kind=signal.kind, reason=refusal, data=ignored)]
     match signal.kind:
         case SignalKind.CANCEL:
-            return [RunCancelRequested(at=now, by=signal.by, reason=signal.reason, undo=wants_undo(signal))]
+            asked = RunCancelRequested(at=now, by=signal.by, reason=signal.reason, undo=wants_undo(signal))
+            # an end is wished now, and a pause would keep the undoing before it from beginning
+            return [RunResumed(at=now, by=signal.by), asked] if state.paused and asked.undo else [asked]
         case SignalKind.PAUSE:
             return [RunPaused(at=now, by=signal.by, reason=signal.reason)]
         case SignalKind.RESUME:

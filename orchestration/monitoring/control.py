@@ -95,7 +95,8 @@ def control(run: Run) -> Control:
     run.refresh_from_db(fields=_STANDING)
     pause = None
     if not run.ended:  # asked for last, be it reached already or not
-        wished = RunSignal.objects.filter(run=run, kind__in=[SignalKind.PAUSE, SignalKind.RESUME, SignalKind.RETRY])
+        ends_it = [SignalKind.RESUME, SignalKind.RETRY, SignalKind.CANCEL]
+        wished = RunSignal.objects.filter(run=run, kind__in=[SignalKind.PAUSE, *ends_it])
         last = wished.filter(node="").order_by("-id").first()
         pause = last if last and last.kind == SignalKind.PAUSE else None
     return Control(

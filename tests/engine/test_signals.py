@@ -35,6 +35,13 @@ def test_a_signal_becomes_an_event(kind: str, told: list[str], event: events.Eve
     assert interpret(story.state, signal(kind, "a", data="yes"), BEGINNING) == [event]
 
 
+def test_who_cancels_and_wants_all_undone_ends_a_pause() -> None:
+    story = Story(define(node("a"), node("b")), "a started", "paused")
+    resumed, asked = interpret(story.state, signal("cancel", data={"undo": True}), BEGINNING)
+    assert resumed == events.RunResumed(at=BEGINNING, by="ada")
+    assert asked == events.RunCancelRequested(at=BEGINNING, by="ada", reason="because", undo=True)
+
+
 REFUSED: list[tuple[str, list[str], str]] = [
     ("cancel", ["cancel requested"], "The run is being cancelled."),
     ("pause", ["paused"], "The run is paused already."),

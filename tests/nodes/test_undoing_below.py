@@ -101,14 +101,29 @@ def test_the_page_says_what_is_undone_first_and_stopping_that_stops_below_too(
     assert [told["node"] for told in ended["left"]] == ["down", "a"]
 
 
-def test_a_pause_while_undoing_goes_down(engine: EngineHost, organisation: Any) -> None:
+def test_a_paused_run_is_undone_all_the_same(engine: EngineHost, organisation: Any) -> None:
     three_levels(organisation)
-    top, _, leaf = waiting(engine, organisation)
+    top, middle, leaf = waiting(engine, organisation)
     runs.pause_run(run=top, actor=Actor.command())
-    engine.wait_for(leaf, "paused")
+    for run in (leaf, middle, top):
+        engine.wait_for(run, "paused")
     runs.cancel_run(run=top, actor=Actor.command(), undo=True)
-    wait_until(lambda: "CompensationStarted" in event_types(leaf), 20, "the leaf to hear of it")
-    assert undone() == []
+    engine.wait_for(top, "cancelled")
+    assert undone() == ["un_c", "un_b", "un_a"]
+
+
+def test_a_pause_while_undoing_goes_down(engine: EngineHost, organisation: Any) -> None:
+    three_levels(organisation, waits=True)
+    top, middle, leaf = waiting(engine, organisation)
+    runs.cancel_run(run=top, actor=Actor.command(), undo=True)
+    engine.wait_for_node(leaf, "un_c", "waiting")
+    runs.pause_run(run=top, actor=Actor.command())
+    for run in (leaf, middle, top):
+        engine.wait_for(run, "paused")
+    runs.signal_node(run_id=leaf.pk, node="un_c", by="test", data={})
+    engine.wait_for_node(leaf, "un_c")
+    engine.wait_for(leaf, "paused")
+    assert undone() == ["un_c"]
     runs.resume_run(run=top, actor=Actor.command())
     engine.wait_for(top, "cancelled")
     assert undone() == ["un_c", "un_b", "un_a"]
