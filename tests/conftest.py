@@ -33,6 +33,9 @@ hypothesis.load_profile("repeatable")
 _FOLDERS = Path(tempfile.gettempdir())
 _PREFIX = "ensemble-test-"
 
+_LONG = ("tests/worker/", "tests/runtime/", "tests/browser/", "tests/engine/test_any_run.py")
+"""Where tests start whole portals, drive a browser, or try thousands of examples."""
+
 _servers: list[subprocess.Popen[bytes]] = []
 _folder: Path | None = None
 
@@ -47,6 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TESTING"] = "1"
     os.environ["MODEL_PROVIDERS"] = "offline"  # a key of the developer's own must not be found
     django.setup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that nothing of it is left alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def _start_servers() -> None:
