@@ -14,9 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 SCRIPTS = Path(PYTHON).parent
-# One worker a core and one more, since many tests wait for processes; each with its own PostgreSQL and Redis. The tests
-# of a file stay together, and files keep the order of tests/conftest.py.
-PARALLEL = ["-n", str(min(os.cpu_count() or 1, 4) + 1), "--dist", "loadfile", "--no-loadscope-reorder"]
+# One worker a core, each with its own PostgreSQL and Redis; the tests of a file stay together, and files keep the order
+# of tests/conftest.py.
+PARALLEL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def steps(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:

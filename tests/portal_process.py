@@ -96,6 +96,11 @@ class PortalProcess:
             time.sleep(0.05)
 
     @property
+    def lives(self) -> bool:
+        """It has been started, and its supervisor has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def supervisor(self) -> int:
         assert self._process
         return self._process.pid

@@ -61,7 +61,7 @@ def faults(options: argparse.Namespace) -> dict[str, Fault]:
         "redis-away": partial(servers.redis_away, seconds=10 if quick else 60),
         "doorbells": partial(servers.doorbells, count=2 if quick else 10),
         "disk-full": partial(servers.disk_full, seconds=8 if quick else 20),
-        "clock-off": partial(servers.clock_off, seconds=20 if quick else 40),
+        "clock-off": partial(servers.clock_off, seconds=8 if quick else 40),
         "rolling": partial(processes.rolling, rounds=1 if quick else 2),
         "dose": dose,
         "dose-slow": slow_dose,

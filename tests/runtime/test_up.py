@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -50,8 +51,25 @@ def nothing_lives(processes: list[psutil.Process]) -> bool:
     return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_starts_from_nothing_and_prints_the_logins_once(start_portal: StartPortal) -> None:
-    portal = start_portal()
+@pytest.fixture(scope="module")
+def shared() -> Iterator[PortalProcess]:
+    with data_folder() as folder:
+        portal = PortalProcess(Path(folder))
+        yield portal
+        portal.close()
+
+
+@pytest.fixture
+def portal(shared: PortalProcess) -> PortalProcess:
+    """One that is ready, and that a test may break: the next begins on the same data, whatever has been left of it."""
+    if not (shared.lives and wait_for(lambda: ready(shared), 60)):
+        shared.close()
+        shared.start()
+    shared.lines.clear()
+    return shared
+
+
+def test_starts_from_nothing_and_prints_the_logins_once(portal: PortalProcess) -> None:
     assert answers(portal)
     assert set(portal.logins) == {"admin", "approver"} == users(portal)
     with psycopg.connect(portal.database_url) as connection:
@@ -66,10 +84,10 @@ def test_starts_from_nothing_and_prints_the_logins_once(start_portal: StartPorta
     portal.start()
     assert portal.logins == {}
     assert not [line for line in portal.lines if any(password in line for password in passwords.values())]
+    portal.logins = passwords
 
 
-def test_stops_within_fifteen_seconds_web_first_database_last(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_stops_within_fifteen_seconds_web_first_database_last(portal: PortalProcess) -> None:
     web, postgres = psutil.Process(portal.pid("web")), psutil.Process(portal.pid("postgres"))
     everything = portal.everything()
     begun = time.monotonic()
@@ -83,8 +101,7 @@ def test_stops_within_fifteen_seconds_web_first_database_last(start_portal: Star
     assert nothing_lives(everything)
 
 
-def test_kill_9_of_everything_is_recovered_from(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_kill_9_of_everything_is_recovered_from(portal: PortalProcess) -> None:
     before = portal.everything()
     portal.kill_all()
     portal.start()
@@ -93,8 +110,7 @@ def test_kill_9_of_everything_is_recovered_from(start_portal: StartPortal) -> No
     assert nothing_lives(before)
 
 
-def test_kill_9_of_the_supervisor_alone_leaves_nothing_in_the_way(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_kill_9_of_the_supervisor_alone_leaves_nothing_in_the_way(portal: PortalProcess) -> None:
     before = portal.everything()
     os.kill(portal.supervisor, signal.SIGKILL)
     portal.start()
@@ -102,8 +118,7 @@ def test_kill_9_of_the_supervisor_alone_leaves_nothing_in_the_way(start_portal: 
     assert nothing_lives(before)
 
 
-def test_whatever_dies_is_started_again_and_a_line_says_why(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_whatever_dies_is_started_again_and_a_line_says_why(portal: PortalProcess) -> None:
     for name in ("web", "engine", "jobs", "redis", "postgres"):
         pid = portal.pid(name)
         os.kill(pid, signal.SIGKILL)
@@ -116,8 +131,7 @@ def test_whatever_dies_is_started_again_and_a_line_says_why(start_portal: StartP
     assert users(portal) == {"admin", "approver"}
 
 
-def test_workers_that_lost_their_sentinel_are_ended_and_the_cluster_starts_anew(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_workers_that_lost_their_sentinel_are_ended_and_the_cluster_starts_anew(portal: PortalProcess) -> None:
     main = portal.pid("jobs")
     assert wait_for(lambda: len(portal.processes("jobs")) >= 5, 120)  # main, sentinel, worker, monitor, pusher
     before = portal.processes("jobs")
@@ -127,8 +141,7 @@ def test_workers_that_lost_their_sentinel_are_ended_and_the_cluster_starts_anew(
     assert nothing_lives(before)
 
 
-def test_a_jobs_worker_killed_while_idle_does_not_leave_the_cluster_deaf(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_a_jobs_worker_killed_while_idle_does_not_leave_the_cluster_deaf(portal: PortalProcess) -> None:
     main = portal.pid("jobs")
     assert wait_for(lambda: len(portal.processes("jobs")) >= 5, 120)
     (sentinel,) = psutil.Process(main).children()
@@ -138,8 +151,7 @@ def test_a_jobs_worker_killed_while_idle_does_not_leave_the_cluster_deaf(start_p
     assert wait_for(lambda: _pid_or_none(portal, "jobs") not in {main, None}, 120)
 
 
-def test_a_second_up_says_who_holds_the_data(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_a_second_up_says_who_holds_the_data(portal: PortalProcess, start_portal: StartPortal) -> None:
     second = start_portal(data=portal.data, ready=False)
     second.launch()
     assert second.wait() == 1
@@ -195,8 +207,7 @@ def test_a_long_path_with_a_space_from_another_folder(start_portal: StartPortal)
         assert not sockets.exists()
 
 
-def test_reset_asks_for_a_word_and_then_starts_from_nothing(start_portal: StartPortal) -> None:
-    portal = start_portal()
+def test_reset_asks_for_a_word_and_then_starts_from_nothing(portal: PortalProcess) -> None:
     first = dict(portal.logins)
     assert samples(portal) > 0
     portal.stop()
